@@ -1,0 +1,62 @@
+//! The two kinds that users write, group `eksclusterregistry.spire.spiffe.io`, version `v1alpha1`.
+
+mod eks_cluster_registry;
+mod workload_identity;
+
+use std::fmt;
+
+pub use eks_cluster_registry::{EKSClusterRegistry, EKSClusterRegistrySpec, EKSClusterRegistryStatus};
+use kube::{CustomResourceExt, Resource, ResourceExt};
+pub use workload_identity::{
+    WorkloadIdentity, WorkloadIdentitySpec, WorkloadIdentityStats, WorkloadIdentityStatus,
+};
+
+/// The finalizer that both kinds carry, so that their deletion is seen before they are gone.
+pub const FINALIZER: &str = "eksclusterregistry.spire.spiffe.io/entries";
+
+/// Whether somebody has asked for the object's deletion.
+pub fn is_being_deleted<K: Resource>(object: &K) -> bool {
+    object.meta().deletion_timestamp.is_some()
+}
+
+/// Whether the object carries [`FINALIZER`].
+pub fn has_finalizer<K: Resource>(object: &K) -> bool {
+    object.finalizers().iter().any(|finalizer| finalizer == FINALIZER)
+}
+
+/// Both CustomResourceDefinitions as YAML documents by file name.
+pub fn definitions() -> Result<Vec<(String, String)>, serde_saphyr::ser::Error> {
+    [EKSClusterRegistry::crd(), WorkloadIdentity::crd()]
+        .into_iter()
+        .map(|crd| Ok((format!("{}.yaml", crd.name_any()), serde_saphyr::to_string(&crd)?)))
+        .collect()
+}
+
+/// Something in an object or file that cannot be accepted as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// A fixed CamelCase word: the condition's reason and the metric's label.
+    pub reason: &'static str,
+    /// The field's path, such as `spec.podSelector.matchExpressions[0].operator`.
+    pub field: String,
+    /// The value at fault and what would be right.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem of one field.
+    pub fn new(reason: &'static str, field: impl Into<String>, message: impl fmt::Display) -> Self {
+        Self { reason, field: field.into(), message: message.to_string() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// Several problems as one text, in their order.
+pub fn told(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("; ")
+}

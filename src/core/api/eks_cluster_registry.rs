@@ -1,0 +1,61 @@
+//! `EKSClusterRegistry`: an EKS cluster whose pods are given identities.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An EKS cluster whose pods are given identities. The object's name is what templates call `.ClusterName`.
+#[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, JsonSchema)]
+#[kube(
+    group = "eksclusterregistry.spire.spiffe.io",
+    version = "v1alpha1",
+    kind = "EKSClusterRegistry",
+    plural = "eksclusterregistries",
+    singular = "eksclusterregistry",
+    derive = "PartialEq",
+    status = "EKSClusterRegistryStatus",
+    printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.clusterName"}"#,
+    printcolumn = r#"{"name":"Region","type":"string","jsonPath":".spec.region"}"#,
+    printcolumn = r#"{"name":"Enabled","type":"boolean","jsonPath":".spec.enabled"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Last Sync","type":"string","jsonPath":".status.lastSync"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct EKSClusterRegistrySpec {
+    /// The cluster's name in EKS.
+    pub cluster_name: String,
+    /// The AWS region of the cluster, such as `us-west-2`.
+    pub region: String,
+    /// The AWS account that owns the cluster: twelve digits.
+    pub account_id: String,
+    /// Whether the cluster is watched. Entries of a cluster that is no longer watched stay as they are.
+    pub enabled: bool,
+    /// The IAM role to assume for this cluster. Empty: the configuration's `aws.assumeRoleArn`, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assume_role_arn: Option<String>,
+    /// What a WorkloadIdentity's `clusterSelector` selects by, and what templates call `.ClusterLabels`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// What the registrar knows of the cluster.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct EKSClusterRegistryStatus {
+    /// When the cluster was last known to be in step with SPIRE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sync: Option<Time>,
+    /// `Valid`: the spec can be used. `Ready`: the cluster is connected and watched.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// Number of namespaces in the cluster.
+    #[serde(default)]
+    pub namespaces_count: u64,
+    /// Number of SPIRE entries of the cluster's pods that are in place.
+    #[serde(default)]
+    pub entries_registered: u64,
+}

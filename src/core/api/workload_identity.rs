@@ -1,0 +1,106 @@
+//! `WorkloadIdentity`: which pods get which identity.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
+use kube::CustomResource;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Which pods get which identity. Templates are Go templates.
+#[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[kube(
+    group = "eksclusterregistry.spire.spiffe.io",
+    version = "v1alpha1",
+    kind = "WorkloadIdentity",
+    plural = "workloadidentities",
+    singular = "workloadidentity",
+    derive = "PartialEq",
+    status = "WorkloadIdentityStatus",
+    printcolumn = r#"{"name":"Application","type":"string","jsonPath":".spec.applicationName"}"#,
+    printcolumn = r#"{"name":"Namespace","type":"string","jsonPath":".spec.namespace"}"#,
+    printcolumn = r#"{"name":"Pods","type":"integer","jsonPath":".status.stats.podsSelected"}"#,
+    printcolumn = r#"{"name":"Entries","type":"integer","jsonPath":".status.stats.entriesRegistered"}"#,
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentitySpec {
+    /// The application's name: what templates call `.ApplicationName`.
+    pub application_name: String,
+    /// The namespace, in each workload cluster, whose pods are selected.
+    pub namespace: String,
+    /// Go template of the SPIFFE ID.
+    #[serde(rename = "spiffeIDTemplate")]
+    pub spiffe_id_template: String,
+    /// Go template of the parent's SPIFFE ID. Empty: the `k8s_psat` agent of the pod's node.
+    #[serde(default, rename = "parentIDTemplate", skip_serializing_if = "Option::is_none")]
+    pub parent_id_template: Option<String>,
+    /// Which pods of the namespace; absent or empty: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod_selector: Option<LabelSelector>,
+    /// Which clusters, by the labels in `EKSClusterRegistry.spec.labels`; absent or empty: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_selector: Option<LabelSelector>,
+    /// Lifetime of X509-SVIDs as a Go duration such as `1h`; absent or `0s`: the SPIRE server's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl: Option<String>,
+    /// Lifetime of JWT-SVIDs as a Go duration such as `5m`; absent or `0s`: the SPIRE server's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt_ttl: Option<String>,
+    /// Go templates of DNS names; the first becomes the certificate's common name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dns_name_templates: Vec<String>,
+    /// Go templates of further selectors, `type:value`. `k8s:pod-uid:<uid>` is always there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub workload_selector_templates: Vec<String>,
+    /// Trust domains whose bundles the workload is given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub federates_with: Vec<String>,
+    /// Whether the workload may use SPIRE's administrative APIs.
+    #[serde(default)]
+    pub admin: bool,
+    /// Whether the workload is a downstream SPIRE server.
+    #[serde(default)]
+    pub downstream: bool,
+    /// Whether names of the Services that the pod is an endpoint of are added to the DNS names.
+    #[serde(default, rename = "autoPopulateDNSNames")]
+    pub auto_populate_dns_names: bool,
+    /// A hint for the workload, to tell its identities apart; at most 1024 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// Counts over all clusters.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentityStats {
+    /// Number of enabled clusters that `clusterSelector` selects.
+    #[serde(default)]
+    pub clusters_targeted: u64,
+    /// Number of clusters among them that have the namespace.
+    #[serde(default)]
+    pub namespaces_found: u64,
+    /// Number of pods selected.
+    #[serde(default)]
+    pub pods_selected: u64,
+    /// Number of SPIRE entries in place.
+    #[serde(default)]
+    pub entries_registered: u64,
+    /// Number of pods for which no entry could be derived or written.
+    #[serde(default)]
+    pub entry_failures: u64,
+}
+
+/// What the registrar made of the identity.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentityStatus {
+    /// Counts over all clusters.
+    #[serde(default)]
+    pub stats: WorkloadIdentityStats,
+    /// `Valid`: the spec can be used. `Ready`: every selected pod has its entry.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
+    pub conditions: Vec<Condition>,
+    /// When the identity was last known to be in step with SPIRE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reconciliation: Option<Time>,
+}

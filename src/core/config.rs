@@ -1,0 +1,292 @@
+//! `ControllerManagerConfig`: the configuration file, read into checked values with every problem told at once.
+
+mod reader;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reader::Reader;
+use regex::Regex;
+
+use crate::api::Problem;
+use crate::names::{AccountId, Region, RoleArn};
+use crate::spiffe::TrustDomain;
+
+/// The configuration with every default filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `trustDomain`, required: the SPIRE server's trust domain.
+    pub trust_domain: TrustDomain,
+    /// `clusterName`, default `default`: the management cluster's name, for logs.
+    pub cluster_name: String,
+    /// `clusterDomain`, default `cluster.local`: what templates call `.ClusterDomain`.
+    pub cluster_domain: String,
+    /// `spireServerSocketPath`, default `/run/spire/sockets/server.sock`.
+    pub spire_server_socket_path: String,
+    /// `entryIDPrefix`, default `eks-workload-`: what every id of ours begins with.
+    pub entry_id_prefix: Arc<str>,
+    /// `gcInterval`, default `10m`: how often all entries are listed from SPIRE and compared.
+    pub gc_interval: Duration,
+    /// `syncPeriod`, default `30s`: how often status is brought up to date when nothing else asks for it.
+    pub sync_period: Duration,
+    /// `ignoreNamespaces`, default none: regular expressions of namespaces whose pods get nothing.
+    pub ignore_namespaces: Vec<Regex>,
+    /// `aws`.
+    pub aws: AwsConfig,
+    /// `leaderElection`.
+    pub leader_election: LeaderElectionConfig,
+    /// `metrics.bindAddress`, default `:8080`; `0` serves none.
+    pub metrics_bind_address: String,
+    /// `health`.
+    pub health: HealthConfig,
+    /// `webhook`.
+    pub webhook: WebhookConfig,
+}
+
+/// `aws`.
+#[derive(Debug, Clone, Default)]
+pub struct AwsConfig {
+    /// `region`: the region of the registrar's own AWS calls; default: the SDK's own chain.
+    pub region: Option<Region>,
+    /// `accountIds`: accounts whose clusters may be connected to; empty: all.
+    pub account_ids: BTreeSet<AccountId>,
+    /// `assumeRoleArn`: the role for clusters whose registry names none.
+    pub assume_role_arn: Option<RoleArn>,
+}
+
+/// `leaderElection`.
+#[derive(Debug, Clone)]
+pub struct LeaderElectionConfig {
+    /// `leaderElect`, default true: whether a Lease decides which replica writes.
+    pub leader_elect: bool,
+    /// `resourceName`, default `spire-eks-workload-registrar.spire.io`.
+    pub resource_name: String,
+    /// `resourceNamespace`, default `spire-system`.
+    pub resource_namespace: String,
+    /// `leaseDuration`, default `15s`.
+    pub lease_duration: Duration,
+    /// `renewDeadline`, default `10s`.
+    pub renew_deadline: Duration,
+    /// `retryPeriod`, default `2s`.
+    pub retry_period: Duration,
+}
+
+/// `health`.
+#[derive(Debug, Clone)]
+pub struct HealthConfig {
+    /// `healthProbeBindAddress`, default `:8081`; `0` serves none.
+    pub bind_address: String,
+    /// `readinessEndpointName`, default `readyz`.
+    pub readiness_endpoint_name: String,
+    /// `livenessEndpointName`, default `healthz`.
+    pub liveness_endpoint_name: String,
+}
+
+/// `webhook`: read and checked; admission is not served by this version.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// `port`, default 9443.
+    pub port: u16,
+    /// `host`, default all addresses.
+    pub host: String,
+    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`.
+    pub cert_dir: String,
+}
+
+/// The API version that the file has to name.
+pub const API_VERSION: &str = "eksclusterregistry.spire.spiffe.io/v1alpha1";
+
+const INVALID: &str = "InvalidConfig";
+
+impl Config {
+    /// Reads the file's text; the error is every problem with its key's path, the value and what would be right.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let value: serde_json::Value = serde_saphyr::from_str(text)
+            .map_err(|error| vec![Problem::new(INVALID, "(file)", format!("is not YAML: {error}"))])?;
+        let mut problems = Vec::new();
+        let config = Self::read(Reader::root(&value, &mut problems));
+        match config {
+            Some(config) if problems.is_empty() => Ok(config),
+            _ => Err(problems),
+        }
+    }
+
+    fn read(mut file: Reader<'_>) -> Option<Self> {
+        file.constant("apiVersion", API_VERSION);
+        file.constant("kind", "ControllerManagerConfig");
+        file.ignore("metadata");
+        let trust_domain = file.required("trustDomain", "a trust domain such as example.org", trust_domain);
+        let cluster_name = file.text("clusterName", "default");
+        let cluster_domain = file.text("clusterDomain", "cluster.local");
+        let spire_server_socket_path = file.text("spireServerSocketPath", "/run/spire/sockets/server.sock");
+        let entry_id_prefix = file.checked(
+            "entryIDPrefix",
+            "eks-workload-",
+            "1 to 100 of A-Z, a-z, 0-9, '.', '_', '-'",
+            id_prefix,
+        );
+        let gc_interval = file.duration("gcInterval", Duration::from_secs(600));
+        let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
+        let ignore_namespaces =
+            file.list("ignoreNamespaces", "a regular expression", |text| Regex::new(text));
+        let aws = file.section("aws", AwsConfig::read);
+        let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
+        let metrics_bind_address =
+            file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
+        let health = file.section("health", HealthConfig::read);
+        let webhook = file.section("webhook", WebhookConfig::read);
+        file.no_more();
+        Some(Self {
+            trust_domain: trust_domain?,
+            cluster_name,
+            cluster_domain,
+            spire_server_socket_path,
+            entry_id_prefix: entry_id_prefix?.into(),
+            gc_interval,
+            sync_period,
+            ignore_namespaces,
+            aws,
+            leader_election,
+            metrics_bind_address,
+            health,
+            webhook,
+        })
+    }
+}
+
+impl AwsConfig {
+    fn read(mut aws: Reader<'_>) -> Self {
+        let region = aws.optional("region", "an AWS region such as us-west-2", |text| Region::new(text));
+        let account_ids =
+            aws.list("accountIds", "an account id of twelve digits, in quotes", |text| AccountId::new(text));
+        let assume_role_arn =
+            aws.optional("assumeRoleArn", "arn:aws:iam::<account>:role/<name>", |text| RoleArn::new(text));
+        aws.no_more();
+        Self { region, account_ids: account_ids.into_iter().collect(), assume_role_arn }
+    }
+}
+
+impl LeaderElectionConfig {
+    fn read(mut section: Reader<'_>) -> Self {
+        let config = Self {
+            leader_elect: section.flag("leaderElect", true),
+            resource_name: section.text("resourceName", "spire-eks-workload-registrar.spire.io"),
+            resource_namespace: section.text("resourceNamespace", "spire-system"),
+            lease_duration: section.duration("leaseDuration", Duration::from_secs(15)),
+            renew_deadline: section.duration("renewDeadline", Duration::from_secs(10)),
+            retry_period: section.duration("retryPeriod", Duration::from_secs(2)),
+        };
+        if config.lease_duration <= config.renew_deadline {
+            let right = format!("longer than renewDeadline ({:?})", config.renew_deadline);
+            section.wrong("leaseDuration", &format!("{:?}", config.lease_duration), &right);
+        }
+        if config.renew_deadline <= config.retry_period {
+            let right = format!("longer than retryPeriod ({:?})", config.retry_period);
+            section.wrong("renewDeadline", &format!("{:?}", config.renew_deadline), &right);
+        }
+        section.no_more();
+        config
+    }
+}
+
+impl HealthConfig {
+    fn read(mut section: Reader<'_>) -> Self {
+        let config = Self {
+            bind_address: section.address("healthProbeBindAddress", ":8081"),
+            readiness_endpoint_name: section.text("readinessEndpointName", "readyz"),
+            liveness_endpoint_name: section.text("livenessEndpointName", "healthz"),
+        };
+        section.no_more();
+        config
+    }
+}
+
+impl WebhookConfig {
+    fn read(mut section: Reader<'_>) -> Self {
+        let config = Self {
+            port: section.port("port", 9443),
+            host: section.text("host", ""),
+            cert_dir: section.text("certDir", "/tmp/k8s-webhook-server/serving-certs"),
+        };
+        section.no_more();
+        config
+    }
+}
+
+fn trust_domain(text: &str) -> Result<TrustDomain, String> {
+    // `TrustDomain::new` also takes a SPIFFE ID and keeps its domain, which would hide a mistake here.
+    if text.contains('/') {
+        return Err("it is a URL or a path".to_owned());
+    }
+    TrustDomain::new(text).map_err(|error| error.to_string())
+}
+
+fn id_prefix(text: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let right = (1..=100).contains(&text.len()) && text.bytes().all(fits);
+    right.then(|| text.to_owned()).ok_or("it would not make valid entry ids that can be told from others")
+}
+
+/// Replaces `$NAME` and `${NAME}` by what `lookup` gives, as `--expand-env` does; a name that it does not know is a
+/// problem and not an empty text.
+pub fn expand(text: &str, lookup: impl Fn(&str) -> Option<String>) -> Result<String, Vec<Problem>> {
+    let pattern = match Regex::new(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))") {
+        Ok(pattern) => pattern,
+        Err(error) => return Err(vec![Problem::new(INVALID, "(file)", error)]),
+    };
+    let mut problems = Vec::new();
+    let expanded = pattern.replace_all(text, |found: &regex::Captures<'_>| {
+        let name = found.get(1).or_else(|| found.get(2)).map_or("", |name| name.as_str());
+        lookup(name).unwrap_or_else(|| {
+            let message =
+                format!("${name} is not set; set the environment variable or run without --expand-env");
+            problems.push(Problem::new(INVALID, "(file)", message));
+            String::new()
+        })
+    });
+    let expanded = expanded.into_owned();
+    if problems.is_empty() { Ok(expanded) } else { Err(problems) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_file_gets_every_default() {
+        let config = Config::parse("trustDomain: example.org\n").unwrap();
+        assert_eq!(&*config.entry_id_prefix, "eks-workload-");
+        assert_eq!(config.gc_interval, Duration::from_secs(600));
+        assert_eq!(config.leader_election.lease_duration, Duration::from_secs(15));
+        assert_eq!(config.health.bind_address, ":8081");
+        assert!(config.leader_election.leader_elect);
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
+        let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
+                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\n";
+        let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
+        for expected in [
+            "trustDomain: \"https://example.org/\"",
+            "gcInterval: \"10 minutes\"",
+            "spireSocket: is no key of this file; did you mean spireServerSocketPath?",
+            "ignoreNamespaces[1]: \"(\"",
+            "aws.accountIds[0]: 72422391281",
+            "aws.region: \"mars\"",
+            "webhook.port: 0",
+            "leaderElection.leaderElect: \"yes\"",
+        ] {
+            assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
+        }
+        assert_eq!(told.len(), 8, "{told:#?}");
+    }
+
+    #[test]
+    fn environment_variables_expand_and_unknown_ones_are_told() {
+        let lookup = |name: &str| (name == "TD").then(|| "example.org".to_owned());
+        assert_eq!(expand("a: ${TD}/$TD", lookup).unwrap(), "a: example.org/example.org");
+        assert!(expand("a: $NOPE", lookup).unwrap_err()[0].message.contains("$NOPE is not set"));
+    }
+}

@@ -1,0 +1,143 @@
+//! What is known of the world: small facts that the watches hand in, and nothing of an object that nobody reads.
+
+pub mod demand;
+pub mod trim;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use self::demand::Demand;
+use crate::api::{EKSClusterRegistry, WorkloadIdentity};
+use crate::names::{ClusterName, NamespaceName, NodeName, NodeUid, PodName, PodUid};
+
+/// Labels as Kubernetes has them; shared, because most facts are read far more often than they change.
+pub type Labels = Arc<BTreeMap<String, String>>;
+
+/// One pod, as far as identities can depend on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PodFacts {
+    /// `metadata.uid`.
+    pub uid: PodUid,
+    /// `metadata.name`.
+    pub name: PodName,
+    /// `metadata.namespace`.
+    pub namespace: NamespaceName,
+    /// `spec.serviceAccountName`; `default` where the pod names none.
+    pub service_account: Arc<str>,
+    /// `spec.nodeName`; none until the pod is bound.
+    pub node: Option<NodeName>,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// The pod's phase is Succeeded or Failed: nothing runs in it any more.
+    pub finished: bool,
+    /// What templates read beyond the fields above, in the shape of the object: `{"metadata": …, "spec": …}`.
+    pub demanded: Option<Arc<Value>>,
+}
+
+/// One node, as far as identities can depend on it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NodeFacts {
+    /// `metadata.name`.
+    pub name: NodeName,
+    /// `metadata.uid`.
+    pub uid: NodeUid,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// `spec.providerID`; empty where the node has none.
+    pub provider_id: Arc<str>,
+    /// What templates read beyond the fields above, in the shape of the object.
+    pub demanded: Option<Arc<Value>>,
+}
+
+/// One namespace.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamespaceFacts {
+    /// `metadata.name`.
+    pub name: NamespaceName,
+    /// `metadata.labels`.
+    pub labels: Labels,
+}
+
+/// An object that is there but cannot be read; whatever belongs to it is held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Malformed {
+    /// `namespace/name` or `name`, as far as known.
+    pub name: String,
+    /// `metadata.uid`, where it could be read.
+    pub uid: Option<String>,
+    /// The field at fault and what would be right.
+    pub problem: String,
+}
+
+/// What a list-and-watch of one kind in one workload cluster tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Watched<F, K> {
+    /// A complete list: what it does not contain is gone.
+    Listed {
+        /// All objects that could be read.
+        items: Vec<F>,
+        /// All objects that could not.
+        malformed: Vec<Malformed>,
+        /// What was kept of each object.
+        demand: Arc<Demand>,
+    },
+    /// One object was added or modified.
+    Applied(F),
+    /// One object was added or modified and cannot be read.
+    Malformed(Malformed),
+    /// The watch told this object's end.
+    Gone(K),
+}
+
+/// Where the connection to a workload cluster stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Phase {
+    /// Not there yet: described, authenticated, listed.
+    Connecting,
+    /// All watches run.
+    Live,
+    /// It failed and is tried again; `reason` is a fixed CamelCase word.
+    Unreachable {
+        /// The condition's reason.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
+}
+
+/// What happened in one workload cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ClusterChange {
+    /// The connection's phase.
+    Phase(Phase),
+    /// Pods.
+    Pods(Watched<PodFacts, PodUid>),
+    /// Nodes.
+    Nodes(Watched<NodeFacts, NodeName>),
+    /// Namespaces.
+    Namespaces(Watched<NamespaceFacts, NamespaceName>),
+}
+
+/// What a watch of one of our own kinds tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ObjectChange<T> {
+    /// A complete list. An object that it lacks and whose deletion was never seen is orphaned, not deleted.
+    Listed(Vec<Result<Arc<T>, Malformed>>),
+    /// One object was added or modified.
+    Applied(Result<Arc<T>, Malformed>),
+    /// The watch told the object's end.
+    Deleted(String),
+}
+
+/// One fact handed to the index.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// From the management cluster.
+    Registries(ObjectChange<EKSClusterRegistry>),
+    /// From the management cluster.
+    Identities(ObjectChange<WorkloadIdentity>),
+    /// From a workload cluster.
+    Cluster(ClusterName, ClusterChange),
+}

@@ -1,0 +1,27 @@
+//! SPIRE's Entry API as generated code: messages, a client, and with the feature `server` the service's trait.
+//!
+//! `generated/` is written by the package in `generate/` and committed, so that a build needs no protoc.
+
+/// Messages that SPIRE's services share (`spire.api.types`).
+#[allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
+pub mod types {
+    include!("generated/spire.api.types.rs");
+}
+
+/// The Entry service (`spire.api.server.entry.v1`).
+pub mod entry {
+    pub use api::server::entry::v1::*;
+
+    // Generated code names its neighbours by paths relative to the protos' packages.
+    mod api {
+        pub(super) mod server {
+            pub(in super::super) mod entry {
+                #[allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
+                pub mod v1 {
+                    include!("generated/spire.api.server.entry.v1.rs");
+                }
+            }
+        }
+        use crate::types;
+    }
+}
