@@ -5,7 +5,9 @@ mod workload_identity;
 
 use std::fmt;
 
-pub use eks_cluster_registry::{EKSClusterRegistry, EKSClusterRegistrySpec, EKSClusterRegistryStatus};
+pub use eks_cluster_registry::{
+    ClusterTarget, EKSClusterRegistry, EKSClusterRegistrySpec, EKSClusterRegistryStatus,
+};
 use kube::{CustomResourceExt, Resource, ResourceExt};
 pub use workload_identity::{
     WorkloadIdentity, WorkloadIdentitySpec, WorkloadIdentityStats, WorkloadIdentityStatus,

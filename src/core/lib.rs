@@ -5,4 +5,5 @@ pub mod config;
 pub mod entry;
 pub mod facts;
 pub mod names;
+pub mod report;
 pub mod spiffe;

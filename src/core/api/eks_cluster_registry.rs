@@ -7,6 +7,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Problem;
+use crate::names::{AccountId, EksClusterName, InvalidName, Region, RoleArn};
+
 /// An EKS cluster whose pods are given identities. The object's name is what templates call `.ClusterName`.
 #[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, JsonSchema)]
 #[kube(
@@ -58,4 +61,60 @@ pub struct EKSClusterRegistryStatus {
     /// Number of SPIRE entries of the cluster's pods that are in place.
     #[serde(default)]
     pub entries_registered: u64,
+}
+
+/// What a registry's spec says about reaching its cluster, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterTarget {
+    /// `spec.clusterName`.
+    pub eks_name: EksClusterName,
+    /// `spec.region`.
+    pub region: Region,
+    /// `spec.accountId`.
+    pub account: AccountId,
+    /// `spec.assumeRoleArn`; none where it is absent or empty.
+    pub role: Option<RoleArn>,
+}
+
+impl EKSClusterRegistrySpec {
+    /// Checks every field; the error is all problems at once.
+    pub fn target(&self) -> Result<ClusterTarget, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let role =
+            self.assume_role_arn.as_deref().filter(|arn| !arn.is_empty()).map(RoleArn::new).transpose();
+        let eks_name = checked("spec.clusterName", EksClusterName::new(&self.cluster_name), &mut problems);
+        let region = checked("spec.region", Region::new(&self.region), &mut problems);
+        let account = checked("spec.accountId", AccountId::new(&self.account_id), &mut problems);
+        let role = checked("spec.assumeRoleArn", role, &mut problems);
+        match (eks_name, region, account, role) {
+            (Some(eks_name), Some(region), Some(account), Some(role)) => {
+                Ok(ClusterTarget { eks_name, region, account, role })
+            }
+            _ => Err(problems),
+        }
+    }
+}
+
+fn checked<T>(field: &str, result: Result<T, InvalidName>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|error| problems.push(Problem::new("InvalidSpec", field, error))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_problems_of_a_registry_are_told_at_once() {
+        let spec = EKSClusterRegistrySpec {
+            cluster_name: String::new(),
+            region: "mars".to_owned(),
+            account_id: "1".to_owned(),
+            enabled: true,
+            assume_role_arn: Some("role".to_owned()),
+            labels: BTreeMap::new(),
+        };
+        let fields: Vec<String> =
+            spec.target().unwrap_err().into_iter().map(|problem| problem.field).collect();
+        assert_eq!(fields, ["spec.clusterName", "spec.region", "spec.accountId", "spec.assumeRoleArn"]);
+    }
 }
