@@ -11,7 +11,7 @@ use regex::Regex;
 
 use crate::api::Problem;
 use crate::names::{AccountId, Region, RoleArn};
-use crate::spiffe::TrustDomain;
+use crate::spiffe::{TrustDomain, trust_domain};
 
 /// The configuration with every default filled in.
 #[derive(Debug, Clone)]
@@ -212,14 +212,6 @@ impl WebhookConfig {
         section.no_more();
         config
     }
-}
-
-fn trust_domain(text: &str) -> Result<TrustDomain, String> {
-    // `TrustDomain::new` also takes a SPIFFE ID and keeps its domain, which would hide a mistake here.
-    if text.contains('/') {
-        return Err("it is a URL or a path".to_owned());
-    }
-    TrustDomain::new(text).map_err(|error| error.to_string())
 }
 
 fn id_prefix(text: &str) -> Result<String, &'static str> {

@@ -51,6 +51,13 @@ pub struct NodeFacts {
     pub demanded: Option<Arc<Value>>,
 }
 
+impl NodeFacts {
+    /// The EC2 instance: the last part of `spec.providerID` (`aws:///us-west-2a/i-0123456789abcdef0`).
+    pub fn instance_id(&self) -> &str {
+        self.provider_id.rsplit('/').next().unwrap_or_default()
+    }
+}
+
 /// One namespace.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NamespaceFacts {

@@ -2,8 +2,15 @@
 
 pub mod api;
 pub mod config;
+pub mod derive;
+pub mod desired;
 pub mod entry;
 pub mod facts;
+pub mod index;
+pub mod ledger;
+pub mod mirror;
 pub mod names;
+pub mod plan;
 pub mod report;
+pub mod select;
 pub mod spiffe;

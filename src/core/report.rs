@@ -3,9 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{EKSClusterRegistry, WorkloadIdentity, WorkloadIdentityStats};
+use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told};
+use crate::desired::{ClusterStanding, IdentityStanding};
+use crate::facts::Phase;
+use crate::index::{IdentityView, Index, RegistryView};
+use crate::ledger::{Outcome, Tally};
 use crate::names::{ClusterName, IdentityName};
 
 /// A condition's `status`.
@@ -80,4 +85,228 @@ pub struct Report {
     pub registries: BTreeMap<ClusterName, RegistryReport>,
     /// By object name.
     pub identities: BTreeMap<IdentityName, IdentityReport>,
+}
+
+impl Report {
+    /// What is to be told now. `previous` is the last report, from which the times of what did not change are kept.
+    pub fn make(index: &Index, outcome: &Outcome, previous: &Self, now: Timestamp) -> Self {
+        let registries = index.registries().map(|view| {
+            let report = registry(&view, outcome, previous.registries.get(view.name), now);
+            (view.name.clone(), report)
+        });
+        let identities = index.identities().map(|view| {
+            let report = identity(&view, outcome, previous.identities.get(view.name), now);
+            (view.name.clone(), report)
+        });
+        Self { registries: registries.collect(), identities: identities.collect() }
+    }
+}
+
+fn registry(
+    view: &RegistryView<'_>,
+    outcome: &Outcome,
+    previous: Option<&RegistryReport>,
+    now: Timestamp,
+) -> RegistryReport {
+    let none = Tally::default();
+    let tally = outcome.clusters.get(view.name).unwrap_or(&none);
+    let is_synced = matches!(view.standing, ClusterStanding::Synced { .. });
+    let mut report = RegistryReport {
+        object: view.object.clone(),
+        conditions: vec![valid(view.problems, &[]), connected(view), objects_readable(view)],
+        namespaces: view.namespaces as u64,
+        entries: tally.in_place,
+        last_sync: None,
+        finalizer: if outcome.released_clusters.contains(view.name) {
+            Finalizer::Release
+        } else {
+            Finalizer::Keep
+        },
+    };
+    let same = |before: &RegistryReport| {
+        RegistryReport { last_sync: None, object: view.object.clone(), ..before.clone() } == report
+    };
+    let told = view.object.status.as_ref().and_then(|status| status.last_sync.clone());
+    report.last_sync = last_time(
+        is_synced && tally.pending == 0 && tally.failing == 0,
+        previous.filter(|before| same(before)).and_then(|before| before.last_sync),
+        previous.and_then(|before| before.last_sync).or(told.map(|Time(time)| time)),
+        outcome,
+        now,
+    );
+    report
+}
+
+fn identity(
+    view: &IdentityView<'_>,
+    outcome: &Outcome,
+    previous: Option<&IdentityReport>,
+    now: Timestamp,
+) -> IdentityReport {
+    let none = Tally::default();
+    let tally = outcome.identities.get(view.name).unwrap_or(&none);
+    let ready = in_step(view, tally, outcome);
+    let mut report = IdentityReport {
+        object: view.object.clone(),
+        conditions: vec![valid(view.problems, view.notes), ready.clone()],
+        stats: WorkloadIdentityStats {
+            clusters_targeted: view.clusters_targeted as u64,
+            namespaces_found: view.namespaces_found as u64,
+            pods_selected: view.pods_selected,
+            entries_registered: tally.in_place,
+            entry_failures: view.failing + tally.failing,
+        },
+        last_reconciliation: None,
+        finalizer: if outcome.released_identities.contains(view.name) {
+            Finalizer::Release
+        } else {
+            Finalizer::Keep
+        },
+    };
+    let same = |before: &IdentityReport| {
+        IdentityReport { last_reconciliation: None, object: view.object.clone(), ..before.clone() } == report
+    };
+    let told = view.object.status.as_ref().and_then(|status| status.last_reconciliation.clone());
+    report.last_reconciliation = last_time(
+        ready.status == ConditionStatus::True,
+        previous.filter(|before| same(before)).and_then(|before| before.last_reconciliation),
+        previous.and_then(|before| before.last_reconciliation).or(told.map(|Time(time)| time)),
+        outcome,
+        now,
+    );
+    report
+}
+
+/// When something was last in step: now where it has just changed or SPIRE was listed since, else as told before.
+fn last_time(
+    is_in_step: bool,
+    unchanged_since: Option<Timestamp>,
+    before: Option<Timestamp>,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    match (is_in_step && outcome.listed, unchanged_since) {
+        (false, _) => before,
+        (true, None) => Some(now),
+        (true, Some(since)) => Some(outcome.listed_at.map_or(since, |listed| listed.max(since))),
+    }
+}
+
+fn valid(problems: &[Problem], notes: &[Problem]) -> ConditionReport {
+    match problems.first() {
+        Some(first) => condition("Valid", ConditionStatus::False, first.reason, told(problems)),
+        None if notes.is_empty() => {
+            condition("Valid", ConditionStatus::True, "Valid", "The spec can be used.")
+        }
+        None => condition("Valid", ConditionStatus::True, "ValidWithNotes", told(notes)),
+    }
+}
+
+fn connected(view: &RegistryView<'_>) -> ConditionReport {
+    let (status, reason, message) = match (view.standing, view.phase) {
+        (ClusterStanding::Ended, _) => (
+            ConditionStatus::False,
+            "Deleting",
+            "The registry is being deleted: its entries go first.".to_owned(),
+        ),
+        (ClusterStanding::Held(hold), None) => {
+            let message = match view.problems.first() {
+                Some(_) => {
+                    "The spec cannot be used: the cluster is not watched and its entries stay as they are."
+                }
+                None => "spec.enabled is false: the cluster is not watched and its entries stay as they are.",
+            };
+            (ConditionStatus::False, hold.reason(), message.to_owned())
+        }
+        (ClusterStanding::Synced { .. }, _) => {
+            let message = format!("{} pods in {} namespaces are watched.", view.pods, view.namespaces);
+            (ConditionStatus::True, "Connected", message)
+        }
+        (_, Some(Phase::Unreachable { reason, message })) => {
+            (ConditionStatus::False, *reason, format!("{message}; its entries stay as they are."))
+        }
+        _ => (
+            ConditionStatus::Unknown,
+            "Connecting",
+            "The cluster is being connected to and listed.".to_owned(),
+        ),
+    };
+    condition("Ready", status, reason, message)
+}
+
+fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
+    match view.malformed.first() {
+        None => {
+            condition("ObjectsReadable", ConditionStatus::True, "Readable", "Every object could be read.")
+        }
+        Some((kind, object)) => {
+            let count = view.malformed.len();
+            let message = format!(
+                "{count} objects cannot be read, among them {kind} {}: {}",
+                object.name, object.problem
+            );
+            condition("ObjectsReadable", ConditionStatus::False, "MalformedObjects", message)
+        }
+    }
+}
+
+fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
+    let no = |reason, message| condition("Ready", ConditionStatus::False, reason, message);
+    let unknown = |reason, message| condition("Ready", ConditionStatus::Unknown, reason, message);
+    if view.standing == IdentityStanding::Ended {
+        return no("Deleting", "The identity is being deleted: its entries go first.".to_owned());
+    }
+    if let Some(first) = view.problems.first() {
+        return no(first.reason, "The spec cannot be used; entries that stand stay as they are.".to_owned());
+    }
+    if let Some((cluster, pod, problem)) = view.example {
+        let count = view.failing;
+        return no(
+            problem.reason,
+            format!("{count} pods get no entry, among them {pod} in {cluster}: {problem}"),
+        );
+    }
+    if let Some(problem) = outcome.examples.get(view.name) {
+        let count = tally.failing;
+        return no(
+            problem.reason,
+            format!("{count} entries are not in place, one of them because: {}", problem.message),
+        );
+    }
+    if let Some(problem) = &outcome.unavailable {
+        return unknown(problem.reason, problem.message.clone());
+    }
+    if !outcome.listed {
+        return unknown("Listing", "SPIRE's entries have not been listed yet.".to_owned());
+    }
+    if view.not_synced > 0 {
+        let (open, all) = (view.not_synced, view.clusters_targeted);
+        return unknown(
+            "ClustersNotReady",
+            format!("{open} of {all} clusters are not connected; see their conditions."),
+        );
+    }
+    if view.waiting > 0 {
+        let message = format!("{} pods wait for their node or fields to be listed.", view.waiting);
+        return unknown("WaitingForFacts", message);
+    }
+    if tally.pending > 0 {
+        return unknown("Writing", format!("{} entries are still to be written.", tally.pending));
+    }
+    let message = match view.masked {
+        0 => "Every selected pod has its entry.".to_owned(),
+        masked => format!(
+            "Every selected pod has its entry, {masked} of them by another identity that declares the same."
+        ),
+    };
+    condition("Ready", ConditionStatus::True, "InStep", message)
+}
+
+fn condition(
+    kind: &'static str,
+    status: ConditionStatus,
+    reason: &'static str,
+    message: impl Into<String>,
+) -> ConditionReport {
+    ConditionReport { kind, status, reason, message: message.into() }
 }

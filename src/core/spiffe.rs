@@ -32,6 +32,25 @@ pub enum InvalidSpiffe {
     },
 }
 
+impl InvalidSpiffe {
+    /// A fixed CamelCase word: the condition's reason and the metric's label.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Id { .. } => "InvalidSPIFFEID",
+            Self::Selector(_) => "InvalidSelector",
+            Self::DnsName { .. } => "InvalidDNSName",
+        }
+    }
+}
+
+/// Parses a trust domain's name; unlike [`TrustDomain::new`] it takes no SPIFFE ID, whose path would be dropped.
+pub fn trust_domain(text: &str) -> Result<TrustDomain, String> {
+    if text.contains('/') {
+        return Err("it is a URL or a path".to_owned());
+    }
+    TrustDomain::new(text).map_err(|error| error.to_string())
+}
+
 /// Parses an id that a workload may be given in this trust domain: of the trust domain, with a path, not SPIRE's own.
 pub fn workload_id(text: &str, trust_domain: &TrustDomain) -> Result<SpiffeId, InvalidSpiffe> {
     let id = id_in(text, trust_domain)?;
@@ -93,6 +112,16 @@ impl Selector {
     /// `k8s:pod-uid:<uid>`, which pins an entry to one pod.
     pub fn pod_uid(uid: &crate::names::PodUid) -> Self {
         Self { kind: "k8s".into(), value: format!("pod-uid:{uid}").into() }
+    }
+
+    /// Whether this is a `k8s:pod-uid:…` selector.
+    pub fn is_pod_uid(&self) -> bool {
+        self.named_pod().is_some()
+    }
+
+    /// The pod's uid where this is a `k8s:pod-uid:…` selector.
+    pub fn named_pod(&self) -> Option<&str> {
+        if &*self.kind == "k8s" { self.value.strip_prefix("pod-uid:") } else { None }
     }
 
     /// The attestor's name.

@@ -39,8 +39,12 @@ impl Demand {
 
     /// Whether objects kept by this demand have all that the other needs.
     pub fn covers(&self, other: &Self) -> bool {
-        let covered = |source| other.paths_of(source).all(|path| self.has(source, path));
-        covered(Source::Pod) && covered(Source::Node)
+        self.covers_in(Source::Pod, other) && self.covers_in(Source::Node, other)
+    }
+
+    /// Whether objects of one kind, kept by this demand, have all that the other needs of them.
+    pub fn covers_in(&self, source: Source, other: &Self) -> bool {
+        other.paths_of(source).all(|path| self.has(source, path))
     }
 
     /// The paths in one kind of object, none of them below another.

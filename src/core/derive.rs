@@ -1,0 +1,296 @@
+//! An identity's spec is compiled once; from then on a pod's facts become its entry, or the reason why not.
+
+pub mod template;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use kube::core::Duration as GoDuration;
+use template::{Scope, Template};
+
+use crate::api::{ClusterTarget, Problem, WorkloadIdentitySpec};
+use crate::entry::{Entry, EntryKey};
+use crate::facts::demand::Demand;
+use crate::facts::{NodeFacts, PodFacts};
+use crate::names::ClusterName;
+use crate::select::Selection;
+use crate::spiffe::{self, DnsName, Selector, SpiffeId, TrustDomain};
+
+/// SPIRE keeps at most so many characters of a hint (`pkg/server/api/entry.go` in SPIRE).
+const MAX_HINT_CHARACTERS: usize = 1024;
+
+/// What of the configuration every entry depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domains {
+    /// The SPIRE server's trust domain.
+    pub trust: TrustDomain,
+    /// `.ClusterDomain` of templates.
+    pub cluster: Arc<str>,
+}
+
+/// What of a registry its pods' entries depend on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClusterContext {
+    /// The registry's name.
+    pub name: ClusterName,
+    /// Account, region, name in EKS.
+    pub target: ClusterTarget,
+    /// `spec.labels`.
+    pub labels: Arc<BTreeMap<String, String>>,
+}
+
+/// An identity that can be derived from.
+#[derive(Debug, Clone)]
+pub struct CompiledIdentity {
+    /// Which pods.
+    pub selection: Selection,
+    /// What is legal and yet worth telling.
+    pub notes: Vec<Problem>,
+    application_name: Arc<str>,
+    spiffe_id: Template,
+    parent_id: Option<Template>,
+    selectors: Vec<Template>,
+    dns_names: Vec<Template>,
+    x509_svid_ttl: i32,
+    jwt_svid_ttl: i32,
+    federates_with: BTreeSet<TrustDomain>,
+    admin: bool,
+    downstream: bool,
+    hint: String,
+    demand: Demand,
+}
+
+impl CompiledIdentity {
+    /// Checks and compiles a spec; the error is all problems at once, each with its field.
+    pub fn compile(spec: &WorkloadIdentitySpec, domains: &Domains) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut notes = Vec::new();
+        let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
+        let spiffe_id = template("spec.spiffeIDTemplate", &spec.spiffe_id_template, &mut problems);
+        let parent_text = spec.parent_id_template.as_deref().filter(|text| !text.is_empty());
+        let parent_id = parent_text.map(|text| template("spec.parentIDTemplate", text, &mut problems));
+        let selectors =
+            templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut problems);
+        let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut problems);
+        let x509_svid_ttl = ttl("spec.ttl", spec.ttl.as_deref(), &mut problems);
+        let jwt_svid_ttl = ttl("spec.jwtTtl", spec.jwt_ttl.as_deref(), &mut problems);
+        let federates_with = federation(&spec.federates_with, &domains.trust, &mut problems, &mut notes);
+        if spec.spiffe_id_template.is_empty() {
+            problems.push(Problem::new(
+                "InvalidSpec",
+                "spec.spiffeIDTemplate",
+                "\"\" must be a Go template of a SPIFFE ID",
+            ));
+        }
+        let hint = spec.hint.clone().unwrap_or_default();
+        let characters = hint.chars().count();
+        if characters > MAX_HINT_CHARACTERS {
+            let message = format!("has {characters} characters, SPIRE keeps at most {MAX_HINT_CHARACTERS}");
+            problems.push(Problem::new("InvalidSpec", "spec.hint", message));
+        }
+        if spec.auto_populate_dns_names {
+            let message =
+                "is accepted and has no effect yet: names of Services are not added by this version";
+            notes.push(Problem::new("NotSupported", "spec.autoPopulateDNSNames", message));
+        }
+        match (selection, spiffe_id) {
+            (Some(selection), Some(spiffe_id)) if problems.is_empty() => {
+                let parent_id = parent_id.flatten();
+                let mut demand = Demand::default();
+                let single = [Some(&spiffe_id), parent_id.as_ref()];
+                for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
+                    demand.merge(template.reads());
+                }
+                Ok(Self {
+                    selection,
+                    notes,
+                    application_name: spec.application_name.as_str().into(),
+                    spiffe_id,
+                    parent_id,
+                    selectors,
+                    dns_names,
+                    x509_svid_ttl,
+                    jwt_svid_ttl,
+                    federates_with,
+                    admin: spec.admin,
+                    downstream: spec.downstream,
+                    hint,
+                    demand,
+                })
+            }
+            _ => Err(problems),
+        }
+    }
+
+    /// The facts that the templates read beyond the fixed ones.
+    pub fn demand(&self) -> &Demand {
+        &self.demand
+    }
+
+    /// The entry of one pod on one node; the error is the first field that does not come out right.
+    pub fn derive(
+        &self,
+        domains: &Domains,
+        cluster: &ClusterContext,
+        pod: &PodFacts,
+        node: &NodeFacts,
+    ) -> Result<Entry, Problem> {
+        let scope = self.scope(domains, cluster, pod, node);
+        let spiffe_id = render("spec.spiffeIDTemplate", &self.spiffe_id, &scope, |text| {
+            spiffe::workload_id(text, &domains.trust)
+        })?;
+        let parent_id = match &self.parent_id {
+            Some(parent) => render("spec.parentIDTemplate", parent, &scope, |text| {
+                spiffe::parent_id(text, &domains.trust)
+            })?,
+            None => default_parent(domains, cluster, node)?,
+        };
+        let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
+        for (index, template) in self.selectors.iter().enumerate() {
+            let field = || format!("spec.workloadSelectorTemplates[{index}]");
+            let selector = render(field, template, &scope, Selector::parse)?;
+            if selector.is_pod_uid() && !selectors.contains(&selector) {
+                let message =
+                    format!("\"{selector}\" names another pod than {}: no process would ever fit", pod.uid);
+                return Err(Problem::new("InvalidSelector", field(), message));
+            }
+            selectors.insert(selector);
+        }
+        let mut dns_names = Vec::new();
+        for (index, template) in self.dns_names.iter().enumerate() {
+            let name =
+                render(|| format!("spec.dnsNameTemplates[{index}]"), template, &scope, DnsName::parse)?;
+            // SPIRE refuses an entry that has a name twice.
+            if !dns_names.contains(&name) {
+                dns_names.push(name);
+            }
+        }
+        Ok(Entry {
+            key: EntryKey { spiffe_id, parent_id, selectors },
+            x509_svid_ttl: self.x509_svid_ttl,
+            jwt_svid_ttl: self.jwt_svid_ttl,
+            federates_with: self.federates_with.clone(),
+            admin: self.admin,
+            downstream: self.downstream,
+            dns_names,
+            hint: self.hint.clone(),
+        })
+    }
+
+    fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
+        Scope {
+            trust_domain: domains.trust.as_str().into(),
+            cluster_name: cluster.name.shared(),
+            eks_cluster_name: cluster.target.eks_name.shared(),
+            cluster_domain: domains.cluster.clone(),
+            application_name: self.application_name.clone(),
+            account_id: cluster.target.account.shared(),
+            region: cluster.target.region.shared(),
+            instance_id: node.instance_id().into(),
+            cluster_labels: cluster.labels.clone(),
+            pod: Arc::new(pod.object()),
+            node: Arc::new(node.object()),
+        }
+    }
+}
+
+/// The agent that `k8s_psat` attested on the pod's node.
+fn default_parent(
+    domains: &Domains,
+    cluster: &ClusterContext,
+    node: &NodeFacts,
+) -> Result<SpiffeId, Problem> {
+    let text =
+        format!("spiffe://{}/spire/agent/k8s_psat/{}/{}", domains.trust.as_str(), cluster.name, node.uid);
+    spiffe::parent_id(&text, &domains.trust)
+        .map_err(|error| Problem::new(error.reason(), "(default parent)", error))
+}
+
+/// A template's field: named where it stands, or made only when it has to be told.
+trait Field {
+    fn name(self) -> String;
+}
+
+impl Field for &'static str {
+    fn name(self) -> String {
+        self.to_owned()
+    }
+}
+
+impl<F: FnOnce() -> String> Field for F {
+    fn name(self) -> String {
+        self()
+    }
+}
+
+fn render<T>(
+    field: impl Field,
+    template: &Template,
+    scope: &Scope,
+    parse: impl FnOnce(&str) -> Result<T, spiffe::InvalidSpiffe>,
+) -> Result<T, Problem> {
+    match template.render(scope) {
+        Err(error) => Err(Problem::new("TemplateFailed", field.name(), error)),
+        Ok(text) => parse(&text).map_err(|error| {
+            let message = format!("{error} (rendered from {:?})", template.text());
+            Problem::new(error.reason(), field.name(), message)
+        }),
+    }
+}
+
+fn template(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Template> {
+    Template::compile(text).map_err(|error| problems.push(Problem::new("InvalidTemplate", field, error))).ok()
+}
+
+fn templates(field: &str, texts: &[String], problems: &mut Vec<Problem>) -> Vec<Template> {
+    let each = texts.iter().enumerate();
+    each.filter_map(|(index, text)| template(&format!("{field}[{index}]"), text, problems)).collect()
+}
+
+/// A Go duration as whole seconds; SPIRE has no lifetime below a second.
+fn ttl(field: &str, text: Option<&str>, problems: &mut Vec<Problem>) -> i32 {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return 0 };
+    let seconds = text.parse::<GoDuration>().map_err(|error| error.to_string()).and_then(|duration| {
+        let whole = std::time::Duration::from(duration).as_secs();
+        match i32::try_from(whole) {
+            _ if duration.is_negative() => Err("it is negative".to_owned()),
+            Ok(0) if std::time::Duration::from(duration).is_zero() => Ok(0),
+            Ok(0) => Err("it is below one second".to_owned()),
+            Ok(seconds) => Ok(seconds),
+            Err(_) => Err("it is longer than 68 years".to_owned()),
+        }
+    });
+    seconds.unwrap_or_else(|error| {
+        let message =
+            format!("{text:?} must be a Go duration of at least one second such as 30m or 1h ({error})");
+        problems.push(Problem::new("InvalidTTL", field, message));
+        0
+    })
+}
+
+fn federation(
+    names: &[String],
+    own: &TrustDomain,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<Problem>,
+) -> BTreeSet<TrustDomain> {
+    let mut domains = BTreeSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let field = format!("spec.federatesWith[{index}]");
+        match spiffe::trust_domain(name) {
+            // Agents that are handed an entry which federates with their own trust domain stop syncing.
+            Ok(domain) if domain == *own => {
+                let message = format!("{name:?} is this server's own trust domain and was left out");
+                notes.push(Problem::new("OwnTrustDomain", field, message));
+            }
+            Ok(domain) => {
+                domains.insert(domain);
+            }
+            Err(error) => {
+                let message = format!("{name:?} must be a trust domain such as example.org ({error})");
+                problems.push(Problem::new("InvalidTrustDomain", field, message));
+            }
+        }
+    }
+    domains
+}

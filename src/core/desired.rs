@@ -1,0 +1,270 @@
+//! What SPIRE is to hold, as the index gives it out: entries by pod, and what a seen fact allows to end.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, KeyHash};
+use crate::names::{ClusterName, IdentityName, PodUid};
+
+/// A pod of one cluster. Every entry of ours names exactly one pod, so the pod is the unit of planning.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PodKey {
+    /// Which cluster.
+    pub cluster: ClusterTag,
+    /// Which pod.
+    pub pod: PodUid,
+}
+
+/// One entry that a pod is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which identity wants it.
+    pub identity: IdentityName,
+    /// The digest that a new id gets.
+    pub digest: EntryDigest,
+    /// The entry.
+    pub entry: Arc<Entry>,
+    /// `entry.key.hash()`.
+    pub key: KeyHash,
+    /// `entry.hash()`.
+    pub content: ContentHash,
+}
+
+impl Wanted {
+    /// What this identity wants for the pod.
+    pub fn new(identity: &IdentityName, pod: &PodUid, entry: Entry) -> Self {
+        let (key, content) = (entry.key.hash(), entry.hash());
+        Self {
+            identity: identity.clone(),
+            digest: EntryDigest::of(identity, pod, 0),
+            entry: Arc::new(entry),
+            key,
+            content,
+        }
+    }
+}
+
+/// Why something that may have ended is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Hold {
+    /// The management cluster's objects are not all known yet.
+    Starting,
+    /// The cluster's connection is being made.
+    Connecting,
+    /// The cluster cannot be reached.
+    Unreachable,
+    /// The registry says `enabled: false`.
+    Disabled,
+    /// The registry's spec cannot be used.
+    InvalidRegistry,
+    /// An object of the cluster cannot be read, so that nobody can say what is gone.
+    Unreadable,
+    /// What the pod is to have cannot be derived now.
+    NotDerived,
+    /// No registry of this cluster is known, and none was seen deleted.
+    UnknownCluster,
+    /// No identity that it could come from is known, and none was seen deleted.
+    UnknownIdentity,
+}
+
+impl Hold {
+    /// A fixed CamelCase word: the metric's label.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Starting => "Starting",
+            Self::Connecting => "Connecting",
+            Self::Unreachable => "Unreachable",
+            Self::Disabled => "Disabled",
+            Self::InvalidRegistry => "InvalidRegistry",
+            Self::Unreadable => "Unreadable",
+            Self::NotDerived => "NotDerived",
+            Self::UnknownCluster => "UnknownCluster",
+            Self::UnknownIdentity => "UnknownIdentity",
+        }
+    }
+}
+
+/// What one known pod is to have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PodDesired {
+    /// Its entries, each with another key.
+    pub wanted: Vec<Wanted>,
+    /// Whatever else of ours it has stays, because of this.
+    pub hold: Option<Hold>,
+}
+
+/// What is known of a cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClusterStanding {
+    /// Connected, listed and watched: entries are kept in step.
+    Synced {
+        /// Every pod is known, so that an unknown pod is gone.
+        complete: bool,
+    },
+    /// Nothing is written for it.
+    Held(Hold),
+    /// Its registry was seen being deleted.
+    Ended,
+}
+
+/// What is known of an identity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IdentityStanding {
+    /// It exists.
+    Live,
+    /// It was seen being deleted.
+    Ended,
+}
+
+/// What changed since the last delta; `None` is what is not known any more.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Delta {
+    /// Both own kinds were listed.
+    pub ready: bool,
+    /// Clusters.
+    pub clusters: Vec<(ClusterName, Option<ClusterStanding>)>,
+    /// Identities.
+    pub identities: Vec<(IdentityName, Option<IdentityStanding>)>,
+    /// Pods.
+    pub pods: Vec<(PodKey, Option<Arc<PodDesired>>)>,
+}
+
+/// A fact that was seen and says that an entry has ended. A delete can only be made of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeenEnd(Cause);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cause {
+    RegistryDeleted,
+    IdentityDeleted,
+    PodGone,
+    NotWanted,
+}
+
+impl SeenEnd {
+    /// For logs.
+    pub fn reason(&self) -> &'static str {
+        match self.0 {
+            Cause::RegistryDeleted => "RegistryDeleted",
+            Cause::IdentityDeleted => "IdentityDeleted",
+            Cause::PodGone => "PodGone",
+            Cause::NotWanted => "NotWanted",
+        }
+    }
+}
+
+/// What becomes of an entry of ours that no pod is to have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It goes.
+    End(SeenEnd),
+    /// It stays.
+    Hold(Hold),
+}
+
+/// All that SPIRE is to hold.
+#[derive(Debug, Default)]
+pub struct Desired {
+    ready: bool,
+    clusters: HashMap<ClusterTag, (ClusterName, ClusterStanding)>,
+    identities: BTreeMap<IdentityName, IdentityStanding>,
+    pods: HashMap<PodKey, Arc<PodDesired>>,
+}
+
+impl Desired {
+    /// Takes a delta in.
+    pub fn apply(&mut self, delta: &Delta) {
+        self.ready = delta.ready;
+        for (name, standing) in &delta.clusters {
+            let tag = ClusterTag::of(name);
+            match standing {
+                Some(standing) => self.clusters.insert(tag, (name.clone(), *standing)),
+                None => self.clusters.remove(&tag),
+            };
+        }
+        for (name, standing) in &delta.identities {
+            match standing {
+                Some(standing) => self.identities.insert(name.clone(), *standing),
+                None => self.identities.remove(name),
+            };
+        }
+        for (key, pod) in &delta.pods {
+            match pod {
+                Some(pod) => self.pods.insert(key.clone(), pod.clone()),
+                None => self.pods.remove(key),
+            };
+        }
+    }
+
+    /// Whether both own kinds were listed: before that, nothing is planned.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// What a pod is to have, where it is known.
+    pub fn pod(&self, key: &PodKey) -> Option<&Arc<PodDesired>> {
+        self.pods.get(key)
+    }
+
+    /// All known pods.
+    pub fn pods(&self) -> impl Iterator<Item = (&PodKey, &Arc<PodDesired>)> {
+        self.pods.iter()
+    }
+
+    /// Whether entries of this cluster may be created and updated.
+    pub fn is_synced(&self, cluster: &ClusterTag) -> bool {
+        self.ready && matches!(self.clusters.get(cluster), Some((_, ClusterStanding::Synced { .. })))
+    }
+
+    /// The name behind a tag, where its registry is known.
+    pub fn cluster_name(&self, tag: &ClusterTag) -> Option<&ClusterName> {
+        self.clusters.get(tag).map(|(name, _)| name)
+    }
+
+    /// Clusters whose registries were seen being deleted.
+    pub fn ended_clusters(&self) -> impl Iterator<Item = (&ClusterTag, &ClusterName)> {
+        let ended = self.clusters.iter().filter(|(_, (_, standing))| *standing == ClusterStanding::Ended);
+        ended.map(|(tag, (name, _))| (tag, name))
+    }
+
+    /// Identities that were seen being deleted.
+    pub fn ended_identities(&self) -> impl Iterator<Item = &IdentityName> {
+        self.identities
+            .iter()
+            .filter(|(_, standing)| **standing == IdentityStanding::Ended)
+            .map(|(name, _)| name)
+    }
+
+    /// What becomes of an entry of ours on this pod that the pod is not to have.
+    pub fn fate(&self, key: &PodKey, digest: &EntryDigest) -> Fate {
+        let end = |cause| Fate::End(SeenEnd(cause));
+        if !self.ready {
+            return Fate::Hold(Hold::Starting);
+        }
+        let Some((_, standing)) = self.clusters.get(&key.cluster) else {
+            return Fate::Hold(Hold::UnknownCluster);
+        };
+        if *standing == ClusterStanding::Ended {
+            return end(Cause::RegistryDeleted);
+        }
+        if self.ended_identities().any(|name| EntryDigest::of(name, &key.pod, 0) == *digest) {
+            return end(Cause::IdentityDeleted);
+        }
+        match (standing, self.pods.get(key)) {
+            (ClusterStanding::Ended, _) => end(Cause::RegistryDeleted),
+            (ClusterStanding::Held(hold), _) => Fate::Hold(*hold),
+            (ClusterStanding::Synced { complete: true }, None) => end(Cause::PodGone),
+            (ClusterStanding::Synced { complete: false }, None) => Fate::Hold(Hold::Unreadable),
+            (ClusterStanding::Synced { .. }, Some(pod)) => match pod.hold {
+                Some(hold) => Fate::Hold(hold),
+                // An identity that exists does not want it: it no longer selects the pod, or has another entry in place.
+                None if self.is_of_a_known_identity(&key.pod, digest) => end(Cause::NotWanted),
+                None => Fate::Hold(Hold::UnknownIdentity),
+            },
+        }
+    }
+
+    fn is_of_a_known_identity(&self, pod: &PodUid, digest: &EntryDigest) -> bool {
+        self.identities.keys().any(|name| EntryDigest::of(name, pod, 0) == *digest)
+    }
+}

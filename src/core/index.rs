@@ -1,0 +1,415 @@
+//! Facts in, ordered deltas out: who wants what for which pod, settled at the cost of what changed.
+
+mod cluster;
+mod objects;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use cluster::{Cluster, Settlement};
+use objects::{Identity, Registry};
+use regex::Regex;
+
+use crate::api::{ClusterTarget, EKSClusterRegistry, WorkloadIdentity};
+use crate::derive::Domains;
+use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
+use crate::entry::ClusterTag;
+use crate::facts::demand::Demand;
+use crate::facts::{Change, ClusterChange, Malformed, ObjectChange};
+use crate::names::{ClusterName, IdentityName, NamespaceName, PodUid};
+
+pub use cluster::Told;
+pub use objects::{IdentityView, RegistryView};
+
+/// What of the configuration the index depends on.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Trust domain and cluster domain.
+    pub domains: Domains,
+    /// Namespaces whose pods get nothing.
+    pub ignore_namespaces: Vec<Regex>,
+}
+
+/// What came of the changes since the last time.
+#[derive(Debug, Default)]
+pub struct Settled {
+    /// For the writer.
+    pub delta: Delta,
+    /// The clusters to be connected to, where that changed.
+    pub targets: Option<Arc<BTreeMap<ClusterName, ClusterTarget>>>,
+    /// The facts that are read, where that changed.
+    pub demand: Option<Arc<Demand>>,
+    /// Number of pods that were looked at.
+    pub pods_settled: usize,
+}
+
+/// All facts, and what follows from them.
+#[derive(Debug)]
+pub struct Index {
+    settings: Settings,
+    registries: BTreeMap<ClusterName, Registry>,
+    identities: BTreeMap<IdentityName, Identity>,
+    registries_listed: bool,
+    identities_listed: bool,
+    by_namespace: BTreeMap<NamespaceName, BTreeSet<IdentityName>>,
+    /// Identities that cannot be read at all, so that nobody can say which pods are theirs.
+    unreadable: BTreeSet<IdentityName>,
+    clusters: BTreeMap<ClusterName, Cluster>,
+    targets: Arc<BTreeMap<ClusterName, ClusterTarget>>,
+    demand: Arc<Demand>,
+    dirty: BTreeSet<(ClusterName, PodUid)>,
+    changed_clusters: BTreeSet<ClusterName>,
+    changed_identities: BTreeSet<IdentityName>,
+    malformed_names: BTreeMap<String, Malformed>,
+}
+
+impl Index {
+    /// An index that knows nothing.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            registries: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            registries_listed: false,
+            identities_listed: false,
+            by_namespace: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            clusters: BTreeMap::new(),
+            targets: Arc::default(),
+            demand: Arc::default(),
+            dirty: BTreeSet::new(),
+            changed_clusters: BTreeSet::new(),
+            changed_identities: BTreeSet::new(),
+            malformed_names: BTreeMap::new(),
+        }
+    }
+
+    /// Records one fact. Nothing is derived before [`Self::settle`].
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Registries(change) => self.apply_registries(change),
+            Change::Identities(change) => self.apply_identities(change),
+            Change::Cluster(name, change) => self.apply_cluster(name, change),
+        }
+    }
+
+    /// Derives what the recorded facts touch and gives out what changed.
+    pub fn settle(&mut self) -> Settled {
+        let targets = self.wanted_targets();
+        let targets = (targets != *self.targets).then(|| Arc::new(targets));
+        if let Some(targets) = &targets {
+            self.targets = targets.clone();
+        }
+        let mut demand = Demand::default();
+        let compiled = self.identities.values().filter_map(Identity::wanting);
+        compiled.for_each(|identity| demand.merge(identity.demand()));
+        let demand = (demand != *self.demand).then(|| Arc::new(demand));
+        if let Some(demand) = &demand {
+            self.demand = demand.clone();
+        }
+        let dirty = std::mem::take(&mut self.dirty);
+        let pods_settled = dirty.len();
+        let mut pods = Vec::new();
+        for (cluster, uid) in dirty {
+            let key = PodKey { cluster: ClusterTag::of(&cluster), pod: uid.clone() };
+            match self.settle_pod(&cluster, &uid) {
+                SettledPod::Same => {}
+                SettledPod::Now(desired) => pods.push((key, Some(desired))),
+                SettledPod::Unknown => pods.push((key, None)),
+            }
+        }
+        let clusters = std::mem::take(&mut self.changed_clusters);
+        let clusters = clusters.into_iter().map(|name| {
+            let standing = self.cluster_standing(&name);
+            (name, standing)
+        });
+        let clusters = clusters.collect();
+        let identities = std::mem::take(&mut self.changed_identities);
+        let identities = identities.into_iter().map(|name| {
+            let standing = self.identities.get(&name).map(Identity::standing);
+            (name, standing)
+        });
+        let identities = identities.collect();
+        let ready = self.registries_listed && self.identities_listed;
+        Settled { delta: Delta { ready, clusters, identities, pods }, targets, demand, pods_settled }
+    }
+
+    /// Number of pods known in all clusters.
+    pub fn pod_count(&self) -> usize {
+        self.clusters.values().map(Cluster::pod_count).sum()
+    }
+
+    /// What one known pod is to have, with the namespace and name of the pod.
+    pub fn desired(&self) -> impl Iterator<Item = (&ClusterName, &PodUid, &Arc<PodDesired>)> {
+        self.clusters
+            .iter()
+            .flat_map(|(name, cluster)| cluster.pods().map(move |(uid, pod)| (name, uid, &pod.desired)))
+    }
+
+    /// Every pod that an identity selects and that gets no entry of it now, and why.
+    pub fn failures(&self) -> impl Iterator<Item = Failure<'_>> {
+        self.clusters.iter().flat_map(|(cluster, facts)| {
+            facts.pods().flat_map(move |(_, pod)| {
+                let told = pod.told.iter();
+                told.map(move |(identity, told)| Failure { cluster, pod: pod.name.as_str(), identity, told })
+            })
+        })
+    }
+
+    /// The registries with what is known of their clusters.
+    pub fn registries(&self) -> impl Iterator<Item = RegistryView<'_>> {
+        self.registries.iter().filter_map(|(name, registry)| {
+            let standing = self.cluster_standing(name)?;
+            registry.view(name, standing, self.clusters.get(name))
+        })
+    }
+
+    /// The identities with what is known of their pods.
+    pub fn identities(&self) -> impl Iterator<Item = IdentityView<'_>> {
+        self.identities
+            .iter()
+            .filter_map(|(name, identity)| identity.view(name, &self.registries, &self.clusters))
+    }
+
+    /// Objects whose names even cannot be used; nothing was ever made for them.
+    pub fn malformed_objects(&self) -> impl Iterator<Item = &Malformed> {
+        self.malformed_names.values()
+    }
+
+    fn apply_registries(&mut self, change: ObjectChange<EKSClusterRegistry>) {
+        match change {
+            ObjectChange::Listed(objects) => {
+                self.registries_listed = true;
+                let before: BTreeSet<ClusterName> = self.registries.keys().cloned().collect();
+                let seen: BTreeSet<ClusterName> =
+                    objects.into_iter().filter_map(|object| self.put_registry(object)).collect();
+                // Missing and never seen deleted: what is there is orphaned, and stays.
+                for name in before.difference(&seen) {
+                    if self.registries.get(name).is_some_and(|registry| !registry.is_ended()) {
+                        self.registries.remove(name);
+                        self.registry_changed(name);
+                    }
+                }
+            }
+            ObjectChange::Applied(object) => {
+                self.put_registry(object);
+            }
+            ObjectChange::Deleted(name) => {
+                self.malformed_names.remove(&name);
+                if let Ok(name) = ClusterName::new(name) {
+                    self.registries.entry(name.clone()).or_insert_with(Registry::ended).end();
+                    self.registry_changed(&name);
+                }
+            }
+        }
+    }
+
+    fn put_registry(&mut self, object: Result<Arc<EKSClusterRegistry>, Malformed>) -> Option<ClusterName> {
+        let registry = Registry::of(object);
+        let name =
+            self.name_of(ClusterName::new(&registry.name), &registry.name, registry.problem.as_ref())?;
+        let same_cluster = self.registries.get(&name).is_some_and(|before| before.same_for_pods(&registry));
+        self.registries.insert(name.clone(), registry);
+        if !same_cluster {
+            self.registry_changed(&name);
+        }
+        Some(name)
+    }
+
+    /// The registry's name where it can be one; otherwise the object is noted and nothing else.
+    fn name_of<N, E: std::fmt::Display>(
+        &mut self,
+        name: Result<N, E>,
+        text: &str,
+        malformed: Option<&Malformed>,
+    ) -> Option<N> {
+        match name {
+            Ok(name) => Some(name),
+            Err(error) => {
+                let noted = malformed.cloned().unwrap_or_else(|| Malformed {
+                    name: text.to_owned(),
+                    uid: None,
+                    problem: format!("metadata.name: {error}"),
+                });
+                self.malformed_names.insert(text.to_owned(), noted);
+                None
+            }
+        }
+    }
+
+    fn registry_changed(&mut self, name: &ClusterName) {
+        self.changed_clusters.insert(name.clone());
+        let context = self.registries.get(name).and_then(Registry::wanted_context);
+        match context {
+            None => {
+                if let Some(gone) = self.clusters.remove(name) {
+                    self.dirty.extend(gone.uids().map(|uid| (name.clone(), uid.clone())));
+                    gone.counted().for_each(|identity| {
+                        if let Some(identity) = self.identities.get_mut(identity) {
+                            identity.forget(name);
+                        }
+                    });
+                }
+            }
+            Some(context) => {
+                let cluster =
+                    self.clusters.entry(name.clone()).or_insert_with(|| Cluster::new(context.clone()));
+                self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
+                cluster.set_context(context);
+            }
+        }
+    }
+
+    fn wanted_targets(&self) -> BTreeMap<ClusterName, ClusterTarget> {
+        self.clusters.iter().map(|(name, cluster)| (name.clone(), cluster.context().target.clone())).collect()
+    }
+
+    fn cluster_standing(&self, name: &ClusterName) -> Option<ClusterStanding> {
+        let registry = self.registries.get(name)?;
+        Some(match (registry.hold(), self.clusters.get(name)) {
+            _ if registry.is_ended() => ClusterStanding::Ended,
+            (Some(hold), _) => ClusterStanding::Held(hold),
+            (None, Some(cluster)) => cluster.standing(),
+            (None, None) => ClusterStanding::Held(Hold::Connecting),
+        })
+    }
+
+    fn apply_identities(&mut self, change: ObjectChange<WorkloadIdentity>) {
+        match change {
+            ObjectChange::Listed(objects) => {
+                self.identities_listed = true;
+                let before: BTreeSet<IdentityName> = self.identities.keys().cloned().collect();
+                let seen: BTreeSet<IdentityName> =
+                    objects.into_iter().filter_map(|object| self.put_identity(object)).collect();
+                for name in before.difference(&seen) {
+                    let is_ended = |identity: &Identity| identity.standing() == IdentityStanding::Ended;
+                    if self.identities.get(name).is_some_and(|identity| !is_ended(identity)) {
+                        self.replace_identity(name, None);
+                    }
+                }
+            }
+            ObjectChange::Applied(object) => {
+                self.put_identity(object);
+            }
+            ObjectChange::Deleted(name) => {
+                self.malformed_names.remove(&name);
+                if let Ok(name) = IdentityName::new(name) {
+                    self.replace_identity(&name, Some(Identity::ended()));
+                }
+            }
+        }
+    }
+
+    fn put_identity(&mut self, object: Result<Arc<WorkloadIdentity>, Malformed>) -> Option<IdentityName> {
+        let identity = Identity::of(object, &self.settings.domains);
+        let name = self.name_of(IdentityName::new(&identity.name), &identity.name, identity.malformed())?;
+        self.replace_identity(&name, Some(identity));
+        Some(name)
+    }
+
+    fn replace_identity(&mut self, name: &IdentityName, identity: Option<Identity>) {
+        let before = self.identities.remove(name);
+        let same =
+            before.as_ref().zip(identity.as_ref()).is_some_and(|(before, now)| before.same_for_pods(now));
+        if same {
+            if let Some((mut now, before)) = identity.zip(before) {
+                now.keep_counts_of(before);
+                self.identities.insert(name.clone(), now);
+            }
+            return;
+        }
+        self.changed_identities.insert(name.clone());
+        for version in [before.as_ref(), identity.as_ref()].into_iter().flatten() {
+            match version.namespace() {
+                Some(namespace) => self.touch_namespace(&namespace.clone()),
+                None if version.is_unreadable() => self.touch_everything(),
+                None => {}
+            }
+        }
+        if let Some(namespace) = before.as_ref().and_then(Identity::namespace)
+            && let Some(names) = self.by_namespace.get_mut(namespace)
+        {
+            names.remove(name);
+        }
+        self.unreadable.remove(name);
+        let Some(mut identity) = identity else { return };
+        if let Some(namespace) = identity.namespace() {
+            self.by_namespace.entry(namespace.clone()).or_default().insert(name.clone());
+        } else if identity.is_unreadable() {
+            self.unreadable.insert(name.clone());
+        }
+        if let Some(before) = before {
+            identity.keep_counts_of(before);
+        }
+        self.identities.insert(name.clone(), identity);
+    }
+
+    fn touch_namespace(&mut self, namespace: &NamespaceName) {
+        for (name, cluster) in &self.clusters {
+            self.dirty.extend(cluster.uids_in(namespace).map(|uid| (name.clone(), uid.clone())));
+        }
+    }
+
+    fn touch_everything(&mut self) {
+        for (name, cluster) in &self.clusters {
+            self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
+        }
+    }
+
+    fn apply_cluster(&mut self, name: ClusterName, change: ClusterChange) {
+        // A task that is just ending may still tell something of a cluster that nobody wants any more.
+        let Some(cluster) = self.clusters.get_mut(&name) else { return };
+        let before = cluster.standing();
+        let touched = cluster.apply(change);
+        if cluster.standing() != before {
+            self.changed_clusters.insert(name.clone());
+        }
+        self.dirty.extend(touched.into_iter().map(|uid| (name.clone(), uid)));
+    }
+
+    fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
+        let Some(cluster) = self.clusters.get_mut(name) else { return SettledPod::Unknown };
+        let identities = &self.identities;
+        let by_namespace = &self.by_namespace;
+        let candidates = |namespace: &NamespaceName| {
+            let names = by_namespace.get(namespace).into_iter().flatten();
+            names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
+        };
+        let (before, outcome) = cluster.settle(uid, &self.settings, !self.unreadable.is_empty(), candidates);
+        for (identity, told) in before {
+            if let Some(identity) = self.identities.get_mut(&identity) {
+                identity.uncount(name, uid, &told);
+            }
+        }
+        match outcome {
+            None => SettledPod::Unknown,
+            Some(Settlement { desired, told, changed }) => {
+                for (identity, told) in told {
+                    if let Some(identity) = self.identities.get_mut(&identity) {
+                        identity.count(name, uid, &told);
+                    }
+                }
+                if changed { SettledPod::Now(desired) } else { SettledPod::Same }
+            }
+        }
+    }
+}
+
+/// A pod that an identity selects, and what became of it.
+#[derive(Debug)]
+pub struct Failure<'a> {
+    /// The cluster.
+    pub cluster: &'a ClusterName,
+    /// `namespace/name` of the pod.
+    pub pod: &'a str,
+    /// The identity that selects it.
+    pub identity: &'a IdentityName,
+    /// What came of it.
+    pub told: &'a Told,
+}
+
+enum SettledPod {
+    Same,
+    Now(Arc<PodDesired>),
+    Unknown,
+}

@@ -1,0 +1,439 @@
+//! The facts of one workload cluster, found by pod, node and namespace, and what each pod is to have.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use super::Settings;
+use super::objects::{Identity, Wanting};
+use crate::api::Problem;
+use crate::derive::ClusterContext;
+use crate::desired::{ClusterStanding, Hold, PodDesired, Wanted};
+use crate::facts::demand::{Demand, Source};
+use crate::facts::{ClusterChange, Malformed, NodeFacts, Phase, PodFacts, Watched};
+use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
+
+/// What came of one pod and one identity that selects it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Told {
+    /// It is to have the entry.
+    Derived,
+    /// Another identity, of a smaller name, declares the same SPIFFE ID, parent and selectors.
+    Masked {
+        /// That identity.
+        by: IdentityName,
+    },
+    /// The entry does not come out right.
+    Failing(Problem),
+    /// Something it depends on is not known yet.
+    Waiting(&'static str),
+}
+
+/// One pod: its facts, what it is to have, and which identities select it.
+#[derive(Debug)]
+pub(super) struct Pod {
+    /// `namespace/name`.
+    pub(super) name: String,
+    /// None where the object cannot be read.
+    facts: Option<PodFacts>,
+    pub(super) desired: Arc<PodDesired>,
+    pub(super) told: Vec<(IdentityName, Told)>,
+    is_settled: bool,
+}
+
+/// One cluster's facts.
+#[derive(Debug)]
+pub(super) struct Cluster {
+    context: Arc<ClusterContext>,
+    phase: Phase,
+    pods: HashMap<PodUid, Pod>,
+    by_node: HashMap<NodeName, BTreeSet<PodUid>>,
+    by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
+    nodes: BTreeMap<NodeName, NodeFacts>,
+    namespaces: BTreeSet<NamespaceName>,
+    pods_listed: Option<Arc<Demand>>,
+    nodes_listed: Option<Arc<Demand>>,
+    namespaces_listed: bool,
+    /// By kind and name.
+    malformed: BTreeMap<(&'static str, String), Malformed>,
+    /// Names of pods that cannot be read and whose uid is not known: any unknown pod may be one of them.
+    nameless: BTreeSet<String>,
+    /// What was told of pods that are gone and not settled since: identities still count it.
+    uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
+}
+
+/// What a pod is to have, what is told of it, and whether the former is other than before.
+pub(super) struct Settlement {
+    pub(super) desired: Arc<PodDesired>,
+    pub(super) told: Vec<(IdentityName, Told)>,
+    pub(super) changed: bool,
+}
+
+impl Cluster {
+    pub(super) fn new(context: Arc<ClusterContext>) -> Self {
+        Self {
+            context,
+            phase: Phase::Connecting,
+            pods: HashMap::new(),
+            by_node: HashMap::new(),
+            by_namespace: HashMap::new(),
+            nodes: BTreeMap::new(),
+            namespaces: BTreeSet::new(),
+            pods_listed: None,
+            nodes_listed: None,
+            namespaces_listed: false,
+            malformed: BTreeMap::new(),
+            nameless: BTreeSet::new(),
+            uncounted: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn context(&self) -> &Arc<ClusterContext> {
+        &self.context
+    }
+
+    /// Another target is another cluster, of which nothing is known yet.
+    pub(super) fn set_context(&mut self, context: Arc<ClusterContext>) {
+        if self.context.target != context.target {
+            let uids: Vec<PodUid> = self.uids().cloned().collect();
+            uids.iter().for_each(|uid| self.remove_pod(uid));
+            let uncounted = std::mem::take(&mut self.uncounted);
+            *self = Self { uncounted, ..Self::new(context.clone()) };
+        }
+        self.context = context;
+    }
+
+    pub(super) fn phase(&self) -> &Phase {
+        &self.phase
+    }
+
+    pub(super) fn standing(&self) -> ClusterStanding {
+        let listed = self.pods_listed.is_some() && self.nodes_listed.is_some() && self.namespaces_listed;
+        match &self.phase {
+            Phase::Unreachable { .. } => ClusterStanding::Held(Hold::Unreachable),
+            Phase::Live if listed => ClusterStanding::Synced { complete: self.nameless.is_empty() },
+            Phase::Connecting | Phase::Live => ClusterStanding::Held(Hold::Connecting),
+        }
+    }
+
+    pub(super) fn pod_count(&self) -> usize {
+        self.pods.len()
+    }
+
+    pub(super) fn namespace_count(&self) -> usize {
+        self.namespaces.len()
+    }
+
+    pub(super) fn has_namespace(&self, name: &NamespaceName) -> bool {
+        self.namespaces.contains(name)
+    }
+
+    pub(super) fn malformed(&self) -> impl Iterator<Item = (&'static str, &Malformed)> {
+        self.malformed.iter().map(|((kind, _), malformed)| (*kind, malformed))
+    }
+
+    pub(super) fn pods(&self) -> impl Iterator<Item = (&PodUid, &Pod)> {
+        self.pods.iter()
+    }
+
+    pub(super) fn uids(&self) -> impl Iterator<Item = &PodUid> {
+        self.pods.keys()
+    }
+
+    pub(super) fn uids_in(&self, namespace: &NamespaceName) -> impl Iterator<Item = &PodUid> {
+        self.by_namespace.get(namespace).into_iter().flatten()
+    }
+
+    /// Identities that counted a pod of this cluster.
+    pub(super) fn counted(&self) -> impl Iterator<Item = &IdentityName> {
+        self.pods.values().flat_map(|pod| pod.told.iter().map(|(identity, _)| identity))
+    }
+
+    /// Records a fact; gives the pods that it touches.
+    pub(super) fn apply(&mut self, change: ClusterChange) -> Vec<PodUid> {
+        match change {
+            ClusterChange::Phase(phase) => {
+                self.phase = phase;
+                Vec::new()
+            }
+            ClusterChange::Pods(change) => self.apply_pods(change),
+            ClusterChange::Nodes(change) => self.apply_nodes(change),
+            ClusterChange::Namespaces(change) => {
+                match change {
+                    Watched::Listed { items, malformed, .. } => {
+                        self.namespaces_listed = true;
+                        self.namespaces = items.into_iter().map(|namespace| namespace.name).collect();
+                        self.all_malformed("namespace", malformed);
+                    }
+                    Watched::Applied(namespace) => {
+                        self.readable("namespace", namespace.name.as_str());
+                        self.namespaces.insert(namespace.name);
+                    }
+                    Watched::Malformed(malformed) => self.note("namespace", malformed),
+                    Watched::Gone(name) => {
+                        self.readable("namespace", name.as_str());
+                        self.namespaces.remove(&name);
+                    }
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn apply_pods(&mut self, change: Watched<PodFacts, PodUid>) -> Vec<PodUid> {
+        match change {
+            Watched::Listed { items, malformed, demand } => {
+                let mut touched = Vec::new();
+                let mut gone: BTreeSet<PodUid> = self.pods.keys().cloned().collect();
+                // With other facts kept, an identity that had to wait for them no longer has to.
+                let all = self.pods_listed.as_ref() != Some(&demand);
+                self.pods_listed = Some(demand);
+                self.all_malformed("pod", Vec::new());
+                self.nameless.clear();
+                for pod in items {
+                    gone.remove(&pod.uid);
+                    let uid = pod.uid.clone();
+                    if self.put_pod(pod) || all {
+                        touched.push(uid);
+                    }
+                }
+                for malformed in malformed {
+                    let uid = self.put_unreadable(malformed);
+                    uid.iter().for_each(|uid| {
+                        gone.remove(uid);
+                    });
+                    touched.extend(uid);
+                }
+                gone.iter().for_each(|uid| self.remove_pod(uid));
+                touched.extend(gone);
+                touched
+            }
+            Watched::Applied(pod) => {
+                self.readable("pod", &format!("{}/{}", pod.namespace, pod.name));
+                let uid = pod.uid.clone();
+                if self.put_pod(pod) { vec![uid] } else { Vec::new() }
+            }
+            Watched::Malformed(malformed) => self.put_unreadable(malformed).into_iter().collect(),
+            Watched::Gone(uid) => {
+                if let Some(name) = self.pods.get(&uid).map(|pod| pod.name.clone()) {
+                    self.readable("pod", &name);
+                }
+                self.remove_pod(&uid);
+                vec![uid]
+            }
+        }
+    }
+
+    /// Whether the pod is other than it was.
+    fn put_pod(&mut self, facts: PodFacts) -> bool {
+        let before = self.pods.remove(&facts.uid);
+        let changed = before.as_ref().and_then(|pod| pod.facts.as_ref()) != Some(&facts);
+        if let Some(before) = before.as_ref().and_then(|pod| pod.facts.as_ref()) {
+            self.unlink(before);
+        }
+        if let Some(node) = &facts.node {
+            self.by_node.entry(node.clone()).or_default().insert(facts.uid.clone());
+        }
+        self.by_namespace.entry(facts.namespace.clone()).or_default().insert(facts.uid.clone());
+        let name = format!("{}/{}", facts.namespace, facts.name);
+        let uid = facts.uid.clone();
+        let pod = match before {
+            Some(before) => Pod { name, facts: Some(facts), ..before },
+            None => {
+                Pod { name, facts: Some(facts), desired: Arc::default(), told: Vec::new(), is_settled: false }
+            }
+        };
+        self.pods.insert(uid, pod);
+        changed
+    }
+
+    /// Notes a pod that cannot be read; its uid where it is known, by the object or by its name.
+    fn put_unreadable(&mut self, malformed: Malformed) -> Option<PodUid> {
+        let named = self.pods.iter().find(|(_, pod)| pod.name == malformed.name).map(|(uid, _)| uid.clone());
+        let uid = malformed.uid.as_deref().and_then(|uid| PodUid::new(uid).ok()).or(named);
+        let name = malformed.name.clone();
+        self.note("pod", malformed);
+        let Some(uid) = uid else {
+            self.nameless.insert(name);
+            return None;
+        };
+        let before = self.pods.remove(&uid);
+        if let Some(facts) = before.as_ref().and_then(|pod| pod.facts.as_ref()) {
+            self.unlink(facts);
+        }
+        let pod = match before {
+            Some(before) => Pod { facts: None, ..before },
+            None => Pod { name, facts: None, desired: Arc::default(), told: Vec::new(), is_settled: false },
+        };
+        self.pods.insert(uid.clone(), pod);
+        Some(uid)
+    }
+
+    fn remove_pod(&mut self, uid: &PodUid) {
+        let Some(pod) = self.pods.remove(uid) else { return };
+        if let Some(facts) = &pod.facts {
+            self.unlink(facts);
+        }
+        if !pod.told.is_empty() {
+            self.uncounted.insert(uid.clone(), pod.told);
+        }
+    }
+
+    fn unlink(&mut self, facts: &PodFacts) {
+        if let Some(node) = &facts.node {
+            unlink(&mut self.by_node, node, &facts.uid);
+        }
+        unlink(&mut self.by_namespace, &facts.namespace, &facts.uid);
+    }
+
+    fn apply_nodes(&mut self, change: Watched<NodeFacts, NodeName>) -> Vec<PodUid> {
+        let mut changed: Vec<NodeName> = Vec::new();
+        match change {
+            Watched::Listed { items, malformed, demand } => {
+                let all = self.nodes_listed.as_ref() != Some(&demand);
+                self.nodes_listed = Some(demand);
+                self.all_malformed("node", malformed);
+                let mut before = std::mem::take(&mut self.nodes);
+                for node in items {
+                    if before.remove(&node.name).as_ref() != Some(&node) || all {
+                        changed.push(node.name.clone());
+                    }
+                    self.nodes.insert(node.name.clone(), node);
+                }
+                changed.extend(before.into_keys());
+            }
+            Watched::Applied(node) => {
+                self.readable("node", node.name.as_str());
+                let name = node.name.clone();
+                if self.nodes.insert(name.clone(), node.clone()).as_ref() != Some(&node) {
+                    changed.push(name);
+                }
+            }
+            Watched::Malformed(malformed) => {
+                if let Ok(name) = NodeName::new(&malformed.name)
+                    && self.nodes.remove(&name).is_some()
+                {
+                    changed.push(name);
+                }
+                self.note("node", malformed);
+            }
+            Watched::Gone(name) => {
+                self.readable("node", name.as_str());
+                self.nodes.remove(&name);
+                changed.push(name);
+            }
+        }
+        changed.iter().filter_map(|node| self.by_node.get(node)).flatten().cloned().collect()
+    }
+
+    fn note(&mut self, kind: &'static str, malformed: Malformed) {
+        self.malformed.insert((kind, malformed.name.clone()), malformed);
+    }
+
+    fn readable(&mut self, kind: &'static str, name: &str) {
+        if !self.malformed.is_empty() {
+            self.malformed.remove(&(kind, name.to_owned()));
+            if kind == "pod" {
+                self.nameless.remove(name);
+            }
+        }
+    }
+
+    fn all_malformed(&mut self, kind: &'static str, malformed: Vec<Malformed>) {
+        self.malformed.retain(|(noted, _), _| *noted != kind);
+        malformed.into_iter().for_each(|malformed| self.note(kind, malformed));
+    }
+
+    /// Derives one pod anew. Gives what was told before and, where the pod is known, what it is to have now, what is
+    /// told now, and whether the former changed.
+    pub(super) fn settle<'i, I>(
+        &mut self,
+        uid: &PodUid,
+        settings: &Settings,
+        hold_all: bool,
+        candidates: impl FnOnce(&NamespaceName) -> I,
+    ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
+    where
+        I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
+    {
+        let Some(pod) = self.pods.get(uid) else {
+            return (self.uncounted.remove(uid).unwrap_or_default(), None);
+        };
+        let (mut desired, mut told) = (PodDesired::default(), Vec::new());
+        match &pod.facts {
+            None => desired.hold = Some(Hold::Unreadable),
+            Some(facts) => {
+                for (name, identity) in candidates(&facts.namespace) {
+                    self.settle_identity(facts, name, identity, settings, &mut desired, &mut told);
+                }
+                if hold_all {
+                    desired.hold = Some(Hold::NotDerived);
+                }
+            }
+        }
+        let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
+        let before = std::mem::replace(&mut pod.told, told.clone());
+        let changed = !pod.is_settled || *pod.desired != desired;
+        if changed {
+            pod.desired = Arc::new(desired);
+            pod.is_settled = true;
+        }
+        (before, Some(Settlement { desired: pod.desired.clone(), told, changed }))
+    }
+
+    fn settle_identity(
+        &self,
+        pod: &PodFacts,
+        name: &IdentityName,
+        identity: &Identity,
+        settings: &Settings,
+        desired: &mut PodDesired,
+        told: &mut Vec<(IdentityName, Told)>,
+    ) {
+        let compiled = match identity.wants() {
+            Wanting::Nothing => return,
+            Wanting::Broken => {
+                desired.hold = Some(Hold::NotDerived);
+                return;
+            }
+            Wanting::Compiled(compiled) => compiled,
+        };
+        if compiled.selection.wants(&self.context.labels, pod, &settings.ignore_namespaces).is_err() {
+            return;
+        }
+        let kept = |listed: &Option<Arc<Demand>>, source| {
+            listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
+        };
+        let has_fields = kept(&self.pods_listed, Source::Pod) && kept(&self.nodes_listed, Source::Node);
+        let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
+        let outcome = match node {
+            _ if !has_fields => Told::Waiting("FieldsNotListed"),
+            None => Told::Waiting("NodeUnknown"),
+            Some(node) => match compiled.derive(&settings.domains, &self.context, pod, node) {
+                Err(problem) => Told::Failing(problem),
+                Ok(entry) => {
+                    let wanted = Wanted::new(name, &pod.uid, entry);
+                    match desired.wanted.iter().find(|other| other.key == wanted.key) {
+                        Some(other) => Told::Masked { by: other.identity.clone() },
+                        None => {
+                            desired.wanted.push(wanted);
+                            Told::Derived
+                        }
+                    }
+                }
+            },
+        };
+        if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
+            desired.hold = Some(Hold::NotDerived);
+        }
+        told.push((name.clone(), outcome));
+    }
+}
+
+fn unlink<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<PodUid>>, key: &K, uid: &PodUid) {
+    if let Some(uids) = index.get_mut(key) {
+        uids.remove(uid);
+        if uids.is_empty() {
+            index.remove(key);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The objects of our own kinds as the index keeps them: compiled, and counted for the report.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use super::cluster::{Cluster, Told};
+use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted};
+use crate::derive::{ClusterContext, CompiledIdentity, Domains};
+use crate::desired::{ClusterStanding, Hold, IdentityStanding};
+use crate::facts::{Malformed, Phase};
+use crate::names::{ClusterName, IdentityName, NamespaceName, PodUid};
+
+/// One `EKSClusterRegistry`.
+#[derive(Debug)]
+pub(super) struct Registry {
+    pub(super) name: String,
+    pub(super) problem: Option<Malformed>,
+    object: Option<Arc<EKSClusterRegistry>>,
+    context: Result<Arc<ClusterContext>, Vec<Problem>>,
+    is_enabled: bool,
+    is_ended: bool,
+}
+
+impl Registry {
+    pub(super) fn of(object: Result<Arc<EKSClusterRegistry>, Malformed>) -> Self {
+        match object {
+            Err(malformed) => Self {
+                name: malformed.name.clone(),
+                context: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
+                problem: Some(malformed),
+                object: None,
+                is_enabled: true,
+                is_ended: false,
+            },
+            Ok(object) => {
+                let labels = Arc::new(object.spec.labels.clone());
+                let name = ClusterName::new(object.name_any())
+                    .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
+                let context = name.and_then(|name| {
+                    object.spec.target().map(|target| Arc::new(ClusterContext { name, target, labels }))
+                });
+                Self {
+                    name: object.name_any(),
+                    problem: None,
+                    context,
+                    is_enabled: object.spec.enabled,
+                    is_ended: is_being_deleted(&*object),
+                    object: Some(object),
+                }
+            }
+        }
+    }
+
+    /// A registry of which only the end was seen.
+    pub(super) fn ended() -> Self {
+        let (name, context) = (String::new(), Err(Vec::new()));
+        Self { name, problem: None, object: None, context, is_enabled: false, is_ended: true }
+    }
+
+    pub(super) fn end(&mut self) {
+        self.is_ended = true;
+        self.object = None;
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Whether pods come out the same with either version.
+    pub(super) fn same_for_pods(&self, other: &Self) -> bool {
+        (self.is_enabled, self.is_ended, &self.context) == (other.is_enabled, other.is_ended, &other.context)
+    }
+
+    /// What is to be connected to.
+    pub(super) fn wanted_context(&self) -> Option<Arc<ClusterContext>> {
+        let wanted = self.is_enabled && !self.is_ended;
+        self.context.as_ref().ok().filter(|_| wanted).cloned()
+    }
+
+    /// Why the registry itself keeps its cluster out of step.
+    pub(super) fn hold(&self) -> Option<Hold> {
+        match self.context {
+            _ if !self.is_enabled => Some(Hold::Disabled),
+            Err(_) => Some(Hold::InvalidRegistry),
+            Ok(_) => None,
+        }
+    }
+
+    pub(super) fn view<'a>(
+        &'a self,
+        name: &'a ClusterName,
+        standing: ClusterStanding,
+        cluster: Option<&'a Cluster>,
+    ) -> Option<RegistryView<'a>> {
+        let object = self.object.as_ref()?;
+        let problems = self.context.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+        let malformed = cluster.into_iter().flat_map(Cluster::malformed);
+        Some(RegistryView {
+            name,
+            object,
+            problems,
+            standing,
+            phase: cluster.map(Cluster::phase),
+            namespaces: cluster.map_or(0, Cluster::namespace_count),
+            pods: cluster.map_or(0, Cluster::pod_count),
+            malformed: malformed.collect(),
+        })
+    }
+}
+
+/// What is known of a registry and its cluster.
+#[derive(Debug)]
+pub struct RegistryView<'a> {
+    /// The registry's name.
+    pub name: &'a ClusterName,
+    /// The object as last seen.
+    pub object: &'a Arc<EKSClusterRegistry>,
+    /// Why its spec cannot be used; empty where it can.
+    pub problems: &'a [Problem],
+    /// What may be written for it.
+    pub standing: ClusterStanding,
+    /// Where the connection stands; none where there is to be none.
+    pub phase: Option<&'a Phase>,
+    /// Number of namespaces.
+    pub namespaces: usize,
+    /// Number of pods.
+    pub pods: usize,
+    /// Objects of the cluster that cannot be read, with their kind.
+    pub malformed: Vec<(&'static str, &'a Malformed)>,
+}
+
+/// What an identity wants of a pod in its namespace.
+pub(super) enum Wanting<'a> {
+    /// It is being deleted.
+    Nothing,
+    /// Nobody can say: its spec cannot be used.
+    Broken,
+    /// What its selection and templates say.
+    Compiled(&'a CompiledIdentity),
+}
+
+/// One `WorkloadIdentity`.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) name: String,
+    object: Option<Arc<WorkloadIdentity>>,
+    malformed: Option<Malformed>,
+    compiled: Result<Arc<CompiledIdentity>, Vec<Problem>>,
+    namespace: Option<NamespaceName>,
+    is_ended: bool,
+    counts: BTreeMap<ClusterName, Counts>,
+}
+
+/// Pods of one cluster that an identity selects.
+#[derive(Debug, Default)]
+struct Counts {
+    derived: u64,
+    masked: u64,
+    waiting: u64,
+    failing: BTreeMap<PodUid, Problem>,
+}
+
+impl Counts {
+    fn selected(&self) -> u64 {
+        self.derived + self.masked + self.waiting + self.failing.len() as u64
+    }
+}
+
+impl Identity {
+    pub(super) fn of(object: Result<Arc<WorkloadIdentity>, Malformed>, domains: &Domains) -> Self {
+        match object {
+            Err(malformed) => Self {
+                name: malformed.name.clone(),
+                object: None,
+                compiled: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
+                malformed: Some(malformed),
+                namespace: None,
+                is_ended: false,
+                counts: BTreeMap::new(),
+            },
+            Ok(object) => {
+                let is_ended = is_being_deleted(&*object);
+                Self {
+                    name: object.name_any(),
+                    malformed: None,
+                    compiled: CompiledIdentity::compile(&object.spec, domains).map(Arc::new),
+                    namespace: NamespaceName::new(&object.spec.namespace).ok().filter(|_| !is_ended),
+                    is_ended,
+                    object: Some(object),
+                    counts: BTreeMap::new(),
+                }
+            }
+        }
+    }
+
+    /// An identity of which only the end was seen.
+    pub(super) fn ended() -> Self {
+        Self {
+            name: String::new(),
+            object: None,
+            malformed: None,
+            compiled: Err(Vec::new()),
+            namespace: None,
+            is_ended: true,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn malformed(&self) -> Option<&Malformed> {
+        self.malformed.as_ref()
+    }
+
+    /// Nobody can say which namespace's pods it wants.
+    pub(super) fn is_unreadable(&self) -> bool {
+        !self.is_ended && self.namespace.is_none()
+    }
+
+    pub(super) fn standing(&self) -> IdentityStanding {
+        if self.is_ended { IdentityStanding::Ended } else { IdentityStanding::Live }
+    }
+
+    /// The namespace whose pods it may want; none while it is being deleted.
+    pub(super) fn namespace(&self) -> Option<&NamespaceName> {
+        self.namespace.as_ref()
+    }
+
+    pub(super) fn wants(&self) -> Wanting<'_> {
+        match &self.compiled {
+            _ if self.is_ended => Wanting::Nothing,
+            Err(_) => Wanting::Broken,
+            Ok(compiled) => Wanting::Compiled(compiled),
+        }
+    }
+
+    /// The compiled spec, while the identity wants anything.
+    pub(super) fn wanting(&self) -> Option<&CompiledIdentity> {
+        match self.wants() {
+            Wanting::Compiled(compiled) => Some(compiled),
+            Wanting::Nothing | Wanting::Broken => None,
+        }
+    }
+
+    /// Whether pods come out the same with either version.
+    pub(super) fn same_for_pods(&self, other: &Self) -> bool {
+        let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
+        (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
+    }
+
+    pub(super) fn keep_counts_of(&mut self, before: Self) {
+        self.counts = before.counts;
+    }
+
+    pub(super) fn count(&mut self, cluster: &ClusterName, pod: &PodUid, told: &Told) {
+        let counts = self.counts.entry(cluster.clone()).or_default();
+        match told {
+            Told::Derived => counts.derived += 1,
+            Told::Masked { .. } => counts.masked += 1,
+            Told::Waiting(_) => counts.waiting += 1,
+            Told::Failing(problem) => {
+                counts.failing.insert(pod.clone(), problem.clone());
+            }
+        }
+    }
+
+    pub(super) fn uncount(&mut self, cluster: &ClusterName, pod: &PodUid, told: &Told) {
+        let Some(counts) = self.counts.get_mut(cluster) else { return };
+        let less = |count: &mut u64| *count = count.saturating_sub(1);
+        match told {
+            Told::Derived => less(&mut counts.derived),
+            Told::Masked { .. } => less(&mut counts.masked),
+            Told::Waiting(_) => less(&mut counts.waiting),
+            Told::Failing(_) => {
+                counts.failing.remove(pod);
+            }
+        }
+    }
+
+    /// The cluster is no longer known.
+    pub(super) fn forget(&mut self, cluster: &ClusterName) {
+        self.counts.remove(cluster);
+    }
+
+    pub(super) fn view<'a>(
+        &'a self,
+        name: &'a IdentityName,
+        registries: &BTreeMap<ClusterName, Registry>,
+        clusters: &'a BTreeMap<ClusterName, Cluster>,
+    ) -> Option<IdentityView<'a>> {
+        let object = self.object.as_ref()?;
+        let targeted = registries.iter().filter(|(_, registry)| {
+            let context = registry.wanted_context();
+            let wants = |context: &ClusterContext| {
+                self.wanting().is_some_and(|compiled| compiled.selection.wants_cluster(&context.labels))
+            };
+            context.is_some_and(|context| wants(&context))
+        });
+        let targeted: Vec<&ClusterName> = targeted.map(|(name, _)| name).collect();
+        let has_namespace = |name: &&ClusterName| {
+            let cluster = clusters.get(*name).zip(self.namespace.as_ref());
+            cluster.is_some_and(|(cluster, namespace)| cluster.has_namespace(namespace))
+        };
+        let sum = |part: fn(&Counts) -> u64| self.counts.values().map(part).sum();
+        let failing = self.counts.iter().flat_map(|(cluster, counts)| {
+            counts.failing.iter().map(move |(pod, problem)| (cluster, pod, problem))
+        });
+        Some(IdentityView {
+            name,
+            object,
+            problems: self.compiled.as_ref().err().map(Vec::as_slice).unwrap_or_default(),
+            notes: self.compiled.as_ref().map(|compiled| compiled.notes.as_slice()).unwrap_or_default(),
+            standing: self.standing(),
+            namespaces_found: targeted.iter().filter(|name| has_namespace(name)).count(),
+            not_synced: targeted
+                .iter()
+                .filter(|name| {
+                    let standing = clusters.get(**name).map(Cluster::standing);
+                    !matches!(standing, Some(ClusterStanding::Synced { .. }))
+                })
+                .count(),
+            clusters_targeted: targeted.len(),
+            pods_selected: sum(Counts::selected),
+            masked: sum(|counts| counts.masked),
+            waiting: sum(|counts| counts.waiting),
+            failing: sum(|counts| counts.failing.len() as u64),
+            example: failing.into_iter().next(),
+        })
+    }
+}
+
+/// What is known of an identity and its pods.
+#[derive(Debug)]
+pub struct IdentityView<'a> {
+    /// The identity's name.
+    pub name: &'a IdentityName,
+    /// The object as last seen.
+    pub object: &'a Arc<WorkloadIdentity>,
+    /// Why its spec cannot be used; empty where it can.
+    pub problems: &'a [Problem],
+    /// What of it is legal and yet worth telling.
+    pub notes: &'a [Problem],
+    /// Whether it is being deleted.
+    pub standing: IdentityStanding,
+    /// Number of enabled clusters that it selects.
+    pub clusters_targeted: usize,
+    /// Number of clusters among them that are not connected and listed.
+    pub not_synced: usize,
+    /// Number of clusters among them that have its namespace.
+    pub namespaces_found: usize,
+    /// Number of pods that it selects.
+    pub pods_selected: u64,
+    /// Number of pods among them whose entry another identity declares.
+    pub masked: u64,
+    /// Number of pods among them whose node or fields are not known yet.
+    pub waiting: u64,
+    /// Number of pods among them whose entry does not come out right.
+    pub failing: u64,
+    /// One of the failing pods.
+    pub example: Option<(&'a ClusterName, &'a PodUid, &'a Problem)>,
+}

@@ -1,0 +1,429 @@
+//! The writer's book: desired beside observed, which pods are not in step, and what became of each write.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::Problem;
+use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey};
+use crate::entry::{ClusterTag, EntryId, Nonce};
+use crate::mirror::{Mirror, Observed};
+use crate::names::{ClusterName, IdentityName};
+use crate::plan::{self, PlanFault, PodPlan, Write};
+
+/// The first pause after a failed write; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// The longest pause between two tries of one pod.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How much one round may write.
+#[derive(Debug, Clone, Copy)]
+pub struct RoundLimits {
+    /// Creates and deletes.
+    pub writes: usize,
+    /// Updates; fewer, because each makes an agent sign anew.
+    pub updates: usize,
+}
+
+/// What one round is to do.
+#[derive(Debug, Default)]
+pub struct Round {
+    /// Pods with something to write.
+    pub plans: Vec<PodPlan>,
+    /// Plans that the checker refused: a defect, told and tried again later.
+    pub faults: Vec<(PodKey, PlanFault)>,
+}
+
+/// What became of the entries that one identity wants, or of those in one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Entries in place.
+    pub in_place: u64,
+    /// Entries that are still to be written.
+    pub pending: u64,
+    /// Entries that SPIRE refused or that somebody else holds.
+    pub failing: u64,
+}
+
+/// What the writer knows, for the report.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Outcome {
+    /// SPIRE was listed completely and nothing of unknown outcome is open.
+    pub listed: bool,
+    /// When SPIRE was last listed completely.
+    pub listed_at: Option<Timestamp>,
+    /// Why SPIRE cannot be written to now, if so.
+    pub unavailable: Option<Problem>,
+    /// By identity.
+    pub identities: BTreeMap<IdentityName, Tally>,
+    /// By cluster.
+    pub clusters: BTreeMap<ClusterName, Tally>,
+    /// One failure for each identity that has some.
+    pub examples: BTreeMap<IdentityName, Problem>,
+    /// Entries of ours that stay although no pod is to have them.
+    pub held: BTreeMap<Hold, u64>,
+    /// Entries of others.
+    pub foreign: u64,
+    /// Identities that were seen being deleted and have no entry left.
+    pub released_identities: BTreeSet<IdentityName>,
+    /// Registries that were seen being deleted and have no entry left.
+    pub released_clusters: BTreeSet<ClusterName>,
+}
+
+/// How one pod stands, as counted in the tallies.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct PodState {
+    in_place: Vec<IdentityName>,
+    pending: Vec<IdentityName>,
+    failing: Vec<(IdentityName, Problem)>,
+    holds: Vec<Hold>,
+}
+
+#[derive(Debug)]
+struct Failure {
+    tries: u32,
+    due: Instant,
+    problems: Vec<(Option<IdentityName>, Problem)>,
+}
+
+/// Desired beside observed.
+#[derive(Debug)]
+pub struct Ledger {
+    prefix: String,
+    desired: Desired,
+    mirror: Mirror,
+    listed: bool,
+    listed_at: Option<Timestamp>,
+    /// Pods that are new: they go before everything else.
+    fresh: BTreeSet<PodKey>,
+    /// Other pods that may not be in step.
+    stale: BTreeSet<PodKey>,
+    failures: HashMap<PodKey, Failure>,
+    states: HashMap<PodKey, PodState>,
+    examples: BTreeMap<IdentityName, BTreeMap<PodKey, Problem>>,
+    identities: BTreeMap<IdentityName, Tally>,
+    clusters: BTreeMap<ClusterTag, Tally>,
+    held: BTreeMap<Hold, u64>,
+    /// Pods with an entry of an unknown identity or cluster.
+    orphans: BTreeSet<PodKey>,
+    /// Pods whose plan depends on an entry of others; only a complete list tells when that changes.
+    leaning: BTreeSet<PodKey>,
+    /// Identities that were seen being deleted, with the pods that may still have entries of them.
+    ending: BTreeMap<IdentityName, BTreeSet<PodKey>>,
+}
+
+impl Ledger {
+    /// An empty book; ids that begin with this prefix and parse are ours.
+    pub fn new(prefix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            desired: Desired::default(),
+            mirror: Mirror::new(prefix),
+            listed: false,
+            listed_at: None,
+            fresh: BTreeSet::new(),
+            stale: BTreeSet::new(),
+            failures: HashMap::new(),
+            states: HashMap::new(),
+            examples: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            held: BTreeMap::new(),
+            orphans: BTreeSet::new(),
+            leaning: BTreeSet::new(),
+            ending: BTreeMap::new(),
+        }
+    }
+
+    /// Takes in what the index gives out.
+    pub fn apply(&mut self, delta: &Delta) {
+        let was_ready = self.desired.is_ready();
+        for (key, pod) in &delta.pods {
+            self.failures.remove(key);
+            let is_new = pod.is_some() && self.desired.pod(key).is_none();
+            let queue = if is_new && self.listed { &mut self.fresh } else { &mut self.stale };
+            queue.insert(key.clone());
+        }
+        self.desired.apply(delta);
+        for (name, _) in &delta.clusters {
+            self.touch_cluster(&ClusterTag::of(name));
+        }
+        for (name, standing) in &delta.identities {
+            match standing {
+                // Pods whose entries were nobody's may now be somebody's.
+                Some(IdentityStanding::Live) => {
+                    self.ending.remove(name);
+                    self.stale.extend(self.orphans.iter().cloned());
+                }
+                Some(IdentityStanding::Ended) => self.touch_ended(name),
+                None => {
+                    self.ending.remove(name);
+                }
+            }
+        }
+        if delta.ready && !was_ready {
+            self.touch_all();
+        }
+    }
+
+    /// Takes in a complete list of SPIRE's entries; gives the number of pods whose entries were not as expected.
+    pub fn observe(&mut self, list: impl IntoIterator<Item = Observed>, now: Timestamp) -> usize {
+        self.listed_at = Some(now);
+        let first = !self.listed;
+        let changed = self.mirror.replace(list);
+        let count = changed.len();
+        self.stale.extend(changed);
+        self.stale.extend(self.leaning.iter().cloned());
+        self.listed = true;
+        let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
+        ended.iter().for_each(|name| self.touch_ended(name));
+        if first {
+            self.touch_all();
+            return 0;
+        }
+        count
+    }
+
+    /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again.
+    pub fn doubt(&mut self) {
+        self.listed = false;
+    }
+
+    /// Whether a complete list is needed before anything can be written.
+    pub fn needs_list(&self) -> bool {
+        !self.listed
+    }
+
+    /// Whether a round at this time would look at any pod.
+    pub fn has_work(&self, now: Instant) -> bool {
+        let ready = self.listed && self.desired.is_ready();
+        ready
+            && !(self.fresh.is_empty()
+                && self.stale.is_empty()
+                && !self.failures.values().any(|it| it.due <= now))
+    }
+
+    /// When the next failed pod is to be tried again.
+    pub fn next_retry(&self) -> Option<Instant> {
+        self.failures.values().map(|failure| failure.due).min()
+    }
+
+    /// Plans pods that may not be in step, new ones first, until the limits are reached.
+    pub fn round(&mut self, now: Instant, limits: RoundLimits, mut nonce: impl FnMut() -> Nonce) -> Round {
+        let mut round = Round::default();
+        if !self.listed || !self.desired.is_ready() {
+            return round;
+        }
+        let due: Vec<PodKey> = self
+            .failures
+            .iter()
+            .filter(|(_, failure)| failure.due <= now)
+            .map(|(pod, _)| pod.clone())
+            .collect();
+        self.stale.extend(due);
+        let (mut writes, mut updates) = (0, 0);
+        while writes < limits.writes && updates < limits.updates {
+            let Some(pod) = self.fresh.pop_first().or_else(|| self.stale.pop_first()) else { break };
+            if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
+                continue;
+            }
+            let plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
+                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
+            });
+            if let Err(fault) = plan::check(&plan, &self.desired, &self.mirror, &self.prefix) {
+                let problem = Problem::new("PlanFault", "(plan)", &fault);
+                self.failed(&pod, None, problem, now);
+                round.faults.push((pod, fault));
+                continue;
+            }
+            self.note(&plan);
+            if plan.is_empty() {
+                self.failures.remove(&pod);
+            } else {
+                writes += plan.creates.len() + plan.deletes.len();
+                updates += plan.updates.len();
+                round.plans.push(plan);
+            }
+        }
+        round
+    }
+
+    /// Notes that an entry stands in SPIRE as wanted.
+    pub fn written(&mut self, pod: &PodKey, write: &Write) {
+        self.mirror.insert(Observed {
+            id: write.id.clone(),
+            key: write.wanted.key,
+            content: Some(write.wanted.content),
+            pod: Some(pod.pod.clone()),
+        });
+        self.stale.insert(pod.clone());
+    }
+
+    /// Notes an entry that SPIRE told of and that was not known.
+    pub fn found(&mut self, pod: &PodKey, observed: Observed) {
+        self.mirror.insert(observed);
+        self.stale.insert(pod.clone());
+    }
+
+    /// Notes that SPIRE holds no entry of this id.
+    pub fn gone(&mut self, pod: &PodKey, id: &EntryId) {
+        self.mirror.remove(id);
+        self.stale.insert(pod.clone());
+    }
+
+    /// Notes that nothing is known of a pod's planned writes: it is planned again.
+    pub fn again(&mut self, pod: &PodKey) {
+        self.stale.insert(pod.clone());
+    }
+
+    /// Notes that a write was refused; the pod is tried again after a pause.
+    pub fn failed(&mut self, pod: &PodKey, identity: Option<&IdentityName>, problem: Problem, now: Instant) {
+        let failure =
+            self.failures.entry(pod.clone()).or_insert(Failure { tries: 0, due: now, problems: Vec::new() });
+        if failure.due <= now {
+            failure.tries += 1;
+            failure.problems.clear();
+            let factor = 1_u32.checked_shl(failure.tries - 1).unwrap_or(u32::MAX);
+            failure.due = now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
+        }
+        failure.problems.push((identity.cloned(), problem));
+        self.stale.remove(pod);
+        let mut state = self.states.get(pod).cloned().unwrap_or_default();
+        let refused = self.failures.get(pod).map(|failure| failure.problems.clone()).unwrap_or_default();
+        for (identity, problem) in refused {
+            if let Some(at) = state.pending.iter().position(|pending| Some(pending) == identity.as_ref()) {
+                let identity = state.pending.swap_remove(at);
+                state.failing.push((identity, problem));
+            }
+        }
+        self.set_state(pod, state);
+    }
+
+    /// What the writer knows; `unavailable` is why SPIRE cannot be written to, if so.
+    pub fn outcome(&mut self, unavailable: Option<Problem>) -> Outcome {
+        let clusters = self.clusters.iter().filter_map(|(tag, tally)| {
+            self.desired.cluster_name(tag).map(|name| (name.clone(), tally.clone()))
+        });
+        let clusters = clusters.collect();
+        let mirror = &self.mirror;
+        for (name, pods) in &mut self.ending {
+            pods.retain(|pod| {
+                let digest = crate::entry::EntryDigest::of(name, &pod.pod, 0);
+                mirror
+                    .of_pod(pod)
+                    .any(|(_, row)| row.place.as_ref().is_some_and(|place| place.digest == digest))
+            });
+        }
+        let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();
+        let ended = self.desired.ended_clusters().filter(|(tag, _)| self.listed && is_free(tag));
+        let released = self.ending.iter().filter(|(_, pods)| self.listed && pods.is_empty());
+        let first = |pods: &BTreeMap<PodKey, Problem>| pods.values().next().cloned();
+        Outcome {
+            listed: self.listed,
+            listed_at: self.listed_at,
+            unavailable,
+            identities: self.identities.clone(),
+            clusters,
+            examples: self
+                .examples
+                .iter()
+                .filter_map(|(name, pods)| Some((name.clone(), first(pods)?)))
+                .collect(),
+            held: self.held.clone(),
+            foreign: self.mirror.counts().1 as u64,
+            released_identities: released.map(|(name, _)| name.clone()).collect(),
+            released_clusters: ended.map(|(_, name)| name.clone()).collect(),
+        }
+    }
+
+    /// Numbers of entries in SPIRE: ours, foreign.
+    pub fn counts(&self) -> (usize, usize) {
+        self.mirror.counts()
+    }
+
+    /// Number of pods that may not be in step.
+    pub fn backlog(&self) -> usize {
+        self.fresh.len() + self.stale.len() + self.failures.len()
+    }
+
+    fn touch_all(&mut self) {
+        let known = self.desired.pods().map(|(pod, _)| pod);
+        self.stale.extend(known.chain(self.mirror.pods()).cloned());
+    }
+
+    fn touch_cluster(&mut self, tag: &ClusterTag) {
+        let known = self.desired.pods().map(|(pod, _)| pod).filter(|pod| pod.cluster == *tag);
+        self.stale.extend(known.chain(self.mirror.pods_of(tag)).cloned());
+    }
+
+    fn touch_ended(&mut self, name: &IdentityName) {
+        let pods: BTreeSet<PodKey> = self.mirror.pods_with(name).cloned().collect();
+        self.stale.extend(pods.iter().cloned());
+        self.ending.insert(name.clone(), pods);
+    }
+
+    fn note(&mut self, plan: &PodPlan) {
+        let mut state = PodState { in_place: plan.in_place.clone(), ..PodState::default() };
+        let to_write = plan.creates.iter().chain(&plan.updates).map(|write| &write.wanted.identity);
+        state.pending.extend(to_write.chain(&plan.waiting).cloned());
+        for (identity, holder) in &plan.conflicts {
+            let message = format!(
+                "SPIRE entry {holder} holds the same SPIFFE ID, parent and selectors and is not ours"
+            );
+            state.failing.push((identity.clone(), Problem::new("Conflict", "(entry)", message)));
+        }
+        state.holds.extend(plan.holds.iter().map(|(_, hold)| *hold));
+        let is_orphan =
+            state.holds.iter().any(|it| matches!(it, Hold::UnknownIdentity | Hold::UnknownCluster));
+        set(&mut self.orphans, &plan.pod, is_orphan);
+        set(&mut self.leaning, &plan.pod, plan.leans_on_others);
+        self.set_state(&plan.pod, state);
+    }
+
+    fn set_state(&mut self, pod: &PodKey, state: PodState) {
+        let is_empty = state == PodState::default();
+        if let Some(before) = self.states.remove(pod) {
+            self.count(pod, &before, |count| *count = count.saturating_sub(1));
+            for (identity, _) in &before.failing {
+                if let Some(pods) = self.examples.get_mut(identity) {
+                    pods.remove(pod);
+                }
+            }
+        }
+        self.count(pod, &state, |count| *count += 1);
+        for (identity, problem) in &state.failing {
+            self.examples.entry(identity.clone()).or_default().insert(pod.clone(), problem.clone());
+        }
+        if !is_empty {
+            self.states.insert(pod.clone(), state);
+        }
+    }
+
+    fn count(&mut self, pod: &PodKey, state: &PodState, step: impl Fn(&mut u64)) {
+        let cluster = self.clusters.entry(pod.cluster.clone()).or_default();
+        for name in &state.in_place {
+            step(&mut self.identities.entry(name.clone()).or_default().in_place);
+            step(&mut cluster.in_place);
+        }
+        for name in &state.pending {
+            step(&mut self.identities.entry(name.clone()).or_default().pending);
+            step(&mut cluster.pending);
+        }
+        for (name, _) in &state.failing {
+            step(&mut self.identities.entry(name.clone()).or_default().failing);
+            step(&mut cluster.failing);
+        }
+        for hold in &state.holds {
+            step(self.held.entry(*hold).or_default());
+        }
+    }
+}
+
+fn set(pods: &mut BTreeSet<PodKey>, pod: &PodKey, is_member: bool) {
+    if is_member {
+        pods.insert(pod.clone());
+    } else {
+        pods.remove(pod);
+    }
+}

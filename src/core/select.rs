@@ -1,0 +1,180 @@
+//! Does this identity want this pod, and if not, which rule said no.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::core::{Selector, SelectorExt};
+use regex::Regex;
+
+use crate::api::{Problem, WorkloadIdentitySpec};
+use crate::facts::PodFacts;
+use crate::names::NamespaceName;
+
+/// The rules of an identity by which pods are selected.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Selection {
+    clusters: Selector,
+    namespace: NamespaceName,
+    pods: Selector,
+}
+
+/// The rule that said no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The registry's labels do not fit `clusterSelector`.
+    ClusterSelector,
+    /// The pod is in another namespace.
+    Namespace,
+    /// The configuration's `ignoreNamespaces` names the pod's namespace.
+    IgnoredNamespace,
+    /// The pod's labels do not fit `podSelector`.
+    PodSelector,
+    /// The pod is not bound to a node yet.
+    NotBound,
+    /// The pod's phase is Succeeded or Failed.
+    Finished,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ClusterSelector => "the cluster's labels do not fit clusterSelector",
+            Self::Namespace => "the pod is in another namespace",
+            Self::IgnoredNamespace => "ignoreNamespaces names the pod's namespace",
+            Self::PodSelector => "the pod's labels do not fit podSelector",
+            Self::NotBound => "the pod is not bound to a node",
+            Self::Finished => "the pod has finished",
+        })
+    }
+}
+
+impl Selection {
+    /// Checks the identity's selectors; the error is all problems at once.
+    pub fn compile(spec: &WorkloadIdentitySpec) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let clusters = selector("spec.clusterSelector", spec.cluster_selector.as_ref(), &mut problems);
+        let pods = selector("spec.podSelector", spec.pod_selector.as_ref(), &mut problems);
+        let namespace = NamespaceName::new(&spec.namespace)
+            .map_err(|error| problems.push(Problem::new("InvalidSpec", "spec.namespace", error)));
+        match namespace {
+            Ok(namespace) if problems.is_empty() => Ok(Self { clusters, namespace, pods }),
+            _ => Err(problems),
+        }
+    }
+
+    /// The only namespace whose pods can be selected.
+    pub fn namespace(&self) -> &NamespaceName {
+        &self.namespace
+    }
+
+    /// Whether a cluster with these labels can have selected pods.
+    pub fn wants_cluster(&self, labels: &BTreeMap<String, String>) -> bool {
+        self.clusters.matches(labels)
+    }
+
+    /// Whether the pod, in a cluster with these labels, is selected; otherwise the first rule that said no.
+    pub fn wants(
+        &self,
+        cluster_labels: &BTreeMap<String, String>,
+        pod: &PodFacts,
+        ignored: &[Regex],
+    ) -> Result<(), Refusal> {
+        let rules = [
+            (self.wants_cluster(cluster_labels), Refusal::ClusterSelector),
+            (pod.namespace == self.namespace, Refusal::Namespace),
+            (!is_ignored(&pod.namespace, ignored), Refusal::IgnoredNamespace),
+            (self.pods.matches(&*pod.labels), Refusal::PodSelector),
+            (pod.node.is_some(), Refusal::NotBound),
+            (!pod.finished, Refusal::Finished),
+        ];
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(refusal))
+    }
+}
+
+/// Whether one of the configuration's `ignoreNamespaces` matches.
+pub fn is_ignored(namespace: &NamespaceName, ignored: &[Regex]) -> bool {
+    ignored.iter().any(|pattern| pattern.is_match(namespace.as_str()))
+}
+
+/// An absent or empty selector selects everything, as in Kubernetes' own `LabelSelector`.
+fn selector(field: &str, selector: Option<&LabelSelector>, problems: &mut Vec<Problem>) -> Selector {
+    let Some(selector) = selector else { return Selector::default() };
+    // The conversion tells one problem without its place: so the requirements go through it one by one first.
+    for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
+        let single = LabelSelector { match_expressions: Some(vec![requirement.clone()]), match_labels: None };
+        let field = format!("{field}.matchExpressions[{index}]");
+        let takes_values = matches!(requirement.operator.as_str(), "In" | "NotIn");
+        let has_values = requirement.values.as_ref().is_some_and(|values| !values.is_empty());
+        if let Err(error) = Selector::try_from(single) {
+            problems.push(Problem::new("InvalidSelector", field, error));
+        } else if takes_values != has_values {
+            let right = if takes_values { "needs at least one value" } else { "takes no values" };
+            let message = format!("operator {} {right}", requirement.operator);
+            problems.push(Problem::new("InvalidSelector", format!("{field}.values"), message));
+        }
+    }
+    Selector::try_from(selector.clone()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::facts::demand::Demand;
+    use crate::facts::trim;
+
+    fn spec(value: serde_json::Value) -> WorkloadIdentitySpec {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn web() -> PodFacts {
+        let object = json!({"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1", "labels": {"app": "web"}},
+            "spec": {"nodeName": "n1"}});
+        trim::pod(&object, &Demand::default()).unwrap()
+    }
+
+    #[test]
+    fn each_rule_can_say_no() {
+        let selection = Selection::compile(&spec(json!({"applicationName": "a", "namespace": "shop", "spiffeIDTemplate": "x",
+            "podSelector": {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]},
+            "clusterSelector": {"matchExpressions": [{"key": "env", "operator": "In", "values": ["prod"]}]}})))
+        .unwrap();
+        let prod = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+        let ignored = [Regex::new("^sho").unwrap()];
+        assert_eq!(selection.wants(&prod, &web(), &[]), Ok(()));
+        assert_eq!(selection.wants(&BTreeMap::new(), &web(), &[]), Err(Refusal::ClusterSelector));
+        assert_eq!(selection.wants(&prod, &web(), &ignored), Err(Refusal::IgnoredNamespace));
+        let other = PodFacts { namespace: NamespaceName::new("else").unwrap(), ..web() };
+        assert_eq!(selection.wants(&prod, &other, &[]), Err(Refusal::Namespace));
+        let labels =
+            BTreeMap::from([("app".to_owned(), "web".to_owned()), ("tier".to_owned(), "1".to_owned())]);
+        let tiered = PodFacts { labels: Arc::new(labels), ..web() };
+        assert_eq!(selection.wants(&prod, &tiered, &[]), Err(Refusal::PodSelector));
+        assert_eq!(selection.wants(&prod, &PodFacts { node: None, ..web() }, &[]), Err(Refusal::NotBound));
+        assert_eq!(
+            selection.wants(&prod, &PodFacts { finished: true, ..web() }, &[]),
+            Err(Refusal::Finished)
+        );
+    }
+
+    #[test]
+    fn bad_selectors_are_told_with_their_place() {
+        let problems = Selection::compile(&spec(json!({"applicationName": "a", "namespace": "Shop", "spiffeIDTemplate": "x",
+            "podSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}, {"key": "a", "operator": "Near"}]},
+            "clusterSelector": {"matchExpressions": [{"key": "a", "operator": "In", "values": []}]}})))
+        .unwrap_err();
+        let fields: Vec<&str> = problems.iter().map(|problem| problem.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            [
+                "spec.clusterSelector.matchExpressions[0].values",
+                "spec.podSelector.matchExpressions[1]",
+                "spec.namespace"
+            ]
+        );
+    }
+}
