@@ -128,8 +128,7 @@ impl Config {
         );
         let gc_interval = file.duration("gcInterval", Duration::from_secs(600));
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
-        let ignore_namespaces =
-            file.list("ignoreNamespaces", "a regular expression", |text| Regex::new(text));
+        let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
         let aws = file.section("aws", AwsConfig::read);
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
         let metrics_bind_address =

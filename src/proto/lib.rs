@@ -3,7 +3,13 @@
 //! `generated/` is written by the package in `generate/` and committed, so that a build needs no protoc.
 
 /// Messages that SPIRE's services share (`spire.api.types`).
-#[allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
+#[allow(
+    missing_docs,
+    unused_qualifications,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    reason = "generated"
+)]
 pub mod types {
     include!("generated/spire.api.types.rs");
 }
@@ -16,7 +22,13 @@ pub mod entry {
     mod api {
         pub(super) mod server {
             pub(in super::super) mod entry {
-                #[allow(missing_docs, unused_qualifications, clippy::all, reason = "generated")]
+                #[allow(
+                    missing_docs,
+                    unused_qualifications,
+                    clippy::all,
+                    clippy::allow_attributes_without_reason,
+                    reason = "generated"
+                )]
                 pub mod v1 {
                     include!("generated/spire.api.server.entry.v1.rs");
                 }

@@ -1,2 +1,23 @@
-#[test]
-fn nothing() {}
+//! The integration tests, one binary.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod crds;
+mod render;
+
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");
+
+/// The repository's folder.
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Compares a text with a committed file; with BLESS set, writes the file instead.
+fn golden(path: &str, actual: &str) {
+    let path = std::path::Path::new(ROOT).join(path);
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(&path, actual).unwrap();
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(expected == actual, "{} differs; `make bless` rewrites it. Now it is:\n{actual}", path.display());
+}

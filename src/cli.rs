@@ -1,0 +1,62 @@
+//! The command line.
+
+mod crds;
+mod render;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use registrar_core::config::{self, Config};
+
+/// Gives every pod of a fleet of EKS clusters its SPIFFE identity.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
+    Crds(crds::Arguments),
+    /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
+    Render(render::Arguments),
+}
+
+/// Runs the command that the process was started with. Exit status: 0 all well, 1 something failed, 2 usage.
+pub fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Crds(arguments) => crds::run(&arguments),
+        Command::Render(arguments) => render::run(&arguments),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            for line in failure.0 {
+                eprintln!("error: {line}");
+            }
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Why a command could not begin: one line each.
+struct Usage(Vec<String>);
+
+fn read(path: &Path) -> Result<String, Usage> {
+    std::fs::read_to_string(path).map_err(|error| Usage(vec![format!("{}: {error}", path.display())]))
+}
+
+fn read_config(path: &Path, expand_env: bool) -> Result<Config, Usage> {
+    let text = read(path)?;
+    let told = |problems: Vec<registrar_core::api::Problem>| {
+        Usage(problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect())
+    };
+    let text = match expand_env {
+        true => config::expand(&text, |name| std::env::var(name).ok()).map_err(told)?,
+        false => text,
+    };
+    Config::parse(&text).map_err(told)
+}

@@ -1,0 +1,281 @@
+//! `render`: files in, entries out; the same line as in production with both ends replaced.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use registrar_core::derive::Domains;
+use registrar_core::entry::{ClusterTag, Entry, EntryId, Nonce};
+use registrar_core::facts::demand::Demand;
+use registrar_core::facts::{Change, ClusterChange, Malformed, ObjectChange, Phase, Watched, trim};
+use registrar_core::index::{Index, Settings, Told};
+use registrar_core::names::ClusterName;
+use serde_json::{Value, json};
+
+use super::{Usage, read, read_config};
+
+/// Arguments of `render`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Replace $NAME and ${NAME} in the configuration by environment variables.
+    #[arg(long)]
+    expand_env: bool,
+    /// Manifests of EKSClusterRegistry and WorkloadIdentity.
+    #[arg(short = 'f', value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    /// A cluster's dump, as `kubectl get pods,nodes,namespaces -A -o yaml` (or json) prints it; NAME is the registry's.
+    #[arg(long = "cluster", value_name = "NAME=FILE", value_parser = name_and_file)]
+    clusters: Vec<(ClusterName, PathBuf)>,
+    /// How the entries are printed.
+    #[arg(short = 'o', value_name = "FORMAT", default_value = "table")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Table,
+    Yaml,
+    Json,
+}
+
+fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
+    let (name, file) =
+        text.split_once('=').ok_or("must be NAME=FILE, NAME being the registry object's name")?;
+    Ok((ClusterName::new(name).map_err(|error| error.to_string())?, file.into()))
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
+    let config = read_config(&arguments.config, arguments.expand_env)?;
+    let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
+    let mut index = Index::new(Settings { domains, ignore_namespaces: config.ignore_namespaces });
+    let mut failures = Vec::new();
+    let (registries, identities) = manifests(&arguments.files, &mut failures)?;
+    index.apply(Change::Registries(ObjectChange::Listed(registries)));
+    index.apply(Change::Identities(ObjectChange::Listed(identities)));
+    let demand = index.settle().demand.unwrap_or_default();
+    for (name, path) in &arguments.clusters {
+        if !index.registries().any(|registry| registry.name == name) {
+            let file = path.display();
+            failures.push(format!(
+                "EKSClusterRegistry/{name}: (object): no manifest of it was given, {file} is not used"
+            ));
+        }
+        for change in dump(&read(path)?, path, &demand)? {
+            index.apply(Change::Cluster(name.clone(), change));
+        }
+    }
+    index.settle();
+    tell(&index, &mut failures);
+    let mut rows = Vec::new();
+    for (cluster, uid, desired) in index.desired() {
+        for wanted in &desired.wanted {
+            // No randomness: the same files give the same output.
+            let id = EntryId::make(
+                &config.entry_id_prefix,
+                &ClusterTag::of(cluster),
+                &wanted.digest,
+                &Nonce::new(0),
+            );
+            rows.push(Row {
+                id,
+                cluster,
+                pod: uid.as_str(),
+                identity: wanted.identity.as_str(),
+                entry: &wanted.entry,
+            });
+        }
+    }
+    rows.sort_by(|a, b| a.id.cmp(&b.id));
+    print(&rows, arguments.output)?;
+    failures.iter().for_each(|line| eprintln!("{line}"));
+    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+struct Row<'a> {
+    id: EntryId,
+    cluster: &'a ClusterName,
+    pod: &'a str,
+    identity: &'a str,
+    entry: &'a Entry,
+}
+
+type Objects<K> = Vec<Result<Arc<K>, Malformed>>;
+
+/// Both kinds out of YAML files of any number of documents and lists.
+fn manifests(
+    files: &[PathBuf],
+    failures: &mut Vec<String>,
+) -> Result<
+    (Objects<registrar_core::api::EKSClusterRegistry>, Objects<registrar_core::api::WorkloadIdentity>),
+    Usage,
+> {
+    let (mut registries, mut identities) = (Vec::new(), Vec::new());
+    for path in files {
+        for object in documents(&read(path)?, path)? {
+            match object.get("kind").and_then(Value::as_str) {
+                Some("EKSClusterRegistry") => registries.push(object_of(object)),
+                Some("WorkloadIdentity") => identities.push(object_of(object)),
+                other => {
+                    let name =
+                        object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("(no name)");
+                    let kind = other.unwrap_or("(no kind)");
+                    let right = "kind must be EKSClusterRegistry or WorkloadIdentity";
+                    failures.push(format!("{}: {kind}/{name}: {right}", path.display()));
+                }
+            }
+        }
+    }
+    Ok((registries, identities))
+}
+
+fn object_of<K: serde::de::DeserializeOwned>(object: Value) -> Result<Arc<K>, Malformed> {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let (name, uid) = (text("/metadata/name").unwrap_or_default(), text("/metadata/uid"));
+    serde_json::from_value(object).map(Arc::new).map_err(|error| Malformed {
+        name,
+        uid,
+        problem: error.to_string(),
+    })
+}
+
+/// The objects of a file; the items of a `List` one by one.
+fn documents(text: &str, path: &std::path::Path) -> Result<Vec<Value>, Usage> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
+        .map_err(|error| Usage(vec![format!("{}: is not YAML: {error}", path.display())]))?;
+    let mut objects = Vec::new();
+    for mut document in documents {
+        match document.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => objects.extend(items),
+            _ if document.is_null() => {}
+            _ => objects.push(document),
+        }
+    }
+    Ok(objects)
+}
+
+/// A dump as the changes that a connection would have told.
+fn dump(text: &str, path: &std::path::Path, demand: &Arc<Demand>) -> Result<Vec<ClusterChange>, Usage> {
+    let (mut pods, mut nodes, mut namespaces) = (Vec::new(), Vec::new(), Vec::new());
+    for object in documents(text, path)? {
+        match object.get("kind").and_then(Value::as_str) {
+            Some("Pod") => pods.push(trim::pod(&object, demand)),
+            Some("Node") => nodes.push(trim::node(&object, demand)),
+            Some("Namespace") => namespaces.push(trim::namespace(&object)),
+            _ => {}
+        }
+    }
+    Ok(vec![
+        ClusterChange::Namespaces(listed(namespaces, demand)),
+        ClusterChange::Nodes(listed(nodes, demand)),
+        ClusterChange::Pods(listed(pods, demand)),
+        ClusterChange::Phase(Phase::Live),
+    ])
+}
+
+fn listed<F, K>(objects: Vec<Result<F, Malformed>>, demand: &Arc<Demand>) -> Watched<F, K> {
+    let (mut items, mut malformed) = (Vec::new(), Vec::new());
+    for object in objects {
+        match object {
+            Ok(item) => items.push(item),
+            Err(problem) => malformed.push(problem),
+        }
+    }
+    Watched::Listed { items, malformed, demand: demand.clone() }
+}
+
+/// One line for each thing that fails: object, field, reason.
+fn tell(index: &Index, failures: &mut Vec<String>) {
+    for object in index.malformed_objects() {
+        failures.push(format!("{:?}: {}", object.name, object.problem));
+    }
+    for registry in index.registries() {
+        let name = registry.name;
+        failures
+            .extend(registry.problems.iter().map(|problem| format!("EKSClusterRegistry/{name}: {problem}")));
+        let malformed = registry.malformed.iter();
+        failures.extend(
+            malformed.map(|(kind, object)| format!("{name}: {kind} {}: {}", object.name, object.problem)),
+        );
+    }
+    for identity in index.identities() {
+        let name = identity.name;
+        failures
+            .extend(identity.problems.iter().map(|problem| format!("WorkloadIdentity/{name}: {problem}")));
+        identity.notes.iter().for_each(|note| eprintln!("note: WorkloadIdentity/{name}: {note}"));
+    }
+    let mut pods: Vec<String> = Vec::new();
+    for failure in index.failures() {
+        let at = format!("{}: pod {}: WorkloadIdentity/{}", failure.cluster, failure.pod, failure.identity);
+        match failure.told {
+            Told::Failing(problem) => pods.push(format!("{at}: {problem}")),
+            Told::Waiting(reason) => {
+                pods.push(format!("{at}: spec.nodeName: {reason}: the dump lacks the pod's node"))
+            }
+            Told::Masked { by } => eprintln!("note: {at}: WorkloadIdentity/{by} declares the same entry"),
+            Told::Derived => {}
+        }
+    }
+    pods.sort();
+    failures.extend(pods);
+}
+
+fn print(rows: &[Row<'_>], output: Output) -> Result<(), Usage> {
+    let whole = || json!({"entries": rows.iter().map(row_json).collect::<Vec<_>>()});
+    let failed = |error: String| Usage(vec![format!("the entries cannot be written: {error}")]);
+    match output {
+        Output::Json => {
+            println!("{}", serde_json::to_string_pretty(&whole()).map_err(|it| failed(it.to_string()))?)
+        }
+        Output::Yaml => print!("{}", serde_saphyr::to_string(&whole()).map_err(|it| failed(it.to_string()))?),
+        Output::Table => {
+            let cells = rows.iter().map(|row| {
+                let spiffe_id = row.entry.key.spiffe_id.to_string();
+                [row.cluster.to_string(), row.pod.to_owned(), row.identity.to_owned(), spiffe_id]
+            });
+            table(&["CLUSTER", "POD UID", "IDENTITY", "SPIFFE ID"], &cells.collect::<Vec<_>>());
+        }
+    }
+    Ok(())
+}
+
+fn table<const N: usize>(head: &[&str; N], rows: &[[String; N]]) {
+    let widths: Vec<usize> = (0..N)
+        .map(|column| {
+            let cells = rows.iter().filter_map(|row| row.get(column).map(String::len));
+            cells.chain(head.get(column).map(|name| name.len())).max().unwrap_or(0)
+        })
+        .collect();
+    let line = |cells: Vec<&str>| {
+        let padded: Vec<String> =
+            cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        println!("{}", padded.join("  ").trim_end());
+    };
+    line(head.to_vec());
+    rows.iter().for_each(|row| line(row.iter().map(String::as_str).collect()));
+}
+
+/// The shape of `spire-server entry show -output json`, plus `cluster` and `identity`.
+fn row_json(row: &Row<'_>) -> Value {
+    let entry = row.entry;
+    let id = |id: &registrar_core::spiffe::SpiffeId| json!({"trust_domain": id.trust_domain_name(), "path": id.path()});
+    let selectors = entry.key.selectors.iter().map(|it| json!({"type": it.kind(), "value": it.value()}));
+    json!({
+        "id": row.id.as_str(),
+        "cluster": row.cluster.as_str(),
+        "identity": row.identity,
+        "spiffe_id": id(&entry.key.spiffe_id),
+        "parent_id": id(&entry.key.parent_id),
+        "selectors": selectors.collect::<Vec<_>>(),
+        "x509_svid_ttl": entry.x509_svid_ttl,
+        "jwt_svid_ttl": entry.jwt_svid_ttl,
+        "federates_with": entry.federates_with.iter().map(|domain| domain.as_str()).collect::<Vec<_>>(),
+        "admin": entry.admin,
+        "downstream": entry.downstream,
+        "dns_names": entry.dns_names.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
+        "hint": entry.hint,
+    })
+}
