@@ -247,9 +247,6 @@ impl Desired {
         if *standing == ClusterStanding::Ended {
             return end(Cause::RegistryDeleted);
         }
-        if self.ended_identities().any(|name| EntryDigest::of(name, &key.pod, 0) == *digest) {
-            return end(Cause::IdentityDeleted);
-        }
         match (standing, self.pods.get(key)) {
             (ClusterStanding::Ended, _) => end(Cause::RegistryDeleted),
             (ClusterStanding::Held(hold), _) => Fate::Hold(*hold),
@@ -257,14 +254,18 @@ impl Desired {
             (ClusterStanding::Synced { complete: false }, None) => Fate::Hold(Hold::Unreadable),
             (ClusterStanding::Synced { .. }, Some(pod)) => match pod.hold {
                 Some(hold) => Fate::Hold(hold),
+                // Only here, where what others want of the pod is known: the entry may have passed from the identity
+                // that it was made for to another.
+                None if self.is_of(&key.pod, digest, IdentityStanding::Ended) => end(Cause::IdentityDeleted),
                 // An identity that exists does not want it: it no longer selects the pod, or has another entry in place.
-                None if self.is_of_a_known_identity(&key.pod, digest) => end(Cause::NotWanted),
+                None if self.is_of(&key.pod, digest, IdentityStanding::Live) => end(Cause::NotWanted),
                 None => Fate::Hold(Hold::UnknownIdentity),
             },
         }
     }
 
-    fn is_of_a_known_identity(&self, pod: &PodUid, digest: &EntryDigest) -> bool {
-        self.identities.keys().any(|name| EntryDigest::of(name, pod, 0) == *digest)
+    fn is_of(&self, pod: &PodUid, digest: &EntryDigest, standing: IdentityStanding) -> bool {
+        let identities = self.identities.iter().filter(|(_, known)| **known == standing);
+        identities.into_iter().any(|(name, _)| EntryDigest::of(name, pod, 0) == *digest)
     }
 }

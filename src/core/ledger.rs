@@ -7,8 +7,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::Problem;
 use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey};
-use crate::entry::{ClusterTag, EntryId, Nonce};
-use crate::mirror::{Mirror, Observed};
+use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
+use crate::mirror::{Mirror, Observed, Row};
 use crate::names::{ClusterName, IdentityName};
 use crate::plan::{self, PlanFault, PodPlan, Write};
 
@@ -225,6 +225,8 @@ impl Ledger {
         let (mut writes, mut updates) = (0, 0);
         while writes < limits.writes && updates < limits.updates {
             let Some(pod) = self.fresh.pop_first().or_else(|| self.stale.pop_first()) else { break };
+            // In both queues, it would be planned twice before the first plan is carried out.
+            self.stale.remove(&pod);
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
                 continue;
             }
@@ -306,13 +308,17 @@ impl Ledger {
             self.desired.cluster_name(tag).map(|name| (name.clone(), tally.clone()))
         });
         let clusters = clusters.collect();
-        let mirror = &self.mirror;
+        let (mirror, desired) = (&self.mirror, &self.desired);
         for (name, pods) in &mut self.ending {
             pods.retain(|pod| {
-                let digest = crate::entry::EntryDigest::of(name, &pod.pod, 0);
-                mirror
-                    .of_pod(pod)
-                    .any(|(_, row)| row.place.as_ref().is_some_and(|place| place.digest == digest))
+                let digest = EntryDigest::of(name, &pod.pod, 0);
+                // An entry that another identity has taken over is not left of this one.
+                let wanted = desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+                let is_left = |row: &Row| {
+                    row.place.as_ref().is_some_and(|place| place.digest == digest)
+                        && !wanted.iter().any(|want| want.key == row.key)
+                };
+                mirror.of_pod(pod).any(|(_, row)| is_left(row))
             });
         }
         let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();

@@ -13,4 +13,6 @@ pub mod names;
 pub mod plan;
 pub mod report;
 pub mod select;
+#[cfg(test)]
+mod simulation;
 pub mod spiffe;
