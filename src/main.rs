@@ -1,6 +1,15 @@
 //! Gives every pod of a fleet of EKS clusters its SPIFFE identity, by keeping SPIRE's registration entries in step.
 
+#![allow(dead_code, reason = "wired by run")]
+
+mod admin;
 mod cli;
+mod leader;
+mod management;
+mod metrics;
+mod registrar;
+mod spire;
+mod sync;
 
 use std::process::ExitCode;
 

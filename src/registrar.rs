@@ -1,0 +1,132 @@
+//! The loop that owns the index: facts come in, are settled once a burst, and go out as deltas, targets and reports.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::jiff::Timestamp;
+use registrar_core::api::ClusterTarget;
+use registrar_core::desired::Delta;
+use registrar_core::facts::Change;
+use registrar_core::facts::demand::Demand;
+use registrar_core::index::{Index, Settings};
+use registrar_core::ledger::Outcome;
+use registrar_core::names::ClusterName;
+use registrar_core::report::{ConditionReport, ConditionStatus, Report};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::metrics::Metrics;
+
+/// How many changes are settled together at most.
+const BURST: usize = 8192;
+/// How soon after a change the report follows, so that a burst makes one report.
+const REPORT_DELAY: Duration = Duration::from_millis(500);
+
+/// What the index is connected to.
+#[derive(Debug)]
+pub struct Ends {
+    /// From the management cluster and the workload clusters.
+    pub changes: mpsc::Receiver<Change>,
+    /// To the writer.
+    pub deltas: mpsc::Sender<Delta>,
+    /// From the writer.
+    pub outcomes: watch::Receiver<Arc<Outcome>>,
+    /// To the connections: which clusters.
+    pub targets: watch::Sender<Arc<BTreeMap<ClusterName, ClusterTarget>>>,
+    /// To the connections: which fields.
+    pub demand: watch::Sender<Arc<Demand>>,
+    /// To the status writer.
+    pub reports: watch::Sender<Arc<Report>>,
+}
+
+/// Owns the index until `shutdown`, or until one of its ends closes.
+pub async fn run(settings: Settings, sync_period: Duration, mut ends: Ends, metrics: Metrics, shutdown: CancellationToken) {
+    let mut index = Index::new(settings);
+    let mut was_ready = false;
+    let mut burst = Vec::new();
+    let mut report_at: Option<Instant> = None;
+    loop {
+        let report_due = report_at.unwrap_or_else(|| Instant::now() + sync_period);
+        let received = tokio::select! {
+            () = shutdown.cancelled() => return,
+            count = ends.changes.recv_many(&mut burst, BURST) => count,
+            changed = ends.outcomes.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
+                continue;
+            }
+            () = tokio::time::sleep_until(report_due.into()) => {
+                report_at = None;
+                report(&index, &ends, &metrics);
+                continue;
+            }
+        };
+        if received == 0 {
+            return;
+        }
+        let started = Instant::now();
+        burst.drain(..).for_each(|change| index.apply(change));
+        let settled = index.settle();
+        metrics.settled(started.elapsed().as_secs_f64());
+        report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
+        if let Some(targets) = settled.targets {
+            ends.targets.send_replace(targets);
+        }
+        if let Some(demand) = settled.demand {
+            ends.demand.send_replace(demand);
+        }
+        let delta = settled.delta;
+        for (name, _) in &delta.identities {
+            info!(identity = %name, "WorkloadIdentity resource changed, using targeted reconciliation");
+        }
+        for (name, _) in &delta.clusters {
+            info!(cluster = %name, "EKSClusterRegistry or its connection changed, using targeted reconciliation");
+        }
+        let is_empty = delta.clusters.is_empty() && delta.identities.is_empty() && delta.pods.is_empty();
+        if is_empty && delta.ready == was_ready {
+            continue;
+        }
+        was_ready = delta.ready;
+        if ends.deltas.send(delta).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn report(index: &Index, ends: &Ends, metrics: &Metrics) {
+    let outcome = ends.outcomes.borrow().clone();
+    let previous = ends.reports.borrow().clone();
+    let report = Report::make(index, &outcome, &previous, Timestamp::now());
+    for (name, registry) in &report.registries {
+        let before = previous.registries.get(name).map(|before| before.conditions.as_slice());
+        tell("EKSClusterRegistry", name.as_str(), before.unwrap_or_default(), &registry.conditions);
+    }
+    for (name, identity) in &report.identities {
+        let before = previous.identities.get(name).map(|before| before.conditions.as_slice());
+        tell("WorkloadIdentity", name.as_str(), before.unwrap_or_default(), &identity.conditions);
+    }
+    metrics.reported(&report, index.pod_count());
+    if *previous != report {
+        ends.reports.send_replace(Arc::new(report));
+    }
+}
+
+/// One line for each condition that has become another; what merely counts on stays in the status.
+fn tell(kind: &str, name: &str, before: &[ConditionReport], now: &[ConditionReport]) {
+    for condition in now {
+        let was = before.iter().find(|was| was.kind == condition.kind);
+        if was.is_some_and(|was| (was.status, was.reason) == (condition.status, condition.reason)) {
+            continue;
+        }
+        let ConditionReport { kind: condition_type, reason, message, .. } = condition;
+        if condition.status == ConditionStatus::False {
+            warn!(kind, name, condition = condition_type, reason, "{message}");
+        } else {
+            info!(kind, name, condition = condition_type, reason, "{message}");
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The client itself: one call in flight at a time is the caller's rule, a deadline for each call is this file's.
+
+use std::error::Error as _;
+use std::future::Future;
+
+use registrar_core::entry::EntryId;
+use registrar_core::mirror::Observed;
+use registrar_proto::entry::entry_client::EntryClient;
+use registrar_proto::entry::{
+    BatchCreateEntryRequest, BatchDeleteEntryRequest, BatchUpdateEntryRequest, ListEntriesRequest,
+    batch_create_entry_response,
+};
+use registrar_proto::types;
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, ConnectError, Request, Response, Status};
+use tracing::warn;
+
+use super::convert::{ALL_FIELDS, ID_ONLY, observe, to_proto};
+use super::{CreateResult, Failure, Identified, SpireError, WriteResult};
+
+const PAGE_ENTRIES: i32 = 500;
+
+/// What a page or a batch's answer may take. SPIRE's own limit is on what it receives, not on what it sends.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// A client of the Entry API that connects when it is first used and again whenever the connection is lost.
+#[derive(Debug, Clone)]
+pub struct Spire {
+    path: String,
+    entries: EntryClient<Channel>,
+}
+
+impl Spire {
+    /// A client for the server that listens at this path. Nothing is connected yet.
+    pub fn new(socket_path: &str) -> Result<Self, SpireError> {
+        if !socket_path.starts_with('/') {
+            let problem = "must be an absolute path".to_owned();
+            return Err(SpireError::Locate { path: socket_path.to_owned(), problem });
+        }
+        // No HTTP/2 pings: the server counts frequent ones as abuse, and a deadline bounds each call anyway.
+        let endpoint = Endpoint::from_shared(format!("unix:{socket_path}")).map_err(|error| {
+            SpireError::Locate { path: socket_path.to_owned(), problem: error.to_string() }
+        })?;
+        let entries = EntryClient::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_ANSWER_BYTES);
+        Ok(Self { path: socket_path.to_owned(), entries })
+    }
+
+    /// All entries that SPIRE holds, ours and others'; complete, or an error. An entry that no entry of ours could
+    /// ever be in the way of is left out, with a warning.
+    pub async fn list(&self, deadline: Instant) -> Result<Vec<Observed>, SpireError> {
+        const CALL: &str = "ListEntries";
+        let mut listed = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = ListEntriesRequest {
+                filter: None,
+                output_mask: Some(ALL_FIELDS),
+                page_size: PAGE_ENTRIES,
+                page_token: page_token.clone(),
+            };
+            let mut client = self.entries.clone();
+            let page = self
+                .call(CALL, deadline, request, |request| async move { client.list_entries(request).await });
+            let page = page.await?;
+            for entry in page.entries {
+                match observe(entry) {
+                    Ok(observed) => listed.push(observed),
+                    Err(error) => warn!(%error, "an entry in SPIRE is left out of account"),
+                }
+            }
+            if page.next_page_token.is_empty() {
+                return Ok(listed);
+            }
+            if page.next_page_token == page_token {
+                return Err(unusable(CALL, format!("page {page_token:?} names itself as the next")));
+            }
+            page_token = page.next_page_token;
+        }
+    }
+
+    /// Creates entries under the ids given here; one result for each, in their order.
+    pub async fn create(
+        &self,
+        entries: &[Identified],
+        deadline: Instant,
+    ) -> Result<Vec<CreateResult>, SpireError> {
+        const CALL: &str = "BatchCreateEntry";
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let protos = entries.iter().map(|(id, entry)| to_proto(id, entry)).collect();
+        // All fields, because what already exists has to be known as exactly as if it had been listed.
+        let request = BatchCreateEntryRequest { entries: protos, output_mask: Some(ALL_FIELDS) };
+        let mut client = self.entries.clone();
+        let answer = self
+            .call(CALL, deadline, request, |request| async move { client.batch_create_entry(request).await })
+            .await?;
+        all_answered(CALL, entries.len(), answer.results.len())?;
+        Ok(entries.iter().zip(answer.results).map(|(asked, result)| created(asked, result)).collect())
+    }
+
+    /// Makes entries in SPIRE equal to these in every field; one result for each, in their order.
+    pub async fn update(
+        &self,
+        entries: &[Identified],
+        deadline: Instant,
+    ) -> Result<Vec<WriteResult>, SpireError> {
+        const CALL: &str = "BatchUpdateEntry";
+        if entries.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = BatchUpdateEntryRequest {
+            entries: entries.iter().map(|(id, entry)| to_proto(id, entry)).collect(),
+            input_mask: Some(ALL_FIELDS),
+            output_mask: Some(ID_ONLY),
+        };
+        let mut client = self.entries.clone();
+        let answer = self
+            .call(CALL, deadline, request, |request| async move { client.batch_update_entry(request).await })
+            .await?;
+        all_answered(CALL, entries.len(), answer.results.len())?;
+        Ok(answer.results.into_iter().map(|result| written(result.status)).collect())
+    }
+
+    /// Deletes entries; one result for each, in their order.
+    pub async fn delete(&self, ids: &[EntryId], deadline: Instant) -> Result<Vec<WriteResult>, SpireError> {
+        const CALL: &str = "BatchDeleteEntry";
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let request = BatchDeleteEntryRequest { ids: ids.iter().map(EntryId::to_string).collect() };
+        let mut client = self.entries.clone();
+        let answer = self
+            .call(CALL, deadline, request, |request| async move { client.batch_delete_entry(request).await })
+            .await?;
+        all_answered(CALL, ids.len(), answer.results.len())?;
+        Ok(answer.results.into_iter().map(|result| written(result.status)).collect())
+    }
+
+    async fn call<Q, A, F>(
+        &self,
+        call: &'static str,
+        deadline: Instant,
+        message: Q,
+        send: impl FnOnce(Request<Q>) -> F,
+    ) -> Result<A, SpireError>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(SpireError::Send { call });
+        }
+        let mut request = Request::new(message);
+        // SPIRE is told too, so that it gives up when we do.
+        request.set_timeout(left);
+        match tokio::time::timeout_at(deadline, send(request)).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(self.failed(call, &status)),
+            Err(_) => Err(SpireError::Answer {
+                call,
+                code: code_name(Code::DeadlineExceeded),
+                problem: format!("none came within {left:?}"),
+            }),
+        }
+    }
+
+    fn failed(&self, call: &'static str, status: &Status) -> SpireError {
+        let code = code_name(status.code());
+        let Some(cause) = status.source() else {
+            let message = status.message().to_owned();
+            return match status.code() {
+                Code::InvalidArgument
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::Unimplemented
+                | Code::ResourceExhausted => SpireError::Refuse { call, code, message },
+                _ => SpireError::Answer { call, code, problem: format!("{code}: {message}") },
+            };
+        };
+        // A status with a cause was made on this side, from what happened to the connection.
+        let mut root = cause;
+        let mut in_connecting = cause.is::<ConnectError>();
+        while let Some(deeper) = root.source() {
+            root = deeper;
+            in_connecting |= root.is::<ConnectError>();
+        }
+        let problem = root.to_string();
+        if in_connecting {
+            return SpireError::Connect { path: self.path.clone(), problem };
+        }
+        SpireError::Answer { call, code, problem }
+    }
+}
+
+fn created((id, entry): &Identified, result: batch_create_entry_response::Result) -> CreateResult {
+    let status = result.status.unwrap_or_else(no_status);
+    match Code::from_i32(status.code) {
+        Code::Ok => CreateResult::Created,
+        Code::AlreadyExists => match result.entry.map(observe) {
+            // Our own, from a call whose answer was lost.
+            Some(Ok(observed)) if observed.id == *id && observed.content == Some(entry.hash()) => {
+                CreateResult::Created
+            }
+            Some(Ok(observed)) => CreateResult::Similar(observed),
+            Some(Err(error)) => {
+                let code = code_name(Code::AlreadyExists);
+                CreateResult::Failed(Failure { code, message: error.to_string() })
+            }
+            None => CreateResult::IdTaken,
+        },
+        code => CreateResult::Failed(Failure { code: code_name(code), message: status.message }),
+    }
+}
+
+fn written(status: Option<types::Status>) -> WriteResult {
+    let status = status.unwrap_or_else(no_status);
+    match Code::from_i32(status.code) {
+        Code::Ok => WriteResult::Done,
+        Code::NotFound => WriteResult::NotFound,
+        code => WriteResult::Failed(Failure { code: code_name(code), message: status.message }),
+    }
+}
+
+fn no_status() -> types::Status {
+    types::Status { code: Code::Unknown as i32, message: "SPIRE's answer has no status".to_owned() }
+}
+
+fn all_answered(call: &'static str, asked: usize, answered: usize) -> Result<(), SpireError> {
+    if asked == answered {
+        return Ok(());
+    }
+    Err(unusable(call, format!("it has {answered} results for {asked} entries")))
+}
+
+fn unusable(call: &'static str, problem: String) -> SpireError {
+    SpireError::Answer { call, code: code_name(Code::Internal), problem }
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "Canceled",
+        Code::Unknown => "Unknown",
+        Code::InvalidArgument => "InvalidArgument",
+        Code::DeadlineExceeded => "DeadlineExceeded",
+        Code::NotFound => "NotFound",
+        Code::AlreadyExists => "AlreadyExists",
+        Code::PermissionDenied => "PermissionDenied",
+        Code::ResourceExhausted => "ResourceExhausted",
+        Code::FailedPrecondition => "FailedPrecondition",
+        Code::Aborted => "Aborted",
+        Code::OutOfRange => "OutOfRange",
+        Code::Unimplemented => "Unimplemented",
+        Code::Internal => "Internal",
+        Code::Unavailable => "Unavailable",
+        Code::DataLoss => "DataLoss",
+        Code::Unauthenticated => "Unauthenticated",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(30)
+    }
+
+    fn ids() -> Vec<EntryId> {
+        vec![EntryId::observed("a")]
+    }
+
+    #[tokio::test]
+    async fn a_socket_nobody_listens_at_is_not_an_unknown_outcome() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.sock");
+        let error = Spire::new(path.to_str().unwrap()).unwrap().delete(&ids(), soon()).await.unwrap_err();
+        assert!(matches!(error, SpireError::Connect { .. }), "{error:?}");
+        assert!(!error.outcome_unknown());
+        assert!(error.to_string().contains("server.sock"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_breaks_leaves_the_outcome_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let spire = Spire::new(path.to_str().unwrap()).unwrap();
+        let asked = ids();
+        let accept_and_close = async { drop(listener.accept().await.unwrap()) };
+        let (_, result) = tokio::join!(accept_and_close, spire.delete(&asked, soon()));
+        let error = result.unwrap_err();
+        assert!(error.outcome_unknown(), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_server_that_never_answers_costs_no_more_than_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("server.sock");
+        let _silent = UnixListener::bind(&path).unwrap();
+        let deadline = Instant::now() + Duration::from_millis(50);
+        let error = Spire::new(path.to_str().unwrap()).unwrap().delete(&ids(), deadline).await.unwrap_err();
+        assert!(error.outcome_unknown(), "{error:?}");
+        assert_eq!(error.reason(), "SPIREAnswerMissing");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_once_the_deadline_has_passed() {
+        let spire = Spire::new("/nowhere/server.sock").unwrap();
+        let error = spire.delete(&ids(), Instant::now()).await.unwrap_err();
+        assert!(matches!(error, SpireError::Send { .. }), "{error:?}");
+        assert!(!error.outcome_unknown());
+    }
+
+    #[test]
+    fn already_exists_has_two_meanings() {
+        let status = Some(types::Status { code: Code::AlreadyExists as i32, message: String::new() });
+        let asked = crate::spire::tests::one_entry();
+        let result = |entry| batch_create_entry_response::Result { status: status.clone(), entry };
+        assert_eq!(created(&asked, result(None)), CreateResult::IdTaken);
+        let ours = to_proto(&asked.0, &asked.1);
+        assert_eq!(created(&asked, result(Some(ours))), CreateResult::Created);
+        let other = EntryId::observed("other");
+        let theirs = to_proto(&other, &asked.1);
+        let similar = Observed::of(other, &asked.1);
+        assert_eq!(created(&asked, result(Some(theirs))), CreateResult::Similar(similar));
+    }
+
+    #[test]
+    fn only_a_refusal_by_the_server_is_known_to_have_done_nothing() {
+        let spire_less = |status: Status| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let _entered = runtime.enter();
+            Spire::new("/s").unwrap().failed("BatchCreateEntry", &status).outcome_unknown()
+        };
+        assert!(!spire_less(Status::permission_denied("no")));
+        assert!(!spire_less(Status::resource_exhausted("grpc: received message larger than max")));
+        assert!(spire_less(Status::unavailable("shutting down")));
+        assert!(spire_less(Status::internal("database is locked")));
+        assert!(spire_less(Status::out_of_range("decoded message length too large")));
+    }
+}
