@@ -39,7 +39,11 @@ pub enum AdminError {
 }
 
 /// Serves metrics until `shutdown`.
-pub async fn metrics(address: String, metrics: Metrics, shutdown: CancellationToken) -> Result<(), AdminError> {
+pub async fn metrics(
+    address: String,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) -> Result<(), AdminError> {
     let show = move || {
         let metrics = metrics.clone();
         async move {

@@ -64,7 +64,8 @@ pub async fn run(
     let mut told: Option<String> = None;
     loop {
         let started = Instant::now();
-        let attempt = tokio::time::timeout(config.renew_deadline, try_hold(&api, &config, &me, &mut seen)).await;
+        let attempt =
+            tokio::time::timeout(config.renew_deadline, try_hold(&api, &config, &me, &mut seen)).await;
         match attempt {
             Ok(Ok(true)) => {
                 leading.send_replace(Some(started + config.renew_deadline));

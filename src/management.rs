@@ -17,7 +17,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// A kind of ours as a change.
-trait Watchable: Resource<DynamicType = ()> + CustomResourceExt + DeserializeOwned + Clone + Debug + Send + 'static {
+trait Watchable:
+    Resource<DynamicType = ()> + CustomResourceExt + DeserializeOwned + Clone + Debug + Send + 'static
+{
     fn change(change: ObjectChange<Self>) -> Change;
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use prometheus::{
-    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
 };
 use registrar_core::desired::Hold;
 use registrar_core::report::{ConditionStatus, Report};
@@ -49,11 +49,17 @@ impl Metrics {
             )?,
             backlog: IntGauge::new("backlog_pods", "Pods whose entries may not be in step.")?,
             held: IntGaugeVec::new(
-                Opts::new("held_entries", "Entries of ours that no pod is to have and that stay, by the reason."),
+                Opts::new(
+                    "held_entries",
+                    "Entries of ours that no pod is to have and that stay, by the reason.",
+                ),
                 &["reason"],
             )?,
             pods: IntGauge::new("pods", "Pods known in all clusters.")?,
-            last_list: Gauge::new("last_list_seconds", "How long the last complete list of SPIRE's entries took.")?,
+            last_list: Gauge::new(
+                "last_list_seconds",
+                "How long the last complete list of SPIRE's entries took.",
+            )?,
             settle_seconds: Histogram::with_opts(HistogramOpts::new(
                 "settle_seconds",
                 "How long a burst of changes takes to become desired entries.",
@@ -124,10 +130,13 @@ impl Metrics {
         self.pods.set(count(pods));
         // Objects that are gone must not be shown for ever.
         self.ready.reset();
-        let registries = report.registries.iter().map(|(name, it)| ("EKSClusterRegistry", name.as_str(), &it.conditions));
-        let identities = report.identities.iter().map(|(name, it)| ("WorkloadIdentity", name.as_str(), &it.conditions));
+        let registries =
+            report.registries.iter().map(|(name, it)| ("EKSClusterRegistry", name.as_str(), &it.conditions));
+        let identities =
+            report.identities.iter().map(|(name, it)| ("WorkloadIdentity", name.as_str(), &it.conditions));
         for (kind, name, conditions) in registries.chain(identities) {
-            let is_ready = conditions.iter().any(|it| it.kind == "Ready" && it.status == ConditionStatus::True);
+            let is_ready =
+                conditions.iter().any(|it| it.kind == "Ready" && it.status == ConditionStatus::True);
             self.ready.with_label_values(&[kind, name]).set(f64::from(u8::from(is_ready)));
         }
     }

@@ -42,7 +42,13 @@ pub struct Ends {
 }
 
 /// Owns the index until `shutdown`, or until one of its ends closes.
-pub async fn run(settings: Settings, sync_period: Duration, mut ends: Ends, metrics: Metrics, shutdown: CancellationToken) {
+pub async fn run(
+    settings: Settings,
+    sync_period: Duration,
+    mut ends: Ends,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
     let mut index = Index::new(settings);
     let mut was_ready = false;
     let mut burst = Vec::new();

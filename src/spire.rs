@@ -6,7 +6,6 @@ mod convert;
 use std::sync::Arc;
 
 pub use client::Spire;
-pub use convert::UnreadableEntry;
 use registrar_core::entry::{Entry, EntryId};
 use registrar_core::mirror::Observed;
 

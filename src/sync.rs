@@ -48,7 +48,13 @@ pub struct Ends {
 }
 
 /// Writes until `shutdown`, or until the index ends.
-pub async fn run(spire: Spire, settings: Settings, ends: Ends, metrics: Metrics, shutdown: CancellationToken) {
+pub async fn run(
+    spire: Spire,
+    settings: Settings,
+    ends: Ends,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
     let mut writer = Writer {
         ledger: Ledger::new(&settings.entry_id_prefix),
@@ -119,7 +125,8 @@ impl Writer {
     fn can_go_on(&self, interval: Duration) -> bool {
         let now = Instant::now();
         let paused = self.retry_at.is_some_and(|at| at > now);
-        let has_work = self.ledger.needs_list() || self.is_list_due(now, interval) || self.ledger.has_work(now);
+        let has_work =
+            self.ledger.needs_list() || self.is_list_due(now, interval) || self.ledger.has_work(now);
         !paused && has_work
     }
 
@@ -153,7 +160,8 @@ impl Writer {
                 if repaired > 0 {
                     warn!(pods = repaired, "entries in SPIRE were not as this registrar had left them");
                 }
-                let message = if first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };
+                let message =
+                    if first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };
                 info!(ours, foreign, seconds = took, "{message}");
             }
             Err(error) => self.lost(&error),
@@ -184,7 +192,14 @@ impl Writer {
         let result: Result<(), SpireError> = result.await;
         if created + updated + deleted > 0 {
             let seconds = started.elapsed().as_secs_f64();
-            info!(created, updated, deleted, seconds, backlog = self.ledger.backlog(), "wrote entries to SPIRE");
+            info!(
+                created,
+                updated,
+                deleted,
+                seconds,
+                backlog = self.ledger.backlog(),
+                "wrote entries to SPIRE"
+            );
         }
         match result {
             Ok(()) => self.available(),
@@ -356,7 +371,10 @@ fn deadline(until: Instant) -> tokio::time::Instant {
     (Instant::now() + CALL_TIME).min(until).into()
 }
 
-fn writes<'a>(plans: &'a [PodPlan], part: impl Fn(&'a PodPlan) -> &'a Vec<Write>) -> Vec<(&'a PodKey, &'a Write)> {
+fn writes<'a>(
+    plans: &'a [PodPlan],
+    part: impl Fn(&'a PodPlan) -> &'a Vec<Write>,
+) -> Vec<(&'a PodKey, &'a Write)> {
     plans.iter().flat_map(|plan| part(plan).iter().map(|write| (&plan.pod, write))).collect()
 }
 
@@ -365,7 +383,11 @@ fn identified(writes: &[(&PodKey, &Write)]) -> Vec<Identified> {
 }
 
 fn refusal(failure: &Failure) -> Problem {
-    Problem::new("SPIRERefused", "(entry)", format!("SPIRE refused it: {}: {}", failure.code, failure.message))
+    Problem::new(
+        "SPIRERefused",
+        "(entry)",
+        format!("SPIRE refused it: {}: {}", failure.code, failure.message),
+    )
 }
 
 /// A call of one entry that SPIRE refuses as a whole, for its size for example, is that entry's failure alone.
