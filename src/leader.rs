@@ -65,7 +65,7 @@ pub async fn run(
     loop {
         let started = Instant::now();
         let attempt =
-            tokio::time::timeout(config.renew_deadline, try_hold(&api, &config, &me, &mut seen)).await;
+            tokio::time::timeout(config.renew_deadline / 2, try_hold(&api, &config, &me, &mut seen)).await;
         match attempt {
             Ok(Ok(true)) => {
                 leading.send_replace(Some(started + config.renew_deadline));
@@ -113,8 +113,10 @@ async fn try_hold(
     me: &str,
     seen: &mut Option<Sighting>,
 ) -> Result<bool, Error> {
+    let lease = api.get_opt(&config.resource_name).await?;
+    // After the answer: the holder may have renewed while it was on its way, and its time counts from then at the earliest.
     let now = Instant::now();
-    *seen = api.get_opt(&config.resource_name).await?.map(|lease| sight(seen.take(), &lease, now));
+    *seen = lease.map(|lease| sight(seen.take(), &lease, now));
     if !may_take(seen.as_ref(), me, config.lease_duration, now) {
         return Ok(false);
     }
