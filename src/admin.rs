@@ -56,8 +56,7 @@ pub async fn metrics(
     serve("metrics.bindAddress", address, Router::new().route("/metrics", get(show)), shutdown).await
 }
 
-/// Serves readiness (both kinds and SPIRE were listed once, or this replica waits for the lease) and liveness until
-/// `shutdown`.
+/// Serves readiness (both own kinds were listed: this replica can take over) and liveness until `shutdown`.
 pub async fn health(
     config: HealthConfig,
     ready: watch::Receiver<bool>,

@@ -2,6 +2,7 @@
 
 mod crds;
 mod render;
+mod run;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,6 +24,8 @@ enum Command {
     Crds(crds::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
+    /// Run the controller: keep SPIRE's entries in step with the pods of all registered clusters.
+    Run(run::Arguments),
 }
 
 /// Runs the command that the process was started with. Exit status: 0 all well, 1 something failed, 2 usage.
@@ -30,6 +33,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
     };
     match outcome {
         Ok(code) => code,

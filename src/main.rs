@@ -1,14 +1,15 @@
 //! Gives every pod of a fleet of EKS clusters its SPIFFE identity, by keeping SPIRE's registration entries in step.
 
-#![allow(dead_code, reason = "the command that runs the controller comes with the connections to EKS")]
-
 mod admin;
 mod cli;
+mod clusters;
+mod eks;
 mod leader;
 mod management;
 mod metrics;
 mod registrar;
 mod spire;
+mod status;
 mod sync;
 
 use std::process::ExitCode;

@@ -65,7 +65,8 @@ async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Change>) {
                 continue;
             }
         };
-        if std::mem::take(&mut failing) {
+        // Only a list or an event is news from the API server: `Init` comes before any request.
+        if !matches!(event, Event::Init) && std::mem::take(&mut failing) {
             info!(kind, "watching {kind} again");
         }
         let change = match event {

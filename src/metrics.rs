@@ -6,6 +6,7 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
+use prometheus::process_collector::ProcessCollector;
 use registrar_core::desired::Hold;
 use registrar_core::report::{ConditionStatus, Report};
 
@@ -13,6 +14,8 @@ use registrar_core::report::{ConditionStatus, Report};
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    /// The process's own figures, whose names have no prefix by convention.
+    process: Registry,
     spire_calls: IntCounterVec,
     spire_seconds: HistogramVec,
     entry_failures: IntCounterVec,
@@ -70,6 +73,7 @@ impl Metrics {
             )?,
             leading: IntGauge::new("leading", "Whether this replica may write to SPIRE.")?,
             registry,
+            process: Registry::new(),
         };
         metrics.registry.register(Box::new(metrics.spire_calls.clone()))?;
         metrics.registry.register(Box::new(metrics.spire_seconds.clone()))?;
@@ -82,7 +86,13 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.settle_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.ready.clone()))?;
         metrics.registry.register(Box::new(metrics.leading.clone()))?;
-        Ok(metrics)
+        let build = IntGaugeVec::new(Opts::new("build_info", "Always 1; the version is a label."), &["version"])?;
+        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        metrics.registry.register(Box::new(build))?;
+        // Memory, CPU time, open files; Linux only, which is where this runs.
+        let process = Registry::new();
+        process.register(Box::new(ProcessCollector::for_self()))?;
+        Ok(Self { process, ..metrics })
     }
 
     /// A call of SPIRE's Entry API has ended.
@@ -149,7 +159,9 @@ impl Metrics {
     /// Everything as text.
     pub fn text(&self) -> Result<Vec<u8>, prometheus::Error> {
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        for registry in [&self.registry, &self.process] {
+            TextEncoder::new().encode(&registry.gather(), &mut text)?;
+        }
         Ok(text)
     }
 }
@@ -168,6 +180,12 @@ mod tests {
         metrics.spire_called("ListEntries", "OK", 0.1);
         metrics.entries(3, 1);
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
-        assert!(text.contains("spire_eks_workload_registrar_entries{owner=\"ours\"} 3"), "{text}");
+        for expected in [
+            "spire_eks_workload_registrar_entries{owner=\"ours\"} 3",
+            "spire_eks_workload_registrar_build_info{version=",
+            "process_resident_memory_bytes ",
+        ] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
     }
 }

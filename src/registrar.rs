@@ -1,13 +1,12 @@
-//! The loop that owns the index: facts come in, are settled once a burst, and go out as deltas, targets and reports.
+//! The loop that owns the index: facts come in, are settled once a burst, and go out as deltas, sessions and reports.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
-use registrar_core::api::ClusterTarget;
 use registrar_core::desired::Delta;
-use registrar_core::facts::Change;
+use registrar_core::facts::{Change, Session};
 use registrar_core::facts::demand::Demand;
 use registrar_core::index::{Index, Settings};
 use registrar_core::ledger::Outcome;
@@ -34,11 +33,13 @@ pub struct Ends {
     /// From the writer.
     pub outcomes: watch::Receiver<Arc<Outcome>>,
     /// To the connections: which clusters.
-    pub targets: watch::Sender<Arc<BTreeMap<ClusterName, ClusterTarget>>>,
+    pub sessions: watch::Sender<Arc<BTreeMap<ClusterName, Session>>>,
     /// To the connections: which fields.
     pub demand: watch::Sender<Arc<Demand>>,
     /// To the status writer.
     pub reports: watch::Sender<Arc<Report>>,
+    /// To the readiness endpoint: both own kinds were listed.
+    pub ready: watch::Sender<bool>,
 }
 
 /// Owns the index until `shutdown`, or until one of its ends closes.
@@ -79,11 +80,12 @@ pub async fn run(
         let settled = index.settle();
         metrics.settled(started.elapsed().as_secs_f64());
         report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
-        if let Some(targets) = settled.targets {
-            ends.targets.send_replace(targets);
-        }
+        // Before the connections that are to keep it, so that they need not list twice.
         if let Some(demand) = settled.demand {
             ends.demand.send_replace(demand);
+        }
+        if let Some(sessions) = settled.sessions {
+            ends.sessions.send_replace(sessions);
         }
         let delta = settled.delta;
         for (name, _) in &delta.identities {
@@ -93,10 +95,11 @@ pub async fn run(
             info!(cluster = %name, "EKSClusterRegistry or its connection changed, using targeted reconciliation");
         }
         let is_empty = delta.clusters.is_empty() && delta.identities.is_empty() && delta.pods.is_empty();
-        if is_empty && delta.ready == was_ready {
+        if is_empty && !delta.compare && delta.ready == was_ready {
             continue;
         }
         was_ready = delta.ready;
+        ends.ready.send_replace(was_ready);
         if ends.deltas.send(delta).await.is_err() {
             return;
         }

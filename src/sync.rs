@@ -67,7 +67,7 @@ pub async fn run(
     };
     loop {
         while let Ok(delta) = deltas.try_recv() {
-            writer.ledger.apply(&delta);
+            writer.apply(&delta);
         }
         let until = *leading.borrow_and_update();
         let now = Instant::now();
@@ -86,6 +86,7 @@ pub async fn run(
         }
         writer.publish(&outcomes);
         let leads = until.is_some_and(|until| until > Instant::now());
+        writer.metrics.leading(leads);
         if leads && writer.can_go_on(settings.gc_interval) {
             if shutdown.is_cancelled() {
                 return;
@@ -96,7 +97,7 @@ pub async fn run(
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {
-                Some(delta) => writer.ledger.apply(&delta),
+                Some(delta) => writer.apply(&delta),
                 None => return,
             },
             changed = leading.changed() => if changed.is_err() { return },
@@ -117,6 +118,14 @@ struct Writer {
 }
 
 impl Writer {
+    fn apply(&mut self, delta: &Delta) {
+        self.ledger.apply(delta);
+        if delta.compare {
+            info!("a full reconciliation was asked for");
+            self.listed = None;
+        }
+    }
+
     fn is_list_due(&self, now: Instant, interval: Duration) -> bool {
         self.listed.is_none_or(|listed| now.duration_since(listed) >= interval)
     }
@@ -146,7 +155,7 @@ impl Writer {
     async fn list(&mut self, until: Instant) {
         let started = Instant::now();
         let deadline = (started + LIST_TIME).min(until);
-        let first = self.listed.is_none();
+        let first = self.ledger.needs_list();
         let answer = self.spire.list(deadline.into()).await;
         self.called("ListEntries", started, answer.as_ref().err());
         match answer {

@@ -64,8 +64,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
                 "EKSClusterRegistry/{name}: (object): no manifest of it was given, {file} is not used"
             ));
         }
-        for change in dump(&read(path)?, path, &demand)? {
-            index.apply(Change::Cluster(name.clone(), change));
+        let changes = dump(&read(path)?, path, &demand)?;
+        if let Some(session) = index.session(name).map(|session| session.number) {
+            changes.into_iter().for_each(|change| index.apply(Change::Cluster(name.clone(), session, change)));
         }
     }
     index.settle();

@@ -16,6 +16,14 @@ pub use workload_identity::{
 /// The finalizer that both kinds carry, so that their deletion is seen before they are gone.
 pub const FINALIZER: &str = "eksclusterregistry.spire.spiffe.io/entries";
 
+/// The annotation of both kinds that asks for a full reconciliation whenever its value changes.
+pub const RECONCILE_ANNOTATION: &str = "reconcile";
+
+/// The value of [`RECONCILE_ANNOTATION`].
+pub fn reconcile_request<K: Resource>(object: &K) -> Option<&String> {
+    object.annotations().get(RECONCILE_ANNOTATION)
+}
+
 /// Whether somebody has asked for the object's deletion.
 pub fn is_being_deleted<K: Resource>(object: &K) -> bool {
     object.meta().deletion_timestamp.is_some()

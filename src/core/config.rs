@@ -196,6 +196,10 @@ impl HealthConfig {
             readiness_endpoint_name: section.text("readinessEndpointName", "readyz"),
             liveness_endpoint_name: section.text("livenessEndpointName", "healthz"),
         };
+        if config.readiness_endpoint_name == config.liveness_endpoint_name {
+            let name = format!("{:?}", config.readiness_endpoint_name);
+            section.wrong("readinessEndpointName", &name, "another than livenessEndpointName");
+        }
         section.no_more();
         config
     }

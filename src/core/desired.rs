@@ -121,6 +121,8 @@ pub enum IdentityStanding {
 pub struct Delta {
     /// Both own kinds were listed.
     pub ready: bool,
+    /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
+    pub compare: bool,
     /// Clusters.
     pub clusters: Vec<(ClusterName, Option<ClusterStanding>)>,
     /// Identities.

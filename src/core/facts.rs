@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use self::demand::Demand;
-use crate::api::{EKSClusterRegistry, WorkloadIdentity};
+use crate::api::{ClusterTarget, EKSClusterRegistry, WorkloadIdentity};
 use crate::names::{ClusterName, NamespaceName, NodeName, NodeUid, PodName, PodUid};
 
 /// Labels as Kubernetes has them; shared, because most facts are read far more often than they change.
@@ -127,6 +127,16 @@ pub enum ClusterChange {
     Namespaces(Watched<NamespaceFacts, NamespaceName>),
 }
 
+/// A connection that the index asks for. Another target, or the same after a pause, is another session: what an ended
+/// one still tells is of a cluster that nobody asked for any more, and is dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Session {
+    /// Unlike that of any other session of this process.
+    pub number: u64,
+    /// What to connect to.
+    pub target: ClusterTarget,
+}
+
 /// What a watch of one of our own kinds tells.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ObjectChange<T> {
@@ -145,6 +155,6 @@ pub enum Change {
     Registries(ObjectChange<EKSClusterRegistry>),
     /// From the management cluster.
     Identities(ObjectChange<WorkloadIdentity>),
-    /// From a workload cluster.
-    Cluster(ClusterName, ClusterChange),
+    /// From a workload cluster, in the session of this number.
+    Cluster(ClusterName, u64, ClusterChange),
 }

@@ -10,12 +10,12 @@ use cluster::{Cluster, Settlement};
 use objects::{Identity, Registry};
 use regex::Regex;
 
-use crate::api::{ClusterTarget, EKSClusterRegistry, WorkloadIdentity};
+use crate::api::{EKSClusterRegistry, WorkloadIdentity};
 use crate::derive::Domains;
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
-use crate::facts::{Change, ClusterChange, Malformed, ObjectChange};
+use crate::facts::{Change, ClusterChange, Malformed, ObjectChange, Session};
 use crate::names::{ClusterName, IdentityName, NamespaceName, PodUid};
 
 pub use cluster::Told;
@@ -36,7 +36,7 @@ pub struct Settled {
     /// For the writer.
     pub delta: Delta,
     /// The clusters to be connected to, where that changed.
-    pub targets: Option<Arc<BTreeMap<ClusterName, ClusterTarget>>>,
+    pub sessions: Option<Arc<BTreeMap<ClusterName, Session>>>,
     /// The facts that are read, where that changed.
     pub demand: Option<Arc<Demand>>,
     /// Number of pods that were looked at.
@@ -55,12 +55,14 @@ pub struct Index {
     /// Identities that cannot be read at all, so that nobody can say which pods are theirs.
     unreadable: BTreeSet<IdentityName>,
     clusters: BTreeMap<ClusterName, Cluster>,
-    targets: Arc<BTreeMap<ClusterName, ClusterTarget>>,
+    sessions: Arc<BTreeMap<ClusterName, Session>>,
+    sessions_made: u64,
     demand: Arc<Demand>,
     dirty: BTreeSet<(ClusterName, PodUid)>,
     changed_clusters: BTreeSet<ClusterName>,
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
+    compare: bool,
 }
 
 impl Index {
@@ -75,12 +77,14 @@ impl Index {
             by_namespace: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             clusters: BTreeMap::new(),
-            targets: Arc::default(),
+            sessions: Arc::default(),
+            sessions_made: 0,
             demand: Arc::default(),
             dirty: BTreeSet::new(),
             changed_clusters: BTreeSet::new(),
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
+            compare: false,
         }
     }
 
@@ -89,16 +93,17 @@ impl Index {
         match change {
             Change::Registries(change) => self.apply_registries(change),
             Change::Identities(change) => self.apply_identities(change),
-            Change::Cluster(name, change) => self.apply_cluster(name, change),
+            Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
         }
     }
 
     /// Derives what the recorded facts touch and gives out what changed.
     pub fn settle(&mut self) -> Settled {
-        let targets = self.wanted_targets();
-        let targets = (targets != *self.targets).then(|| Arc::new(targets));
-        if let Some(targets) = &targets {
-            self.targets = targets.clone();
+        let sessions = self.clusters.iter().map(|(name, cluster)| (name.clone(), cluster.session().clone()));
+        let sessions: BTreeMap<ClusterName, Session> = sessions.collect();
+        let sessions = (sessions != *self.sessions).then(|| Arc::new(sessions));
+        if let Some(sessions) = &sessions {
+            self.sessions = sessions.clone();
         }
         let mut demand = Demand::default();
         let compiled = self.identities.values().filter_map(Identity::wanting);
@@ -131,7 +136,14 @@ impl Index {
         });
         let identities = identities.collect();
         let ready = self.registries_listed && self.identities_listed;
-        Settled { delta: Delta { ready, clusters, identities, pods }, targets, demand, pods_settled }
+        let compare = std::mem::take(&mut self.compare);
+        let delta = Delta { ready, compare, clusters, identities, pods };
+        Settled { delta, sessions, demand, pods_settled }
+    }
+
+    /// The session in which a cluster's changes are taken in now.
+    pub fn session(&self, name: &ClusterName) -> Option<&Session> {
+        self.clusters.get(name).map(Cluster::session)
     }
 
     /// Number of pods known in all clusters.
@@ -208,7 +220,9 @@ impl Index {
         let registry = Registry::of(object);
         let name =
             self.name_of(ClusterName::new(&registry.name), &registry.name, registry.problem.as_ref())?;
-        let same_cluster = self.registries.get(&name).is_some_and(|before| before.same_for_pods(&registry));
+        let before = self.registries.get(&name);
+        let same_cluster = before.is_some_and(|before| before.same_for_pods(&registry));
+        self.compare |= before.is_some_and(|before| registry.asks_anew(before));
         self.registries.insert(name.clone(), registry);
         if !same_cluster {
             self.registry_changed(&name);
@@ -252,16 +266,14 @@ impl Index {
                 }
             }
             Some(context) => {
-                let cluster =
-                    self.clusters.entry(name.clone()).or_insert_with(|| Cluster::new(context.clone()));
+                self.sessions_made += 1;
+                let session = self.sessions_made;
+                let cluster = self.clusters.entry(name.clone());
+                let cluster = cluster.or_insert_with(|| Cluster::new(context.clone(), session));
                 self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
-                cluster.set_context(context);
+                cluster.set_context(context, session);
             }
         }
-    }
-
-    fn wanted_targets(&self) -> BTreeMap<ClusterName, ClusterTarget> {
-        self.clusters.iter().map(|(name, cluster)| (name.clone(), cluster.context().target.clone())).collect()
     }
 
     fn cluster_standing(&self, name: &ClusterName) -> Option<ClusterStanding> {
@@ -309,6 +321,8 @@ impl Index {
 
     fn replace_identity(&mut self, name: &IdentityName, identity: Option<Identity>) {
         let before = self.identities.remove(name);
+        let asked = before.as_ref().zip(identity.as_ref());
+        self.compare |= asked.is_some_and(|(before, now)| now.asks_anew(before));
         let same =
             before.as_ref().zip(identity.as_ref()).is_some_and(|(before, now)| before.same_for_pods(now));
         if same {
@@ -356,9 +370,9 @@ impl Index {
         }
     }
 
-    fn apply_cluster(&mut self, name: ClusterName, change: ClusterChange) {
-        // A task that is just ending may still tell something of a cluster that nobody wants any more.
-        let Some(cluster) = self.clusters.get_mut(&name) else { return };
+    fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
+        let cluster = self.clusters.get_mut(&name).filter(|cluster| cluster.session().number == session);
+        let Some(cluster) = cluster else { return };
         let before = cluster.standing();
         let touched = cluster.apply(change);
         if cluster.standing() != before {

@@ -160,7 +160,8 @@ impl World {
 
     fn tell(&mut self, cluster: usize, change: ClusterChange) {
         if self.clusters[cluster].is_reachable {
-            self.index.apply(Change::Cluster(name(cluster), change));
+            let session = self.index.session(&name(cluster)).map_or(0, |session| session.number);
+            self.index.apply(Change::Cluster(name(cluster), session, change));
         }
     }
 

@@ -9,7 +9,7 @@ use crate::api::Problem;
 use crate::derive::ClusterContext;
 use crate::desired::{ClusterStanding, Hold, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
-use crate::facts::{ClusterChange, Malformed, NodeFacts, Phase, PodFacts, Watched};
+use crate::facts::{ClusterChange, Malformed, NodeFacts, Phase, PodFacts, Session, Watched};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
 
 /// What came of one pod and one identity that selects it.
@@ -44,6 +44,7 @@ pub(super) struct Pod {
 #[derive(Debug)]
 pub(super) struct Cluster {
     context: Arc<ClusterContext>,
+    session: Session,
     phase: Phase,
     pods: HashMap<PodUid, Pod>,
     by_node: HashMap<NodeName, BTreeSet<PodUid>>,
@@ -69,8 +70,9 @@ pub(super) struct Settlement {
 }
 
 impl Cluster {
-    pub(super) fn new(context: Arc<ClusterContext>) -> Self {
+    pub(super) fn new(context: Arc<ClusterContext>, session: u64) -> Self {
         Self {
+            session: Session { number: session, target: context.target.clone() },
             context,
             phase: Phase::Connecting,
             pods: HashMap::new(),
@@ -87,17 +89,17 @@ impl Cluster {
         }
     }
 
-    pub(super) fn context(&self) -> &Arc<ClusterContext> {
-        &self.context
+    pub(super) fn session(&self) -> &Session {
+        &self.session
     }
 
     /// Another target is another cluster, of which nothing is known yet.
-    pub(super) fn set_context(&mut self, context: Arc<ClusterContext>) {
+    pub(super) fn set_context(&mut self, context: Arc<ClusterContext>, session: u64) {
         if self.context.target != context.target {
             let uids: Vec<PodUid> = self.uids().cloned().collect();
             uids.iter().for_each(|uid| self.remove_pod(uid));
             let uncounted = std::mem::take(&mut self.uncounted);
-            *self = Self { uncounted, ..Self::new(context.clone()) };
+            *self = Self { uncounted, ..Self::new(context.clone(), session) };
         }
         self.context = context;
     }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kube::ResourceExt;
+use kube::{Resource, ResourceExt};
 
 use super::cluster::{Cluster, Told};
-use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted};
+use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted, reconcile_request};
 use crate::derive::{ClusterContext, CompiledIdentity, Domains};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
 use crate::facts::{Malformed, Phase};
@@ -71,6 +71,11 @@ impl Registry {
     /// Whether pods come out the same with either version.
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
         (self.is_enabled, self.is_ended, &self.context) == (other.is_enabled, other.is_ended, &other.context)
+    }
+
+    /// Whether a full reconciliation is asked for that was not before.
+    pub(super) fn asks_anew(&self, before: &Self) -> bool {
+        asks_anew(self.object.as_deref(), before.object.as_deref())
     }
 
     /// What is to be connected to.
@@ -248,6 +253,11 @@ impl Identity {
         (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
     }
 
+    /// Whether a full reconciliation is asked for that was not before.
+    pub(super) fn asks_anew(&self, before: &Self) -> bool {
+        asks_anew(self.object.as_deref(), before.object.as_deref())
+    }
+
     pub(super) fn keep_counts_of(&mut self, before: Self) {
         self.counts = before.counts;
     }
@@ -327,6 +337,11 @@ impl Identity {
             example: failing.into_iter().next(),
         })
     }
+}
+
+fn asks_anew<K: Resource>(now: Option<&K>, before: Option<&K>) -> bool {
+    let request = now.and_then(reconcile_request);
+    request.is_some() && request != before.and_then(reconcile_request)
 }
 
 /// What is known of an identity and its pods.

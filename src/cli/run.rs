@@ -1,0 +1,179 @@
+//! `run`: the controller. The only place that knows all parts: they meet here, as ends of channels.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use registrar_core::config::Config;
+use registrar_core::derive::Domains;
+use registrar_core::index;
+use registrar_core::ledger::Outcome;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+use tracing_subscriber::EnvFilter;
+
+use super::{Usage, read_config};
+use crate::eks::Eks;
+use crate::metrics::Metrics;
+use crate::spire::Spire;
+use crate::{admin, clusters, leader, management, registrar, status, sync};
+
+/// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
+const CHANGES: usize = 16_384;
+/// Deltas on their way to the writer: a few bursts, so that the index can go on while the writer writes.
+const DELTAS: usize = 64;
+/// How long the writers may take to finish the call that they are in.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// Arguments of `run`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Replace $NAME and ${NAME} in the configuration by environment variables.
+    #[arg(long)]
+    expand_env: bool,
+    /// What is logged: error, warn, info, debug or trace; or a filter such as `info,spire_eks_workload_registrar::sync=debug`.
+    #[arg(long, value_name = "FILTER", default_value = "info", env = "LOG_LEVEL")]
+    log_level: String,
+    /// How a log line looks.
+    #[arg(long, value_name = "FORMAT", default_value = "text", env = "LOG_FORMAT")]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
+    let config = read_config(&arguments.config, arguments.expand_env)?;
+    let filter = EnvFilter::try_new(&arguments.log_level)
+        .map_err(|error| Usage(vec![format!("--log-level {:?}: {error}", arguments.log_level)]))?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match arguments.log_format {
+        LogFormat::Text => log.with_ansi(false).with_target(false).init(),
+        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))?;
+    runtime.block_on(control(config))
+}
+
+/// What one long-lived task ended with.
+type Ended = (&'static str, Result<(), String>);
+
+async fn control(config: Config) -> Result<ExitCode, Usage> {
+    let usage = |error: String| Usage(vec![error]);
+    let spire = Spire::new(&config.spire_server_socket_path).map_err(|error| usage(error.to_string()))?;
+    let metrics = Metrics::new().map_err(|error| usage(format!("metrics: {error}")))?;
+    let client = kube::Client::try_default()
+        .await
+        .map_err(|error| usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}")))?;
+    info!(
+        version = env!("CARGO_PKG_VERSION"),
+        trustDomain = config.trust_domain.as_str(),
+        managementCluster = config.cluster_name,
+        "starting"
+    );
+    let eks = Arc::new(Eks::new(config.aws).await);
+
+    let (changes, changes_in) = mpsc::channel(CHANGES);
+    let (deltas, deltas_in) = mpsc::channel(DELTAS);
+    let (outcomes, outcomes_in) = watch::channel(Arc::new(Outcome::default()));
+    let (sessions, sessions_in) = watch::channel(Arc::default());
+    let (demand, demand_in) = watch::channel(Arc::default());
+    let (reports, reports_in) = watch::channel(Arc::default());
+    let (leading, leading_in) = watch::channel(None);
+    let (ready, ready_in) = watch::channel(false);
+
+    // The lease is given back after the last write, never before.
+    let (work, lease) = (CancellationToken::new(), CancellationToken::new());
+    let mut tasks: JoinSet<Ended> = JoinSet::new();
+    let mut holder: JoinSet<Ended> = JoinSet::new();
+    let me = format!("{}_{:016x}", host_name(), rand::random::<u64>());
+
+    named(&mut holder, "lease", leader::run(client.clone(), config.leader_election, me, leading, lease.clone()));
+    let management = management::run(client.clone(), changes.clone(), work.clone());
+    named(&mut tasks, "watch of the management cluster", management);
+    let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
+    named(&mut tasks, "connections to clusters", clusters::run(eks.clone(), ends, work.clone()));
+    let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
+    let settings = index::Settings { domains, ignore_namespaces: config.ignore_namespaces };
+    let ends =
+        registrar::Ends { changes: changes_in, deltas, outcomes: outcomes_in, sessions, demand, reports, ready };
+    named(&mut tasks, "index", registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()));
+    let settings =
+        sync::Settings { entry_id_prefix: config.entry_id_prefix, gc_interval: config.gc_interval };
+    let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
+    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics.clone(), work.clone()));
+    let ends = status::Ends { reports: reports_in, leading: leading_in };
+    named(&mut tasks, "status", status::run(client, ends, work.clone()));
+    let served = admin::metrics(config.metrics_bind_address, metrics, work.clone());
+    tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
+    let served = admin::health(config.health, ready_in, work.clone());
+    tasks.spawn(async move { ("health", served.await.map_err(|error| error.to_string())) });
+    // Not a task that has to go on: it tells once.
+    let mut once = JoinSet::new();
+    once.spawn(async move { eks.tell_identity().await });
+
+    let code = wait(&mut tasks, &mut holder).await.map_err(|error| usage(format!("cannot wait for signals: {error}")))?;
+    work.cancel();
+    let rest = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, rest).await.is_err() {
+        warn!("not everything ended in time; the lease is left to run out");
+        return Ok(ExitCode::FAILURE);
+    }
+    lease.cancel();
+    let given_back = async { while holder.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, given_back).await.is_err() {
+        warn!("the lease could not be given back in time; it runs out");
+    }
+    info!("stopped");
+    Ok(code)
+}
+
+/// Waits for a signal, or for the first task to end, which is a defect and ends the process.
+async fn wait(tasks: &mut JoinSet<Ended>, holder: &mut JoinSet<Ended>) -> std::io::Result<ExitCode> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let ended = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        ended = tasks.join_next() => ended,
+        ended = holder.join_next() => ended,
+    };
+    let (name, problem) = match ended {
+        None => {
+            info!("asked to stop: finishing what is being written");
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Ok((name, Ok(())))) => (name, "it ended by itself".to_owned()),
+        Some(Ok((name, Err(error)))) => (name, error),
+        Some(Err(error)) => ("a task", error.to_string()),
+    };
+    error!(task = name, problem, "a part of the registrar ended, so all of it does");
+    Ok(ExitCode::FAILURE)
+}
+
+fn named(tasks: &mut JoinSet<Ended>, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+    tasks.spawn(async move {
+        task.await;
+        (name, Ok(()))
+    });
+}
+
+/// The pod's name in Kubernetes.
+fn host_name() -> String {
+    let name = std::env::var("HOSTNAME").ok().or_else(|| std::fs::read_to_string("/etc/hostname").ok());
+    let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    name.unwrap_or_else(|| "registrar".to_owned())
+}

@@ -1,0 +1,166 @@
+//! Workload clusters: a task each, which connects, lists, watches and comes back on its own; none waits for another.
+
+mod connection;
+mod watch;
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use rand::Rng;
+use registrar_core::facts::demand::Demand;
+use registrar_core::facts::{Change, ClusterChange, Phase, Session};
+use registrar_core::names::ClusterName;
+use tokio::sync::{mpsc, watch as channel};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::eks::{Eks, Endpoint};
+use connection::{Connection, ConnectionError};
+use watch::{Namespaces, Nodes, Pods, Position, Reporter};
+
+/// The pause after a failure; it doubles up to [`LONGEST_PAUSE`], and a part of it is left to chance, so that clusters
+/// that failed together do not come back together.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// A connection that held for so long had not failed for a reason that is still there.
+const STEADY: Duration = Duration::from_secs(60);
+
+/// What the connections are connected to.
+#[derive(Debug)]
+pub struct Ends {
+    /// From the index: which clusters.
+    pub sessions: channel::Receiver<Arc<BTreeMap<ClusterName, Session>>>,
+    /// From the index: which fields.
+    pub demand: channel::Receiver<Arc<Demand>>,
+    /// To the index.
+    pub changes: mpsc::Sender<Change>,
+}
+
+/// Keeps one task for each session that the index asks for, until `shutdown` or until the index ends.
+pub async fn run(eks: Arc<Eks>, mut ends: Ends, shutdown: CancellationToken) {
+    let mut tasks = JoinSet::new();
+    let mut running: HashMap<ClusterName, (Session, CancellationToken)> = HashMap::new();
+    loop {
+        let wanted = ends.sessions.borrow_and_update().clone();
+        running.retain(|name, (session, stop)| {
+            let stays = wanted.get(name) == Some(session);
+            if !stays {
+                info!(cluster = %name, "disconnecting from the cluster");
+                stop.cancel();
+            }
+            stays
+        });
+        for (name, session) in wanted.iter() {
+            if running.contains_key(name) {
+                continue;
+            }
+            let stop = shutdown.child_token();
+            running.insert(name.clone(), (session.clone(), stop.clone()));
+            let cluster = Cluster {
+                name: name.clone(),
+                session: session.clone(),
+                eks: eks.clone(),
+                demand: ends.demand.clone(),
+                changes: ends.changes.clone(),
+            };
+            tasks.spawn(async move {
+                // Dropped in the middle of whatever it does: it owns nothing that outlives it.
+                stop.run_until_cancelled(cluster.keep()).await;
+            });
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => break,
+            changed = ends.sessions.changed() => if changed.is_err() { break },
+            // A task ends when it was stopped, or with the index; `keep` tells of its own defects.
+            Some(_) = tasks.join_next() => {}
+        }
+    }
+    running.into_values().for_each(|(_, stop)| stop.cancel());
+    while tasks.join_next().await.is_some() {}
+}
+
+/// One cluster in one session.
+struct Cluster {
+    name: ClusterName,
+    session: Session,
+    eks: Arc<Eks>,
+    demand: channel::Receiver<Arc<Demand>>,
+    changes: mpsc::Sender<Change>,
+}
+
+/// How far each kind is known; it outlives a connection.
+#[derive(Debug, Default)]
+struct Positions {
+    pods: Position,
+    nodes: Position,
+    namespaces: Position,
+}
+
+impl Cluster {
+    /// Connects again and again; ends when the index does.
+    async fn keep(self) {
+        let mut pause = FIRST_PAUSE;
+        let mut positions = Positions::default();
+        let mut endpoint: Option<Endpoint> = None;
+        let mut told: Option<&'static str> = None;
+        loop {
+            let started = Instant::now();
+            let reporter = Reporter::new(self.name.clone(), self.session.number, self.changes.clone());
+            let attempt = self.attempt(&mut positions, &mut endpoint, &reporter);
+            let (reason, message) = match AssertUnwindSafe(attempt).catch_unwind().await {
+                Ok(Ok(())) => return,
+                Ok(Err(error)) => (error.reason(), error.to_string()),
+                Err(_) => {
+                    error!(cluster = %self.name, "a defect in this program ended the cluster's connection");
+                    positions = Positions::default();
+                    ("Defect", "a defect in this program ended the connection; see its log".to_owned())
+                }
+            };
+            if reporter.is_live().await {
+                told = None;
+                if started.elapsed() >= STEADY {
+                    // Any connection breaks some day: it is told only when it cannot be made again.
+                    info!(cluster = %self.name, reason, message, "the connection broke; connecting again");
+                    pause = FIRST_PAUSE;
+                    continue;
+                }
+            }
+            // What EKS said may be out of date.
+            endpoint = None;
+            if told != Some(reason) {
+                warn!(cluster = %self.name, reason, message, "the cluster cannot be watched; its entries stay as they are");
+                told = Some(reason);
+            }
+            if !reporter.tell(ClusterChange::Phase(Phase::Unreachable { reason, message })).await {
+                return;
+            }
+            let part = rand::rng().random_range(0.75..1.25);
+            tokio::time::sleep(pause.mul_f64(part)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    async fn attempt(
+        &self,
+        positions: &mut Positions,
+        endpoint: &mut Option<Endpoint>,
+        reporter: &Reporter,
+    ) -> Result<(), ConnectionError> {
+        let endpoint = match endpoint {
+            Some(endpoint) => endpoint,
+            None => endpoint.insert(self.eks.describe(&self.session.target).await?),
+        };
+        let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
+        let demand = || self.demand.clone();
+        tokio::try_join!(
+            watch::run::<Namespaces>(&connection, &mut positions.namespaces, demand(), reporter),
+            watch::run::<Nodes>(&connection, &mut positions.nodes, demand(), reporter),
+            watch::run::<Pods>(&connection, &mut positions.pods, demand(), reporter),
+        )?;
+        Ok(())
+    }
+}

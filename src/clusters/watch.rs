@@ -1,0 +1,398 @@
+//! The list-and-watch machine: a complete list in pages, then a watch with bookmarks from there on; what is told of
+//! each object are its facts, and a bad object costs that object.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use http_body_util::BodyExt;
+use registrar_core::facts::demand::{Demand, Source};
+use registrar_core::facts::{
+    Change, ClusterChange, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Watched, trim,
+};
+use registrar_core::names::{ClusterName, NamespaceName, NodeName, PodUid};
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use tokio::sync::{Mutex, mpsc, watch};
+use tokio_util::codec::{Decoder, LinesCodec};
+use tracing::info;
+
+use super::connection::{Connection, ConnectionError, reach};
+
+/// How many objects a page of a list has.
+const PAGE_OBJECTS: u32 = 500;
+/// How long the rest of a page may take after its head.
+const PAGE_TIME: Duration = Duration::from_secs(60);
+/// How long the API server lets a watch run; a new one goes on from the same version.
+const WATCH_SECONDS: u32 = 290;
+/// The API server sends a bookmark each minute; a watch that is silent for longer than this is given up.
+const SILENCE: Duration = Duration::from_secs(150);
+/// How many kinds are watched in a cluster.
+const KINDS: usize = 3;
+/// An object has 1.5 MiB in etcd at most; a line that goes on beyond this is none.
+const MAX_LINE_BYTES: usize = 16 << 20;
+
+/// A kind that is watched in workload clusters.
+pub trait Kind {
+    /// Its facts.
+    type Facts: Send;
+    /// By what its end is told.
+    type Key: Send;
+    /// For people, in the plural: `pods`.
+    const NAME: &'static str;
+    /// The list's path.
+    const PATH: &'static str;
+    /// What demand can grow; none where facts depend on none.
+    const SOURCE: Option<Source>;
+    /// The facts of an object.
+    fn facts(object: &Value, demand: &Demand) -> Result<Self::Facts, Malformed>;
+    /// By what an object's end is told.
+    fn key(object: &Value) -> Result<Self::Key, String>;
+    /// As a change of the cluster.
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange;
+}
+
+/// `v1.Pod`.
+pub struct Pods;
+/// `v1.Node`.
+pub struct Nodes;
+/// `v1.Namespace`.
+pub struct Namespaces;
+
+impl Kind for Pods {
+    type Facts = PodFacts;
+    type Key = PodUid;
+    const NAME: &'static str = "pods";
+    const PATH: &'static str = "/api/v1/pods";
+    const SOURCE: Option<Source> = Some(Source::Pod);
+    fn facts(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
+        trim::pod(object, demand)
+    }
+    fn key(object: &Value) -> Result<PodUid, String> {
+        PodUid::new(text(object, "/metadata/uid")).map_err(|error| error.to_string())
+    }
+    fn change(watched: Watched<PodFacts, PodUid>) -> ClusterChange {
+        ClusterChange::Pods(watched)
+    }
+}
+
+impl Kind for Nodes {
+    type Facts = NodeFacts;
+    type Key = NodeName;
+    const NAME: &'static str = "nodes";
+    const PATH: &'static str = "/api/v1/nodes";
+    const SOURCE: Option<Source> = Some(Source::Node);
+    fn facts(object: &Value, demand: &Demand) -> Result<NodeFacts, Malformed> {
+        trim::node(object, demand)
+    }
+    fn key(object: &Value) -> Result<NodeName, String> {
+        NodeName::new(text(object, "/metadata/name")).map_err(|error| error.to_string())
+    }
+    fn change(watched: Watched<NodeFacts, NodeName>) -> ClusterChange {
+        ClusterChange::Nodes(watched)
+    }
+}
+
+impl Kind for Namespaces {
+    type Facts = NamespaceFacts;
+    type Key = NamespaceName;
+    const NAME: &'static str = "namespaces";
+    const PATH: &'static str = "/api/v1/namespaces";
+    const SOURCE: Option<Source> = None;
+    fn facts(object: &Value, _: &Demand) -> Result<NamespaceFacts, Malformed> {
+        trim::namespace(object)
+    }
+    fn key(object: &Value) -> Result<NamespaceName, String> {
+        NamespaceName::new(text(object, "/metadata/name")).map_err(|error| error.to_string())
+    }
+    fn change(watched: Watched<NamespaceFacts, NamespaceName>) -> ClusterChange {
+        ClusterChange::Namespaces(watched)
+    }
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Up to where a kind is known. It outlives a connection: a new one goes on from here.
+#[derive(Debug, Default)]
+pub struct Position {
+    /// The version of the last list, event or bookmark.
+    version: Option<String>,
+    /// What was kept of each object.
+    demand: Arc<Demand>,
+}
+
+/// Tells what one attempt at one cluster finds, and that the cluster is live once every kind is known in it.
+#[derive(Debug)]
+pub struct Reporter {
+    cluster: ClusterName,
+    session: u64,
+    changes: mpsc::Sender<Change>,
+    current: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Reporter {
+    /// One for each attempt.
+    pub fn new(cluster: ClusterName, session: u64, changes: mpsc::Sender<Change>) -> Self {
+        Self { cluster, session, changes, current: Mutex::default() }
+    }
+
+    /// Tells a change; false where nobody wants it any more.
+    pub async fn tell(&self, change: ClusterChange) -> bool {
+        self.changes.send(Change::Cluster(self.cluster.clone(), self.session, change)).await.is_ok()
+    }
+
+    /// Whether every kind was known at once in this attempt.
+    pub async fn is_live(&self) -> bool {
+        self.current.lock().await.len() == KINDS
+    }
+
+    /// Everything up to now of this kind is known, over a connection that works.
+    async fn is_current(&self, kind: &'static str) {
+        let mut current = self.current.lock().await;
+        if current.insert(kind) && current.len() == KINDS {
+            info!(cluster = %self.cluster, "the cluster is connected and watched");
+            self.tell(ClusterChange::Phase(Phase::Live)).await;
+        }
+    }
+}
+
+/// Lists and watches one kind until the connection fails, or until nobody wants to know.
+pub async fn run<K: Kind>(
+    connection: &Connection,
+    position: &mut Position,
+    mut demand: watch::Receiver<Arc<Demand>>,
+    reporter: &Reporter,
+) -> Result<(), ConnectionError> {
+    loop {
+        let wanted = demand.borrow_and_update().clone();
+        let covered = K::SOURCE.is_none_or(|source| position.demand.covers_in(source, &wanted));
+        if !covered {
+            position.version = None;
+        }
+        let version = match position.version.clone() {
+            Some(version) => version,
+            None => {
+                let (change, version) = list::<K>(connection, &wanted).await?;
+                if !reporter.tell(change).await {
+                    return Ok(());
+                }
+                *position = Position { version: Some(version.clone()), demand: wanted };
+                reporter.is_current(K::NAME).await;
+                version
+            }
+        };
+        match follow::<K>(connection, position, &version, &mut demand, reporter).await? {
+            Followed::Ended | Followed::DemandChanged => {}
+            Followed::Expired => position.version = None,
+            Followed::Unwanted => return Ok(()),
+        }
+    }
+}
+
+/// A page of any list; items are read one by one.
+#[derive(Deserialize)]
+struct Page<'a> {
+    metadata: PageMeta,
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMeta {
+    #[serde(default)]
+    resource_version: String,
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+/// A complete and consistent list, and its version.
+async fn list<K: Kind>(
+    connection: &Connection,
+    demand: &Arc<Demand>,
+) -> Result<(ClusterChange, String), ConnectionError> {
+    let call = format!("list {}", K::NAME);
+    let (mut items, mut malformed) = (Vec::new(), Vec::new());
+    let mut next: Option<String> = None;
+    loop {
+        let limit = PAGE_OBJECTS.to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(next.as_deref().map(|next| ("continue", next)));
+        let path = with_query(K::PATH, &query);
+        let answer = match connection.get(&call, &path).await {
+            // The list's snapshot is gone: what was read of it is of no use.
+            Err(error) if error.is_expired() && next.is_some() => {
+                (items, malformed, next) = (Vec::new(), Vec::new(), None);
+                continue;
+            }
+            answer => answer?,
+        };
+        let body = tokio::time::timeout(PAGE_TIME, answer.into_body().collect())
+            .await
+            .map_err(|_| ConnectionError::Wait { call: call.clone(), time: PAGE_TIME })?
+            .map_err(|error| reach(&call, &error))?
+            .to_bytes();
+        let page: Page<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(&call, &error))?;
+        for item in page.items.unwrap_or_default() {
+            match object(item).and_then(|object| K::facts(&object, demand)) {
+                Ok(facts) => items.push(facts),
+                Err(problem) => malformed.push(problem),
+            }
+        }
+        next = page.metadata.next.filter(|next| !next.is_empty());
+        if next.is_none() {
+            let listed = Watched::Listed { items, malformed, demand: demand.clone() };
+            return Ok((K::change(listed), page.metadata.resource_version));
+        }
+    }
+}
+
+enum Followed {
+    /// The API server ended the watch in good order.
+    Ended,
+    /// Other fields are read now.
+    DemandChanged,
+    /// The API server does not know the version any more.
+    Expired,
+    /// Nobody wants to know any more.
+    Unwanted,
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    r#type: &'a str,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+/// Watches from a version on.
+async fn follow<K: Kind>(
+    connection: &Connection,
+    position: &mut Position,
+    version: &str,
+    demand: &mut watch::Receiver<Arc<Demand>>,
+    reporter: &Reporter,
+) -> Result<Followed, ConnectionError> {
+    let call = format!("watch {}", K::NAME);
+    let seconds = WATCH_SECONDS.to_string();
+    let path = with_query(
+        K::PATH,
+        &[
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("timeoutSeconds", &seconds),
+            ("resourceVersion", version),
+        ],
+    );
+    let answer = match connection.get(&call, &path).await {
+        Err(error) if error.is_expired() => return Ok(Followed::Expired),
+        answer => answer?,
+    };
+    reporter.is_current(K::NAME).await;
+    let mut body = answer.into_body();
+    let (mut lines, mut received) = (LinesCodec::new_with_max_length(MAX_LINE_BYTES), BytesMut::new());
+    loop {
+        let frame = tokio::select! {
+            changed = demand.changed() => match changed {
+                Ok(()) => return Ok(Followed::DemandChanged),
+                Err(_) => return Ok(Followed::Unwanted),
+            },
+            frame = tokio::time::timeout(SILENCE, body.frame()) => frame,
+        };
+        let frame = frame.map_err(|_| ConnectionError::Wait { call: call.clone(), time: SILENCE })?;
+        let Some(frame) = frame else { return Ok(Followed::Ended) };
+        let Ok(data) = frame.map_err(|error| reach(&call, &error))?.into_data() else { continue };
+        received.extend_from_slice(&data);
+        loop {
+            let line = lines.decode(&mut received);
+            // Too long, or no UTF-8.
+            let line = line
+                .map_err(|error| ConnectionError::Read { call: call.clone(), problem: error.to_string() })?;
+            let Some(line) = line else { break };
+            if line.trim().is_empty() {
+                continue;
+            }
+            let event: Event<'_> = serde_json::from_str(&line).map_err(|error| unreadable(&call, &error))?;
+            let watched = match (event.r#type, object(event.object)) {
+                ("BOOKMARK", Ok(object)) => {
+                    advance(position, &object);
+                    continue;
+                }
+                ("ERROR", Ok(status)) if status.pointer("/code").and_then(Value::as_u64) == Some(410) => {
+                    return Ok(Followed::Expired);
+                }
+                ("ERROR", Ok(status)) => {
+                    let code = status.pointer("/code").and_then(Value::as_u64);
+                    let code = code.and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
+                    let message = text(&status, "/message").to_owned();
+                    return Err(ConnectionError::Refuse { call, code, message });
+                }
+                ("ADDED" | "MODIFIED", Ok(object)) => {
+                    advance(position, &object);
+                    match K::facts(&object, &position.demand) {
+                        Ok(facts) => Watched::Applied(facts),
+                        Err(malformed) => Watched::Malformed(malformed),
+                    }
+                }
+                ("DELETED", Ok(object)) => {
+                    advance(position, &object);
+                    match K::key(&object) {
+                        Ok(key) => Watched::Gone(key),
+                        // Whose end this is cannot be said: only a complete list can.
+                        Err(_) => return Ok(Followed::Expired),
+                    }
+                }
+                (kind, Ok(_)) => {
+                    let problem = format!("an event of type {kind:?}");
+                    return Err(ConnectionError::Read { call, problem });
+                }
+                (_, Err(malformed)) => Watched::Malformed(malformed),
+            };
+            if !reporter.tell(K::change(watched)).await {
+                return Ok(Followed::Unwanted);
+            }
+        }
+    }
+}
+
+fn with_query(path: &str, query: &[(&str, &str)]) -> String {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+    format!("{path}?{query}")
+}
+
+fn advance(position: &mut Position, object: &Value) {
+    let version = text(object, "/metadata/resourceVersion");
+    if !version.is_empty() {
+        position.version = Some(version.to_owned());
+    }
+}
+
+fn object(raw: &RawValue) -> Result<Value, Malformed> {
+    // Valid JSON by now; what can still fail is its depth or a number's range.
+    serde_json::from_str(raw.get()).map_err(|error| Malformed {
+        name: "(unreadable)".to_owned(),
+        uid: None,
+        problem: error.to_string(),
+    })
+}
+
+fn unreadable(call: &str, error: &serde_json::Error) -> ConnectionError {
+    // The error's text can quote the answer, which can hold secrets of pods: only its place and kind are told.
+    let problem = format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
+    ConnectionError::Read { call: call.to_owned(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unreadable_answer_is_told_without_its_text() {
+        let error = serde_json::from_str::<Page<'_>>("{\"metadata\": \"s3cret\"}").err().unwrap();
+        assert!(!unreadable("list pods", &error).to_string().contains("s3cret"));
+    }
+}

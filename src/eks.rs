@@ -1,0 +1,342 @@
+//! AWS: where a cluster's API server is and whom it trusts, and the token by which it knows us.
+
+mod token;
+
+use std::collections::{BTreeSet, HashMap};
+use std::error::Error as StdError;
+use std::time::{Duration, Instant};
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_eks::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_eks::types::{Cluster, ClusterStatus};
+use data_encoding::BASE64;
+use registrar_core::api::ClusterTarget;
+use registrar_core::config::AwsConfig;
+use registrar_core::names::{AccountId, Region, RoleArn};
+use tokio::sync::Mutex;
+use tracing::info;
+
+pub use token::Token;
+
+/// How long the whole of one question to AWS may take, its retries by the SDK included.
+const CALL_TIME: Duration = Duration::from_secs(30);
+
+/// What CloudTrail shows as the session of roles that the registrar assumes.
+const SESSION_NAME: &str = "spire-eks-workload-registrar";
+
+/// Where a cluster's API server is and whom it trusts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// Its URL.
+    pub url: String,
+    /// The certificates of its authority, PEM.
+    pub authority: Vec<u8>,
+}
+
+/// Why AWS gave no way to a cluster. Nothing is ever sent to a cluster that one of these tells of.
+#[derive(Debug, thiserror::Error)]
+pub enum EksError {
+    /// The configuration does not allow this account.
+    #[error("account {0} is not in the configuration's aws.accountIds")]
+    AllowAccount(AccountId),
+    /// No credentials could be had.
+    #[error("cannot get AWS credentials{}: {problem}", role.as_ref().map(|role| format!(" of role {role}")).unwrap_or_default())]
+    Credentials {
+        /// The role, where one is to be assumed.
+        role: Option<RoleArn>,
+        /// AWS's words.
+        problem: String,
+    },
+    /// EKS did not describe the cluster.
+    #[error("EKS did not describe cluster {cluster} in {region}: {problem}")]
+    Describe {
+        /// The cluster's name in EKS.
+        cluster: String,
+        /// Its region.
+        region: Region,
+        /// AWS's error code; none where no answer came.
+        code: Option<String>,
+        /// AWS's words.
+        problem: String,
+    },
+    /// The cluster is not one that can be connected to now.
+    #[error("the cluster's status in EKS is {0}, must be ACTIVE or UPDATING")]
+    UseStatus(ClusterStatus),
+    /// The cluster is another account's.
+    #[error("EKS says that the cluster's ARN is {arn:?}, and spec.accountId is {account}")]
+    MatchAccount {
+        /// What EKS says.
+        arn: String,
+        /// What the registry says.
+        account: AccountId,
+    },
+    /// EKS's answer lacks something or has it in another form.
+    #[error("EKS gave no usable {field}: {problem}")]
+    UseAnswer {
+        /// The answer's field.
+        field: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// No token could be made.
+    #[error("cannot presign the token: {0}")]
+    Presign(String),
+}
+
+impl EksError {
+    /// A fixed CamelCase word: the condition's reason.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::AllowAccount(_) => "AccountNotAllowed",
+            Self::Credentials { .. } => "NoCredentials",
+            Self::Describe { code, .. } => match code.as_deref() {
+                Some("ResourceNotFoundException") => "ClusterNotFound",
+                Some("AccessDeniedException" | "UnrecognizedClientException") => "AWSAccessDenied",
+                Some("ThrottlingException" | "TooManyRequestsException") => "AWSThrottled",
+                _ => "DescribeClusterFailed",
+            },
+            Self::UseStatus(ClusterStatus::Creating) => "ClusterCreating",
+            Self::UseStatus(ClusterStatus::Deleting) => "ClusterDeleting",
+            Self::UseStatus(ClusterStatus::Failed) => "ClusterFailed",
+            Self::UseStatus(_) => "ClusterNotActive",
+            Self::MatchAccount { .. } => "AccountMismatch",
+            Self::UseAnswer { .. } => "DescribeClusterUnusable",
+            Self::Presign(_) => "TokenFailed",
+        }
+    }
+}
+
+/// The registrar's access to AWS, by the SDK's own rules: its chain of credentials, its endpoint and proxy variables.
+#[derive(Debug)]
+pub struct Eks {
+    base: SdkConfig,
+    accounts: BTreeSet<AccountId>,
+    default_role: Option<RoleArn>,
+    /// Clusters of one account share what a role gives.
+    sessions: Mutex<HashMap<(Option<RoleArn>, Region), Session>>,
+}
+
+#[derive(Debug, Clone)]
+struct Session {
+    eks: aws_sdk_eks::Client,
+    credentials: SharedCredentialsProvider,
+}
+
+impl Eks {
+    /// Access as the environment gives it; nothing is asked yet.
+    pub async fn new(config: AwsConfig) -> Self {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest());
+        if let Some(region) = &config.region {
+            loader = loader.region(aws_config::Region::new(region.to_string()));
+        }
+        let base = loader.load().await;
+        Self {
+            base,
+            accounts: config.account_ids,
+            default_role: config.assume_role_arn,
+            sessions: Mutex::default(),
+        }
+    }
+
+    /// Tells in the log who AWS takes this process for: the first thing to know when a cluster cannot be reached.
+    pub async fn tell_identity(&self) {
+        let client = aws_sdk_sts::Client::new(&self.base);
+        match tokio::time::timeout(CALL_TIME, client.get_caller_identity().send()).await {
+            Ok(Ok(identity)) => info!(arn = identity.arn(), "AWS credentials found"),
+            Ok(Err(error)) => {
+                let error = DisplayErrorContext(&error).to_string();
+                info!(error, "AWS does not tell who this process is; clusters tell what they need");
+            }
+            Err(_) => info!("AWS did not tell in time who this process is; clusters tell what they need"),
+        }
+    }
+
+    /// Asks EKS where the cluster's API server is; refuses a cluster of another account than the registry names.
+    pub async fn describe(&self, target: &ClusterTarget) -> Result<Endpoint, EksError> {
+        if !self.accounts.is_empty() && !self.accounts.contains(&target.account) {
+            return Err(EksError::AllowAccount(target.account.clone()));
+        }
+        let session = self.session(target).await;
+        // On their own first, so that missing credentials are not told as EKS's failure.
+        self.credentials(&session, target).await?;
+        let call = session.eks.describe_cluster().name(target.eks_name.as_str()).send();
+        let failed = |code: Option<&str>, problem: String| EksError::Describe {
+            cluster: target.eks_name.to_string(),
+            region: target.region.clone(),
+            code: code.map(str::to_owned),
+            problem,
+        };
+        let answer = tokio::time::timeout(CALL_TIME, call)
+            .await
+            .map_err(|_| failed(None, format!("no answer within {CALL_TIME:?}")))?
+            .map_err(|error| failed(error.code(), words(&error)))?;
+        let cluster = answer
+            .cluster
+            .ok_or_else(|| EksError::UseAnswer { field: "cluster", problem: "is missing".to_owned() })?;
+        endpoint(&cluster, target)
+    }
+
+    /// A token for the cluster's API server, good for some minutes.
+    pub async fn token(&self, target: &ClusterTarget) -> Result<Token, EksError> {
+        let session = self.session(target).await;
+        let credentials = self.credentials(&session, target).await?;
+        token::presign(credentials, target)
+    }
+
+    fn role<'a>(&'a self, target: &'a ClusterTarget) -> Option<&'a RoleArn> {
+        target.role.as_ref().or(self.default_role.as_ref())
+    }
+
+    async fn session(&self, target: &ClusterTarget) -> Session {
+        let role = self.role(target).cloned();
+        let mut sessions = self.sessions.lock().await;
+        let key = (role, target.region.clone());
+        if let Some(session) = sessions.get(&key) {
+            return session.clone();
+        }
+        let region = aws_config::Region::new(target.region.to_string());
+        let mut config = aws_sdk_eks::config::Builder::from(&self.base).region(region.clone());
+        let credentials = match &key.0 {
+            None => self.base.credentials_provider(),
+            Some(role) => {
+                let provider = AssumeRoleProvider::builder(role.as_str())
+                    .configure(&self.base)
+                    .region(region)
+                    .session_name(SESSION_NAME)
+                    .build();
+                Some(SharedCredentialsProvider::new(provider.await))
+            }
+        };
+        let credentials = credentials.unwrap_or_else(|| SharedCredentialsProvider::new(NoCredentials));
+        config = config.credentials_provider(credentials.clone());
+        let session = Session { eks: aws_sdk_eks::Client::from_conf(config.build()), credentials };
+        sessions.insert(key, session.clone());
+        session
+    }
+
+    async fn credentials(&self, session: &Session, target: &ClusterTarget) -> Result<Credentials, EksError> {
+        let failed =
+            |problem: String| EksError::Credentials { role: self.role(target).cloned(), problem };
+        tokio::time::timeout(CALL_TIME, session.credentials.provide_credentials())
+            .await
+            .map_err(|_| failed(format!("none within {CALL_TIME:?}")))?
+            .map_err(|error| failed(words(&error)))
+    }
+}
+
+/// Stands in where the SDK was built to look for credentials nowhere, so that this too is an error with a name.
+#[derive(Debug)]
+struct NoCredentials;
+
+impl ProvideCredentials for NoCredentials {
+    fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let error = aws_credential_types::provider::error::CredentialsError::not_loaded("no provider is set up");
+        aws_credential_types::provider::future::ProvideCredentials::ready(Err(error))
+    }
+}
+
+/// What AWS said where it said something; the SDK's own words around it otherwise.
+fn words(error: &(impl StdError + 'static)) -> String {
+    let mut told: Vec<String> = Vec::new();
+    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = next {
+        let text = error.to_string();
+        // The SDK's errors repeat their sources in their own text.
+        if !told.iter().any(|known| known.contains(&text)) {
+            told.push(text);
+        }
+        next = error.source();
+    }
+    told.join(": ")
+}
+
+fn endpoint(cluster: &Cluster, target: &ClusterTarget) -> Result<Endpoint, EksError> {
+    let missing = |field| EksError::UseAnswer { field, problem: "is missing".to_owned() };
+    let arn = cluster.arn().ok_or_else(|| missing("cluster.arn"))?;
+    // arn:<partition>:eks:<region>:<account>:cluster/<name>
+    if arn.split(':').nth(4) != Some(target.account.as_str()) {
+        return Err(EksError::MatchAccount { arn: arn.to_owned(), account: target.account.clone() });
+    }
+    match cluster.status() {
+        Some(ClusterStatus::Active | ClusterStatus::Updating) => {}
+        Some(other) => return Err(EksError::UseStatus(other.clone())),
+        None => return Err(missing("cluster.status")),
+    }
+    let url = cluster.endpoint().ok_or_else(|| missing("cluster.endpoint"))?;
+    if !url.starts_with("https://") {
+        let problem = format!("{url:?} is no https URL");
+        return Err(EksError::UseAnswer { field: "cluster.endpoint", problem });
+    }
+    let authority = cluster.certificate_authority().and_then(|authority| authority.data());
+    let authority = authority.ok_or_else(|| missing("cluster.certificateAuthority.data"))?;
+    let authority = BASE64.decode(authority.as_bytes()).map_err(|error| EksError::UseAnswer {
+        field: "cluster.certificateAuthority.data",
+        problem: format!("is not base64: {error}"),
+    })?;
+    Ok(Endpoint { url: url.to_owned(), authority })
+}
+
+/// How long a token or session is good for, at most until `expiry`.
+fn until(expiry: Option<std::time::SystemTime>, longest: Duration) -> Instant {
+    let left = expiry.map(|at| at.duration_since(std::time::SystemTime::now()).unwrap_or_default());
+    Instant::now() + left.map_or(longest, |left| left.min(longest))
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_eks::types::Certificate;
+    use registrar_core::names::EksClusterName;
+
+    use super::*;
+
+    pub(super) fn target() -> ClusterTarget {
+        ClusterTarget {
+            eks_name: EksClusterName::new("prod").unwrap(),
+            region: Region::new("us-west-2").unwrap(),
+            account: AccountId::new("123456789012").unwrap(),
+            role: None,
+        }
+    }
+
+    fn described() -> aws_sdk_eks::types::builders::ClusterBuilder {
+        Cluster::builder()
+            .arn("arn:aws:eks:us-west-2:123456789012:cluster/prod")
+            .status(ClusterStatus::Active)
+            .endpoint("https://A.gr7.us-west-2.eks.amazonaws.com")
+            .certificate_authority(Certificate::builder().data(BASE64.encode(b"PEM")).build())
+    }
+
+    #[test]
+    fn a_cluster_is_used_when_it_is_the_registrys_and_active() {
+        let found = endpoint(&described().build(), &target()).unwrap();
+        assert_eq!(found.url, "https://A.gr7.us-west-2.eks.amazonaws.com");
+        assert_eq!(found.authority, b"PEM");
+        assert!(endpoint(&described().status(ClusterStatus::Updating).build(), &target()).is_ok());
+    }
+
+    #[test]
+    fn every_reason_not_to_use_a_cluster_has_its_name() {
+        let other = "arn:aws:eks:us-west-2:999999999999:cluster/prod";
+        for (cluster, reason) in [
+            (described().arn(other), "AccountMismatch"),
+            (described().status(ClusterStatus::Creating), "ClusterCreating"),
+            (described().status(ClusterStatus::Deleting), "ClusterDeleting"),
+            (described().status(ClusterStatus::Failed), "ClusterFailed"),
+            (described().status(ClusterStatus::Pending), "ClusterNotActive"),
+            (described().endpoint("http://plain"), "DescribeClusterUnusable"),
+            (described().set_endpoint(None), "DescribeClusterUnusable"),
+            (
+                described().certificate_authority(Certificate::builder().data("%").build()),
+                "DescribeClusterUnusable",
+            ),
+        ] {
+            assert_eq!(endpoint(&cluster.build(), &target()).unwrap_err().reason(), reason);
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Tells the report on the objects themselves: status and our finalizer, by server-side apply, only what changed.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, Patch, PatchParams};
+use kube::{Client, Resource, ResourceExt};
+use registrar_core::api::{
+    EKSClusterRegistry, EKSClusterRegistryStatus, FINALIZER, WorkloadIdentity, WorkloadIdentityStatus,
+    has_finalizer, is_being_deleted,
+};
+use registrar_core::report::{
+    ConditionReport, ConditionStatus, Finalizer, IdentityReport, RegistryReport, Report,
+};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+/// Who owns what is applied.
+const FIELD_MANAGER: &str = "spire-eks-workload-registrar";
+/// How many objects are written at once.
+const AT_ONCE: usize = 8;
+/// How soon objects are tried again that could not be written.
+const RETRY: Duration = Duration::from_secs(5);
+const CALL_TIME: Duration = Duration::from_secs(20);
+
+/// A kind whose status is ours.
+trait Told:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Serialize + Send + Sync + 'static
+{
+    /// Its status.
+    type Status: Serialize + PartialEq + Clone + Send;
+    /// What is told of it.
+    type Report;
+    fn object(report: &Self::Report) -> &Arc<Self>;
+    fn finalizer(report: &Self::Report) -> Finalizer;
+    fn told(&self) -> Option<&Self::Status>;
+    fn status(report: &Self::Report, now: Timestamp) -> Self::Status;
+}
+
+impl Told for EKSClusterRegistry {
+    type Status = EKSClusterRegistryStatus;
+    type Report = RegistryReport;
+
+    fn object(report: &RegistryReport) -> &Arc<Self> {
+        &report.object
+    }
+    fn finalizer(report: &RegistryReport) -> Finalizer {
+        report.finalizer
+    }
+    fn told(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+    fn status(report: &RegistryReport, now: Timestamp) -> Self::Status {
+        let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
+        EKSClusterRegistryStatus {
+            last_sync: report.last_sync.and_then(whole_seconds),
+            conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
+            namespaces_count: report.namespaces,
+            entries_registered: report.entries,
+        }
+    }
+}
+
+impl Told for WorkloadIdentity {
+    type Status = WorkloadIdentityStatus;
+    type Report = IdentityReport;
+
+    fn object(report: &IdentityReport) -> &Arc<Self> {
+        &report.object
+    }
+    fn finalizer(report: &IdentityReport) -> Finalizer {
+        report.finalizer
+    }
+    fn told(&self) -> Option<&Self::Status> {
+        self.status.as_ref()
+    }
+    fn status(report: &IdentityReport, now: Timestamp) -> Self::Status {
+        let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
+        WorkloadIdentityStatus {
+            stats: report.stats,
+            conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
+            last_reconciliation: report.last_reconciliation.and_then(whole_seconds),
+        }
+    }
+}
+
+/// What the status writer is connected to.
+#[derive(Debug)]
+pub struct Ends {
+    /// From the index.
+    pub reports: watch::Receiver<Arc<Report>>,
+    /// Until when this replica may write; none while it does not lead.
+    pub leading: watch::Receiver<Option<Instant>>,
+}
+
+/// Writes until `shutdown`, or until the index ends; only while this replica leads.
+pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
+    let mut registries = Writer::<EKSClusterRegistry>::new(client.clone());
+    let mut identities = Writer::<WorkloadIdentity>::new(client);
+    loop {
+        let mut all_written = true;
+        let leads = ends.leading.borrow_and_update().is_some_and(|until| until > Instant::now());
+        let report = ends.reports.borrow_and_update().clone();
+        if leads {
+            let registries = registries.write(report.registries.values());
+            let identities = identities.write(report.identities.values());
+            let written = async { tokio::join!(registries, identities) };
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                (registries, identities) = written => all_written = registries && identities,
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            changed = ends.reports.changed() => if changed.is_err() { return },
+            () = begins_to_lead(&mut ends.leading), if !leads => {}
+            () = tokio::time::sleep(RETRY), if !all_written => {}
+        }
+    }
+}
+
+/// Ends when this replica begins to lead; each renewal of the lease is no news.
+async fn begins_to_lead(leading: &mut watch::Receiver<Option<Instant>>) {
+    let leads = |until: &Option<Instant>| until.is_some_and(|until| until > Instant::now());
+    if leading.wait_for(leads).await.is_err() {
+        // Nobody will ever lead again: the process is ending, which its other tasks tell.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Writes one kind.
+struct Writer<K: Told> {
+    api: Api<K>,
+    /// What was last applied, and to which version of the object: until another is seen, it need not be said again.
+    applied: BTreeMap<String, (Option<String>, K::Status)>,
+    /// Objects whose failure was told.
+    failing: BTreeMap<String, String>,
+}
+
+/// What there is to write on one object.
+struct Writing<K: Told> {
+    object: Arc<K>,
+    status: Option<K::Status>,
+    finalizers: Option<Vec<&'static str>>,
+}
+
+impl<K: Told> Writer<K> {
+    fn new(client: Client) -> Self {
+        Self { api: Api::all(client), applied: BTreeMap::new(), failing: BTreeMap::new() }
+    }
+
+    /// Writes what differs; whether all of it was written.
+    async fn write(&mut self, reports: impl Iterator<Item = &K::Report>) -> bool {
+        let now = Timestamp::now();
+        let mut names = Vec::new();
+        let mut open = Vec::new();
+        for report in reports {
+            let object = K::object(report);
+            names.push(object.name_any());
+            let status = K::status(report, now);
+            let last = self.applied.get(&object.name_any());
+            let is_told = object.told() == Some(&status)
+                || last.is_some_and(|(version, last)| *last == status && *version == object.resource_version());
+            let writing = Writing {
+                object: object.clone(),
+                status: (!is_told).then_some(status),
+                finalizers: finalizers(&**object, K::finalizer(report)),
+            };
+            if writing.status.is_some() || writing.finalizers.is_some() {
+                open.push(writing);
+            }
+        }
+        self.applied.retain(|name, _| names.contains(name));
+        self.failing.retain(|name, _| names.contains(name));
+        let api = &self.api;
+        let written = futures::stream::iter(open).map(|writing| async move {
+            let result = tokio::time::timeout(CALL_TIME, write_one(api, &writing)).await;
+            let result = result.unwrap_or_else(|_| Err(format!("no answer within {CALL_TIME:?}")));
+            (writing, result)
+        });
+        let written: Vec<(Writing<K>, Result<(), String>)> = written.buffer_unordered(AT_ONCE).collect().await;
+        let mut all_written = true;
+        for (writing, result) in written {
+            let name = writing.object.name_any();
+            match result {
+                Ok(()) => {
+                    self.failing.remove(&name);
+                    if let Some(status) = writing.status {
+                        self.applied.insert(name, (writing.object.resource_version(), status));
+                    }
+                }
+                Err(error) => {
+                    all_written = false;
+                    if self.failing.get(&name) != Some(&error) {
+                        warn!(kind = %K::kind(&()), name, error, "cannot write the object's status or finalizer; trying again");
+                        self.failing.insert(name, error);
+                    }
+                }
+            }
+        }
+        all_written
+    }
+}
+
+/// The finalizers that we have to own, where they are others than now.
+fn finalizers<K: Resource>(object: &K, wanted: Finalizer) -> Option<Vec<&'static str>> {
+    match (is_being_deleted(object), has_finalizer(object), wanted) {
+        // Kubernetes takes no new finalizer on an object that is being deleted.
+        (false, false, _) => Some(vec![FINALIZER]),
+        (true, true, Finalizer::Release) => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), String> {
+    let name = writing.object.name_any();
+    let parameters = PatchParams::apply(FIELD_MANAGER).force();
+    // With the uid, an object that is gone is not made anew by this.
+    let metadata = json!({"name": name, "uid": writing.object.uid()});
+    let part = |metadata: Value, rest: Value| {
+        let mut object = json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata});
+        if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
+            object.extend(rest);
+        }
+        object
+    };
+    // Status before the finalizer goes: after it there may be no object.
+    if let Some(status) = &writing.status {
+        let status = part(metadata.clone(), json!({"status": status}));
+        ignore_gone(api.patch_status(&name, &parameters, &Patch::Apply(&status)).await)?;
+    }
+    if let Some(finalizers) = &writing.finalizers {
+        let mut metadata = metadata;
+        if let Value::Object(metadata) = &mut metadata {
+            metadata.insert("finalizers".to_owned(), json!(finalizers));
+        }
+        let object = part(metadata, json!({}));
+        ignore_gone(api.patch(&name, &parameters, &Patch::Apply(&object)).await)?;
+        let done = if finalizers.is_empty() { "nothing of it is left in SPIRE: released" } else { "finalizer set" };
+        info!(kind = %K::kind(&()), name, "{done}");
+    }
+    Ok(())
+}
+
+/// An object that is gone, or another of its name, needs nothing of us.
+fn ignore_gone<T>(result: Result<T, kube::Error>) -> Result<(), String> {
+    match result {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Conditions with their times: a condition keeps its last transition while its status stays the same.
+fn conditions<K: Resource>(
+    object: &K,
+    now: &[ConditionReport],
+    before: &[Condition],
+    time: Timestamp,
+) -> Vec<Condition> {
+    let each = now.iter().map(|condition| {
+        let status = match condition.status {
+            ConditionStatus::True => "True",
+            ConditionStatus::False => "False",
+            ConditionStatus::Unknown => "Unknown",
+        };
+        let was = before.iter().find(|was| was.type_ == condition.kind && was.status == status);
+        let since = was.map(|was| was.last_transition_time.clone());
+        Condition {
+            type_: condition.kind.to_owned(),
+            status: status.to_owned(),
+            reason: condition.reason.to_owned(),
+            message: condition.message.clone(),
+            observed_generation: object.meta().generation,
+            last_transition_time: since.or_else(|| whole_seconds(time)).unwrap_or(Time(time)),
+        }
+    });
+    each.collect()
+}
+
+/// Kubernetes keeps times to the second; a finer one would never equal what comes back.
+fn whole_seconds(time: Timestamp) -> Option<Time> {
+    Timestamp::from_second(time.as_second()).ok().map(Time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(value: Value) -> WorkloadIdentity {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn named(metadata: Value) -> WorkloadIdentity {
+        object(json!({"metadata": metadata,
+            "spec": {"applicationName": "a", "namespace": "b", "spiffeIDTemplate": "c"}}))
+    }
+
+    #[test]
+    fn the_finalizer_is_set_once_and_goes_when_nothing_is_left() {
+        let plain = named(json!({"name": "a"}));
+        let set = named(json!({"name": "a", "finalizers": [FINALIZER]}));
+        let going = named(json!({"name": "a", "finalizers": [FINALIZER], "deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        let late = named(json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        assert_eq!(finalizers(&plain, Finalizer::Keep), Some(vec![FINALIZER]));
+        assert_eq!(finalizers(&set, Finalizer::Keep), None);
+        assert_eq!(finalizers(&set, Finalizer::Release), None, "nobody asked for its deletion");
+        assert_eq!(finalizers(&going, Finalizer::Keep), None);
+        assert_eq!(finalizers(&going, Finalizer::Release), Some(Vec::new()));
+        assert_eq!(finalizers(&late, Finalizer::Release), None);
+    }
+
+    #[test]
+    fn a_condition_keeps_its_transition_while_its_status_stays() {
+        let report = |status, message: &str| ConditionReport {
+            kind: "Ready",
+            status,
+            reason: "InStep",
+            message: message.to_owned(),
+        };
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let object = named(json!({"name": "a", "generation": 3}));
+        let first = conditions(&object, &[report(ConditionStatus::True, "one")], &[], at(1));
+        let second = conditions(&object, &[report(ConditionStatus::True, "two")], &first, at(2));
+        let third = conditions(&object, &[report(ConditionStatus::False, "three")], &second, at(3));
+        let times: Vec<Timestamp> =
+            [&first, &second, &third].map(|it| it[0].last_transition_time.0).to_vec();
+        assert_eq!(times, [at(1), at(1), at(3)]);
+        assert_eq!((second[0].message.as_str(), second[0].observed_generation), ("two", Some(3)));
+    }
+}
