@@ -1,18 +1,47 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: build test check bless crds
+.PHONY: build demo test test-real soak check deny bless crds
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
+DENY_VERSION := 0.20.2
+DENY := $(CACHE)/tools/$(DENY_VERSION)/bin/cargo-deny
 
 build:
 	cargo build --locked
+
+# The whole line on one screen: a simulated world, the real program in it. Half a minute once built.
+demo:
+	cargo build --locked --bin spire-eks-workload-registrar
+	cargo run --locked --quiet --package registrar-world --bin demo
 
 # Unit, property and integration tests; the test runner's own closing lines come last.
 test:
 	cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
-# Formatting, lints and documentation, warnings denied. That crds/ is up to date is a test.
-check:
+# The same line against real servers, built once into a cache outside the checkout. Needs root for the last hop.
+test-real:
+	tests/real/build
+	cargo test --locked --test real -- --nocapture --test-threads=1
+
+# What takes longer than CI should.
+soak:
+	PROPTEST_CASES=20000 cargo test --locked --release --package registrar-core --lib simulation
+	cargo test --locked --test all -- --ignored --nocapture
+
+# Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
+check: deny
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --test real -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# Licences, sources and bans always; advisories where their database can be reached.
+deny: $(DENY)
+	$(DENY) --locked check licenses bans sources
+	@if timeout 60 $(DENY) --locked fetch db >/dev/null 2>&1 </dev/null; then $(DENY) --locked check advisories; \
+	else echo "advisories: the database cannot be reached from here, not checked"; fi
+
+$(DENY):
+	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/$(DENY_VERSION)
 
 # Rewrites the committed answers of golden tests, crds/ among them. Read the difference before you commit it.
 bless:

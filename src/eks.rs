@@ -218,8 +218,7 @@ impl Eks {
     }
 
     async fn credentials(&self, session: &Session, target: &ClusterTarget) -> Result<Credentials, EksError> {
-        let failed =
-            |problem: String| EksError::Credentials { role: self.role(target).cloned(), problem };
+        let failed = |problem: String| EksError::Credentials { role: self.role(target).cloned(), problem };
         tokio::time::timeout(CALL_TIME, session.credentials.provide_credentials())
             .await
             .map_err(|_| failed(format!("none within {CALL_TIME:?}")))?
@@ -236,7 +235,8 @@ impl ProvideCredentials for NoCredentials {
     where
         Self: 'a,
     {
-        let error = aws_credential_types::provider::error::CredentialsError::not_loaded("no provider is set up");
+        let error =
+            aws_credential_types::provider::error::CredentialsError::not_loaded("no provider is set up");
         aws_credential_types::provider::future::ProvideCredentials::ready(Err(error))
     }
 }

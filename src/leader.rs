@@ -164,7 +164,8 @@ fn next(before: Option<Lease>, config: &LeaderElectionConfig, holder: &str, now:
     let mut lease = before.unwrap_or_default();
     lease.metadata.name = Some(config.resource_name.clone());
     let spec = lease.spec.get_or_insert_with(LeaseSpec::default);
-    if spec.holder_identity.as_deref() != Some(holder) {
+    // Nobody acquires a lease that is given back.
+    if !holder.is_empty() && spec.holder_identity.as_deref() != Some(holder) {
         spec.acquire_time = Some(now.clone());
         spec.lease_transitions = Some(spec.lease_transitions.unwrap_or_default().saturating_add(1));
     }

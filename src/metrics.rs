@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
-use prometheus::process_collector::ProcessCollector;
 use registrar_core::desired::Hold;
 use registrar_core::report::{ConditionStatus, Report};
 
@@ -86,7 +86,8 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.settle_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.ready.clone()))?;
         metrics.registry.register(Box::new(metrics.leading.clone()))?;
-        let build = IntGaugeVec::new(Opts::new("build_info", "Always 1; the version is a label."), &["version"])?;
+        let build =
+            IntGaugeVec::new(Opts::new("build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         metrics.registry.register(Box::new(build))?;
         // Memory, CPU time, open files; Linux only, which is where this runs.

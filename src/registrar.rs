@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use registrar_core::desired::Delta;
-use registrar_core::facts::{Change, Session};
 use registrar_core::facts::demand::Demand;
+use registrar_core::facts::{Change, Session};
 use registrar_core::index::{Index, Settings};
 use registrar_core::ledger::Outcome;
 use registrar_core::names::ClusterName;

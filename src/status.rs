@@ -169,7 +169,8 @@ impl<K: Told> Writer<K> {
             let status = K::status(report, now);
             let last = self.applied.get(&object.name_any());
             let is_told = object.told() == Some(&status)
-                || last.is_some_and(|(version, last)| *last == status && *version == object.resource_version());
+                || last
+                    .is_some_and(|(version, last)| *last == status && *version == object.resource_version());
             let writing = Writing {
                 object: object.clone(),
                 status: (!is_told).then_some(status),
@@ -187,7 +188,8 @@ impl<K: Told> Writer<K> {
             let result = result.unwrap_or_else(|_| Err(format!("no answer within {CALL_TIME:?}")));
             (writing, result)
         });
-        let written: Vec<(Writing<K>, Result<(), String>)> = written.buffer_unordered(AT_ONCE).collect().await;
+        let written: Vec<(Writing<K>, Result<(), String>)> =
+            written.buffer_unordered(AT_ONCE).collect().await;
         let mut all_written = true;
         for (writing, result) in written {
             let name = writing.object.name_any();
@@ -227,7 +229,8 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
     // With the uid, an object that is gone is not made anew by this.
     let metadata = json!({"name": name, "uid": writing.object.uid()});
     let part = |metadata: Value, rest: Value| {
-        let mut object = json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata});
+        let mut object =
+            json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": metadata});
         if let (Value::Object(object), Value::Object(rest)) = (&mut object, rest) {
             object.extend(rest);
         }
@@ -245,7 +248,8 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
         }
         let object = part(metadata, json!({}));
         ignore_gone(api.patch(&name, &parameters, &Patch::Apply(&object)).await)?;
-        let done = if finalizers.is_empty() { "nothing of it is left in SPIRE: released" } else { "finalizer set" };
+        let done =
+            if finalizers.is_empty() { "nothing of it is left in SPIRE: released" } else { "finalizer set" };
         info!(kind = %K::kind(&()), name, "{done}");
     }
     Ok(())
@@ -309,7 +313,9 @@ mod tests {
     fn the_finalizer_is_set_once_and_goes_when_nothing_is_left() {
         let plain = named(json!({"name": "a"}));
         let set = named(json!({"name": "a", "finalizers": [FINALIZER]}));
-        let going = named(json!({"name": "a", "finalizers": [FINALIZER], "deletionTimestamp": "2026-01-01T00:00:00Z"}));
+        let going = named(
+            json!({"name": "a", "finalizers": [FINALIZER], "deletionTimestamp": "2026-01-01T00:00:00Z"}),
+        );
         let late = named(json!({"name": "a", "deletionTimestamp": "2026-01-01T00:00:00Z"}));
         assert_eq!(finalizers(&plain, Finalizer::Keep), Some(vec![FINALIZER]));
         assert_eq!(finalizers(&set, Finalizer::Keep), None);
@@ -332,8 +338,7 @@ mod tests {
         let first = conditions(&object, &[report(ConditionStatus::True, "one")], &[], at(1));
         let second = conditions(&object, &[report(ConditionStatus::True, "two")], &first, at(2));
         let third = conditions(&object, &[report(ConditionStatus::False, "three")], &second, at(3));
-        let times: Vec<Timestamp> =
-            [&first, &second, &third].map(|it| it[0].last_transition_time.0).to_vec();
+        let times: Vec<Timestamp> = [&first, &second, &third].map(|it| it[0].last_transition_time.0).to_vec();
         assert_eq!(times, [at(1), at(1), at(3)]);
         assert_eq!((second[0].message.as_str(), second[0].observed_generation), ("two", Some(3)));
     }

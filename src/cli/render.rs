@@ -66,7 +66,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
         }
         let changes = dump(&read(path)?, path, &demand)?;
         if let Some(session) = index.session(name).map(|session| session.number) {
-            changes.into_iter().for_each(|change| index.apply(Change::Cluster(name.clone(), session, change)));
+            changes
+                .into_iter()
+                .for_each(|change| index.apply(Change::Cluster(name.clone(), session, change)));
         }
     }
     index.settle();

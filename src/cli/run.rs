@@ -76,9 +76,9 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let usage = |error: String| Usage(vec![error]);
     let spire = Spire::new(&config.spire_server_socket_path).map_err(|error| usage(error.to_string()))?;
     let metrics = Metrics::new().map_err(|error| usage(format!("metrics: {error}")))?;
-    let client = kube::Client::try_default()
-        .await
-        .map_err(|error| usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}")))?;
+    let client = kube::Client::try_default().await.map_err(|error| {
+        usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}"))
+    })?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
         trustDomain = config.trust_domain.as_str(),
@@ -102,16 +102,31 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let mut holder: JoinSet<Ended> = JoinSet::new();
     let me = format!("{}_{:016x}", host_name(), rand::random::<u64>());
 
-    named(&mut holder, "lease", leader::run(client.clone(), config.leader_election, me, leading, lease.clone()));
+    named(
+        &mut holder,
+        "lease",
+        leader::run(client.clone(), config.leader_election, me, leading, lease.clone()),
+    );
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
     named(&mut tasks, "connections to clusters", clusters::run(eks.clone(), ends, work.clone()));
     let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
     let settings = index::Settings { domains, ignore_namespaces: config.ignore_namespaces };
-    let ends =
-        registrar::Ends { changes: changes_in, deltas, outcomes: outcomes_in, sessions, demand, reports, ready };
-    named(&mut tasks, "index", registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()));
+    let ends = registrar::Ends {
+        changes: changes_in,
+        deltas,
+        outcomes: outcomes_in,
+        sessions,
+        demand,
+        reports,
+        ready,
+    };
+    named(
+        &mut tasks,
+        "index",
+        registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()),
+    );
     let settings =
         sync::Settings { entry_id_prefix: config.entry_id_prefix, gc_interval: config.gc_interval };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
@@ -126,7 +141,9 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let mut once = JoinSet::new();
     once.spawn(async move { eks.tell_identity().await });
 
-    let code = wait(&mut tasks, &mut holder).await.map_err(|error| usage(format!("cannot wait for signals: {error}")))?;
+    let code = wait(&mut tasks, &mut holder)
+        .await
+        .map_err(|error| usage(format!("cannot wait for signals: {error}")))?;
     work.cancel();
     let rest = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, rest).await.is_err() {

@@ -118,7 +118,8 @@ impl Connection {
         let mut config = Config::new(url);
         config.root_cert = Some(authority);
         let mut tls = config.rustls_client_config().map_err(|error| unusable(error.to_string()))?;
-        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        // Every Kubernetes API server speaks it, and only so do all requests share one connection.
+        tls.alpn_protocols = vec![b"h2".to_vec()];
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
@@ -129,6 +130,7 @@ impl Connection {
         let service: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
+            .http2_only(true)
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIME)

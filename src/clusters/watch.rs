@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::codec::{Decoder, LinesCodec};
 use tracing::info;
 
@@ -27,6 +28,8 @@ const PAGE_OBJECTS: u32 = 500;
 const PAGE_TIME: Duration = Duration::from_secs(60);
 /// How long the API server lets a watch run; a new one goes on from the same version.
 const WATCH_SECONDS: u32 = 290;
+/// How soon after a watch the next may follow.
+const LEAST_WATCH: Duration = Duration::from_secs(1);
 /// The API server sends a bookmark each minute; a watch that is silent for longer than this is given up.
 const SILENCE: Duration = Duration::from_secs(150);
 /// How many kinds are watched in a cluster.
@@ -185,8 +188,11 @@ pub async fn run<K: Kind>(
                 version
             }
         };
+        let opened = Instant::now();
         match follow::<K>(connection, position, &version, &mut demand, reporter).await? {
-            Followed::Ended | Followed::DemandChanged => {}
+            // A server that ends each watch at once is not asked without pause.
+            Followed::Ended => tokio::time::sleep_until(opened + LEAST_WATCH).await,
+            Followed::DemandChanged => {}
             Followed::Expired => position.version = None,
             Followed::Unwanted => return Ok(()),
         }

@@ -4,9 +4,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{
-    SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
-};
+use aws_sigv4::http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use data_encoding::BASE64URL_NOPAD;
 use registrar_core::api::ClusterTarget;
@@ -49,7 +47,11 @@ pub(super) fn presign(credentials: Credentials, target: &ClusterTarget) -> Resul
     Ok(Token { text, good_until })
 }
 
-fn presigned_url(credentials: Credentials, target: &ClusterTarget, now: SystemTime) -> Result<String, EksError> {
+fn presigned_url(
+    credentials: Credentials,
+    target: &ClusterTarget,
+    now: SystemTime,
+) -> Result<String, EksError> {
     let failed = |error: &dyn std::fmt::Display| EksError::Presign(error.to_string());
     let suffix = if target.region.as_str().starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     let region = target.region.as_str();
@@ -95,8 +97,14 @@ mod tests {
         assert_eq!(host, "https://sts.us-west-2.amazonaws.com");
         let names: Vec<&str> = query.split('&').map(|pair| pair.split_once('=').unwrap().0).collect();
         let expected = [
-            "Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",
-            "X-Amz-SignedHeaders", "X-Amz-Signature",
+            "Action",
+            "Version",
+            "X-Amz-Algorithm",
+            "X-Amz-Credential",
+            "X-Amz-Date",
+            "X-Amz-Expires",
+            "X-Amz-SignedHeaders",
+            "X-Amz-Signature",
         ];
         assert_eq!(names.len(), expected.len(), "{url}");
         assert!(expected.iter().all(|name| names.contains(name)), "{url}");
