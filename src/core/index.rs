@@ -427,3 +427,104 @@ enum SettledPod {
     Now(Arc<PodDesired>),
     Unknown,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::facts::{Phase, Watched, trim};
+    use crate::spiffe::TrustDomain;
+
+    fn index() -> Index {
+        let domains =
+            Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
+        let mut index = Index::new(Settings { domains, ignore_namespaces: Vec::new() });
+        index.apply(Change::Identities(ObjectChange::Listed(vec![identity(json!({}))])));
+        index
+    }
+
+    fn identity(annotations: serde_json::Value) -> Result<Arc<WorkloadIdentity>, Malformed> {
+        let object = json!({"metadata": {"name": "web", "annotations": annotations}, "spec": {"applicationName": "web",
+            "namespace": "shop", "spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/{{ .EKSClusterName }}"}});
+        Ok(Arc::new(serde_json::from_value(object).unwrap()))
+    }
+
+    fn registry(eks_name: &str, enabled: bool) -> Change {
+        let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": eks_name, "region": "us-east-1",
+            "accountId": "111111111111", "enabled": enabled}});
+        Change::Registries(ObjectChange::Listed(vec![Ok(Arc::new(serde_json::from_value(object).unwrap()))]))
+    }
+
+    fn session(index: &Index) -> u64 {
+        index.session(&ClusterName::new("east").unwrap()).unwrap().number
+    }
+
+    /// All that a connection tells before it is live, with one pod.
+    fn tell(index: &mut Index, session: u64) {
+        let demand = Arc::new(Demand::default());
+        let pod =
+            json!({"metadata": {"name": "p", "namespace": "shop", "uid": "u"}, "spec": {"nodeName": "n"}});
+        let pods = vec![trim::pod(&pod, &demand).unwrap()];
+        let nodes = vec![trim::node(&json!({"metadata": {"name": "n", "uid": "n"}}), &demand).unwrap()];
+        let (malformed, items) = (Vec::new(), Vec::new());
+        let namespaces = Watched::Listed { items, malformed, demand: demand.clone() };
+        let nodes = Watched::Listed { items: nodes, malformed: Vec::new(), demand: demand.clone() };
+        let pods = Watched::Listed { items: pods, malformed: Vec::new(), demand };
+        for change in [
+            ClusterChange::Namespaces(namespaces),
+            ClusterChange::Nodes(nodes),
+            ClusterChange::Pods(pods),
+            ClusterChange::Phase(Phase::Live),
+        ] {
+            index.apply(Change::Cluster(ClusterName::new("east").unwrap(), session, change));
+        }
+    }
+
+    #[test]
+    fn what_an_ended_session_still_tells_is_dropped() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let first = session(&index);
+        // The registry names another cluster before the first one's list has come out of the queue.
+        index.apply(registry("two", true));
+        tell(&mut index, first);
+        let settled = index.settle();
+        assert_eq!(index.pod_count(), 0);
+        assert_eq!(settled.delta.clusters.len(), 1);
+        assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+        let second = session(&index);
+        assert_ne!(first, second);
+        tell(&mut index, second);
+        index.settle();
+        let (_, _, desired) = index.desired().next().unwrap();
+        assert_eq!(desired.wanted[0].entry.key.spiffe_id.to_string(), "spiffe://example.org/two");
+    }
+
+    #[test]
+    fn a_cluster_that_was_disabled_in_between_is_another_session_and_labels_are_not() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let first = session(&index);
+        index.apply(registry("one", true));
+        assert_eq!(session(&index), first);
+        index.apply(registry("one", false));
+        assert_eq!(index.session(&ClusterName::new("east").unwrap()), None);
+        index.apply(registry("one", true));
+        assert_ne!(session(&index), first);
+    }
+
+    #[test]
+    fn a_full_reconciliation_is_asked_for_by_each_new_value_of_the_annotation() {
+        let mut index = index();
+        let mut asks = |annotations| {
+            index.apply(Change::Identities(ObjectChange::Applied(identity(annotations))));
+            index.settle().delta.compare
+        };
+        assert!(!asks(json!({})));
+        assert!(asks(json!({"reconcile": "now"})));
+        assert!(!asks(json!({"reconcile": "now", "other": "1"})));
+        assert!(asks(json!({"reconcile": "again"})));
+        assert!(!asks(json!({})));
+    }
+}
