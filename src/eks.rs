@@ -3,14 +3,13 @@
 mod token;
 
 use std::collections::{BTreeSet, HashMap};
-use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
-use aws_sdk_eks::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_eks::error::ProvideErrorMetadata;
 use aws_sdk_eks::types::{Cluster, ClusterStatus};
 use data_encoding::BASE64;
 use registrar_core::api::ClusterTarget;
@@ -19,6 +18,7 @@ use registrar_core::names::{AccountId, Region, RoleArn};
 use tokio::sync::Mutex;
 use tracing::info;
 
+use crate::causes;
 pub use token::Token;
 
 /// How long the whole of one question to AWS may take, its retries by the SDK included.
@@ -147,7 +147,7 @@ impl Eks {
         match tokio::time::timeout(CALL_TIME, client.get_caller_identity().send()).await {
             Ok(Ok(identity)) => info!(arn = identity.arn(), "AWS credentials found"),
             Ok(Err(error)) => {
-                let error = DisplayErrorContext(&error).to_string();
+                let error = causes::told(&error);
                 info!(error, "AWS does not tell who this process is; clusters tell what they need");
             }
             Err(_) => info!("AWS did not tell in time who this process is; clusters tell what they need"),
@@ -172,7 +172,7 @@ impl Eks {
         let answer = tokio::time::timeout(CALL_TIME, call)
             .await
             .map_err(|_| failed(None, format!("no answer within {CALL_TIME:?}")))?
-            .map_err(|error| failed(error.code(), words(&error)))?;
+            .map_err(|error| failed(error.code(), causes::told(&error)))?;
         let cluster = answer
             .cluster
             .ok_or_else(|| EksError::UseAnswer { field: "cluster", problem: "is missing".to_owned() })?;
@@ -222,7 +222,7 @@ impl Eks {
         tokio::time::timeout(CALL_TIME, session.credentials.provide_credentials())
             .await
             .map_err(|_| failed(format!("none within {CALL_TIME:?}")))?
-            .map_err(|error| failed(words(&error)))
+            .map_err(|error| failed(causes::told(&error)))
     }
 }
 
@@ -239,21 +239,6 @@ impl ProvideCredentials for NoCredentials {
             aws_credential_types::provider::error::CredentialsError::not_loaded("no provider is set up");
         aws_credential_types::provider::future::ProvideCredentials::ready(Err(error))
     }
-}
-
-/// What AWS said where it said something; the SDK's own words around it otherwise.
-fn words(error: &(impl StdError + 'static)) -> String {
-    let mut told: Vec<String> = Vec::new();
-    let mut next: Option<&(dyn StdError + 'static)> = Some(error);
-    while let Some(error) = next {
-        let text = error.to_string();
-        // The SDK's errors repeat their sources in their own text.
-        if !told.iter().any(|known| known.contains(&text)) {
-            told.push(text);
-        }
-        next = error.source();
-    }
-    told.join(": ")
 }
 
 fn endpoint(cluster: &Cluster, target: &ClusterTarget) -> Result<Endpoint, EksError> {

@@ -17,6 +17,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
+use crate::causes;
 use crate::eks::{Eks, EksError, Endpoint, Token};
 
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -181,15 +182,9 @@ impl Connection {
     }
 }
 
-/// That the request never came to an answer, told by its deepest cause: the outer ones only say that it failed.
-pub(super) fn reach(call: &str, error: &dyn std::error::Error) -> ConnectionError {
-    let (mut texts, mut next) = (vec![error.to_string()], error.source());
-    while let Some(error) = next {
-        texts.push(error.to_string());
-        next = error.source();
-    }
-    texts.dedup();
-    ConnectionError::Reach { call: call.to_owned(), problem: texts.join(": ") }
+/// That a request never came to an answer, or the answer not to its end.
+pub(super) fn reach(call: &str, error: &(dyn std::error::Error + 'static)) -> ConnectionError {
+    ConnectionError::Reach { call: call.to_owned(), problem: causes::told(error) }
 }
 
 async fn refusal(call: &str, answer: Response<Body>) -> ConnectionError {

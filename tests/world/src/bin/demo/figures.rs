@@ -1,0 +1,57 @@
+//! What the demo measures: latencies, and what the program costs the machine.
+
+use std::time::{Duration, Instant};
+
+/// Median and longest of some durations, as text.
+pub fn spread(durations: &[Duration]) -> String {
+    let mut sorted = durations.to_vec();
+    sorted.sort();
+    match (sorted.get(sorted.len() / 2), sorted.last()) {
+        (Some(median), Some(longest)) => {
+            format!("{} median, {} longest of {}", millis(*median), millis(*longest), sorted.len())
+        }
+        _ => "none".to_owned(),
+    }
+}
+
+/// A duration in milliseconds below a second, in seconds above.
+pub fn millis(duration: Duration) -> String {
+    if duration < Duration::from_secs(1) {
+        format!("{:.1} ms", duration.as_secs_f64() * 1e3)
+    } else {
+        format!("{:.2} s", duration.as_secs_f64())
+    }
+}
+
+/// What a process has used of the machine until now.
+pub struct Usage {
+    at: Instant,
+    cpu: Duration,
+    /// Resident memory, MiB.
+    pub resident: f64,
+}
+
+impl Usage {
+    /// Of the process with this id, from `/proc`.
+    pub fn of(pid: u32) -> Self {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+        let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = kilobytes.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+        // After the name, which may hold spaces, in parentheses: utime and stime are the 12th and 13th field.
+        let rest = stat.rsplit_once(") ").expect("a name in parentheses").1;
+        let ticks: u64 = rest.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
+        Self {
+            at: Instant::now(),
+            cpu: Duration::from_secs_f64(seconds),
+            resident: kilobytes.expect("VmRSS") / 1024.0,
+        }
+    }
+
+    /// The share of one core that was used since an earlier moment, in percent.
+    pub fn cpu_percent_since(&self, earlier: &Self) -> f64 {
+        let used = self.cpu.saturating_sub(earlier.cpu);
+        100.0 * used.as_secs_f64() / self.at.duration_since(earlier.at).as_secs_f64()
+    }
+}

@@ -1,0 +1,333 @@
+//! The whole line on one screen: the real program in a simulated world of two accounts and three clusters.
+
+#![allow(clippy::expect_used, clippy::panic, reason = "a demo that cannot go on ends with a message")]
+
+mod figures;
+mod screen;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime};
+
+use figures::{Usage, millis, spread};
+use registrar_proto::types::Entry;
+use registrar_world::spire::{View, WriteKind};
+use registrar_world::{Replica, World, objects};
+use screen::Screen;
+use serde_json::{Value, json};
+
+const CLUSTERS: [&str; 3] = ["prod-east", "prod-west", "staging"];
+const APPS: [&str; 3] = ["web", "api", "worker"];
+const PODS_AN_APP: usize = 40;
+const NODES: usize = 5;
+/// How long anything may take; what takes longer is a failure.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long the idle program is looked at.
+const IDLE: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut demo = Demo::start().await;
+    demo.entries_appear().await;
+    demo.a_deployment_rolls().await;
+    demo.an_identity_is_edited().await;
+    demo.a_cluster_goes_silent_and_comes_back().await;
+    demo.an_identity_is_deleted().await;
+    demo.summary().await
+}
+
+struct Demo {
+    world: World,
+    replica: Replica,
+    screen: Screen,
+    began: Instant,
+    all_entries: Duration,
+    /// From the moment that a pod is bound until its entry stands in SPIRE.
+    latencies: Vec<Duration>,
+}
+
+impl Demo {
+    async fn start() -> Self {
+        let began = Instant::now();
+        let screen = Screen::new();
+        let mut world = World::start().await;
+        world.configure(&json!({"gcInterval": "2s"}));
+        world.add_cluster("prod-east").await;
+        world.add_cluster("prod-west").await;
+        world.add_cluster_by_role("staging", "444455556666", "eu-west-1").await;
+        for name in CLUSTERS {
+            let api = world.cluster(name);
+            for namespace in ["shop", "kube-system"] {
+                api.put(objects::namespace(namespace));
+            }
+            (0..NODES).for_each(|node| {
+                api.put(objects::node(&format!("node-{node}")));
+            });
+            for app in APPS {
+                (0..PODS_AN_APP).for_each(|number| {
+                    api.put(pod(app, "5d4f8", number));
+                });
+            }
+            api.put(objects::pod("kube-system", "coredns", "node-0", "coredns"));
+        }
+        for app in APPS {
+            world.management.put(identity(app));
+        }
+        screen.chapter("A world of two accounts and three clusters, and the real program in it");
+        screen.say("EKSClusterRegistry prod-east, prod-west (account 111122223333), staging (444455556666, by a role)");
+        screen.say("WorkloadIdentity web, api, worker: pods of namespace shop by their label");
+        let pods = CLUSTERS.len() * APPS.len() * PODS_AN_APP;
+        screen.say(&format!("{pods} pods of shop on {} nodes; SPIRE holds nothing", CLUSTERS.len() * NODES));
+        for name in CLUSTERS {
+            world.register(name);
+        }
+        let replica = world.run(program());
+        Self { world, replica, screen, began, all_entries: Duration::ZERO, latencies: Vec::new() }
+    }
+
+    async fn entries_appear(&mut self) {
+        self.screen.chapter("1. Entries appear");
+        let pods = CLUSTERS.len() * APPS.len() * PODS_AN_APP;
+        self.all_entries = self.entries("an entry for each pod", pods).await;
+        let entries = self.world.spire.entries();
+        let parents: BTreeSet<String> = entries.iter().map(|entry| path(&entry.parent_id)).collect();
+        self.screen.check(
+            entries.len() == pods,
+            &format!(
+                "{} entries in {} after the program was started",
+                entries.len(),
+                millis(self.all_entries)
+            ),
+        );
+        self.screen.check(
+            parents.len() == CLUSTERS.len() * NODES,
+            &format!("{} parents: the agent of each pod's node", parents.len()),
+        );
+        if let Some(entry) = entries.first() {
+            self.screen.say(&format!("{}  spiffe://example.org{}", entry.id, path(&entry.spiffe_id)));
+        }
+        let ready = self.in_step("the identities say Ready", &APPS);
+        let took = ready.await;
+        self.screen
+            .check(true, &format!("each WorkloadIdentity says Ready in its status ({})", millis(took)));
+    }
+
+    async fn a_deployment_rolls(&mut self) {
+        self.screen.chapter("2. A Deployment rolls: web in prod-east, pod by pod");
+        let api = self.world.cluster("prod-east");
+        let before = ids(&self.world.spire.entries());
+        let mut bound = BTreeMap::new();
+        let started = Instant::now();
+        for number in 0..PODS_AN_APP {
+            let stored = api.put(pod("web", "7c9b6", number));
+            let uid = stored["metadata"]["uid"].as_str().expect("a uid").to_owned();
+            bound.insert(uid.clone(), SystemTime::now());
+            let what = format!("an entry for new pod {number}");
+            let appeared = |view: &View<'_>| view.entries.iter().any(|entry| pod_uid(entry) == Some(&uid));
+            self.world.spire.until(&what, PATIENCE, appeared).await;
+            api.remove("pods", Some("shop"), &pod_name("web", "5d4f8", number));
+        }
+        let pods = CLUSTERS.len() * APPS.len() * PODS_AN_APP;
+        self.entries("the old pods' entries gone", pods).await;
+        let took = started.elapsed();
+        let entries = self.world.spire.entries();
+        for write in self.world.spire.writes().iter().filter(|write| write.kind == WriteKind::Create) {
+            let uid = entries.iter().find(|entry| entry.id == write.id).and_then(pod_uid);
+            if let Some(at) = uid.and_then(|uid| bound.get(uid)) {
+                self.latencies.push(write.at.duration_since(*at).unwrap_or_default());
+            }
+        }
+        let kept = ids(&entries).intersection(&before).count();
+        self.screen.check(
+            kept == pods - PODS_AN_APP,
+            &format!(
+                "{PODS_AN_APP} pods replaced in {}; the other {kept} entries were not touched",
+                millis(took)
+            ),
+        );
+        self.screen.check(
+            self.latencies.len() == PODS_AN_APP,
+            &format!("pod bound to entry in SPIRE: {}", spread(&self.latencies)),
+        );
+    }
+
+    async fn an_identity_is_edited(&mut self) {
+        self.screen.chapter("3. An identity is edited: api gets a TTL and a DNS name");
+        let before = ids(&self.world.spire.entries());
+        let writes = self.world.spire.writes().len();
+        let edit = json!({"spec": {"ttl": "2h", "dnsNameTemplates": ["{{ .PodMeta.Name }}.shop.svc"]}});
+        self.world.management.patch("workloadidentities", None, "api", edit);
+        let wanted = CLUSTERS.len() * PODS_AN_APP;
+        let edited = |entry: &&Entry| entry.x509_svid_ttl == 7200 && entry.dns_names.len() == 1;
+        let until = self.world.spire.until("api's entries updated", PATIENCE, |view| {
+            view.entries.iter().filter(edited).count() == wanted
+        });
+        let progress = || format!("{}/{wanted}", self.world.spire.entries().iter().filter(edited).count());
+        let took = self.screen.wait("entries are updated", until, progress).await;
+        let new = self.world.spire.writes().split_off(writes);
+        self.screen.check(
+            ids(&self.world.spire.entries()) == before,
+            &format!("{wanted} entries updated in {}, all under the ids that they had", millis(took)),
+        );
+        let updates = new.iter().filter(|write| write.kind == WriteKind::Update).count();
+        self.screen.check(
+            (updates, new.len()) == (wanted, wanted),
+            &format!("{updates} updates and nothing else was written"),
+        );
+    }
+
+    async fn a_cluster_goes_silent_and_comes_back(&mut self) {
+        self.screen.chapter("4. Cluster staging goes silent, and comes back");
+        let api = self.world.cluster("staging");
+        let before = ids(&self.world.spire.entries());
+        api.go_silent();
+        let until = self.world.management.until("staging's Ready is False", PATIENCE, |view| {
+            view.condition("eksclusterregistries", "staging", "Ready") == Some("False")
+        });
+        let took = self.screen.wait("no byte comes from it", until, String::new).await;
+        let condition = ready_message(&self.world, "staging");
+        self.screen.check(true, &format!("told after {}: {condition}", millis(took)));
+        (0..10).for_each(|number| api.remove("pods", Some("shop"), &pod_name("worker", "5d4f8", number)));
+        // A full comparison goes over it meanwhile, and deletes nothing of it.
+        let compared = self.replica.logged("garbage collection");
+        let until = self.world.spire.until("a comparison of all entries", PATIENCE, |_| {
+            self.replica.logged("garbage collection") > compared
+        });
+        self.screen.wait("garbage collection goes over all entries", until, String::new).await;
+        self.screen.check(
+            ids(&self.world.spire.entries()) == before,
+            "10 of its pods end unseen, all entries are compared, and its entries stay",
+        );
+        api.come_back();
+        let pods = CLUSTERS.len() * APPS.len() * PODS_AN_APP - 10;
+        let took = self.entries("it is seen again", pods).await;
+        let left = ids(&self.world.spire.entries());
+        self.screen.check(
+            left.len() == pods && left.is_subset(&before),
+            &format!("it comes back: the 10 entries are gone after {}, no other was touched", millis(took)),
+        );
+    }
+
+    async fn an_identity_is_deleted(&mut self) {
+        self.screen.chapter("5. An identity is deleted: worker");
+        let before = ids(&self.world.spire.entries());
+        self.world.management.remove("workloadidentities", None, "worker");
+        let left = CLUSTERS.len() * 2 * PODS_AN_APP;
+        let took = self.entries("its entries go", left).await;
+        let until = self.world.management.until("the object is gone", PATIENCE, |view| {
+            view.get("workloadidentities", None, "worker").is_none()
+        });
+        self.screen.wait("the object goes when nothing of it is left", until, String::new).await;
+        let after = ids(&self.world.spire.entries());
+        self.screen.check(
+            after.is_subset(&before) && after.len() == left,
+            &format!("{} entries are gone after {}, then the object", before.len() - left, millis(took)),
+        );
+    }
+
+    async fn summary(mut self) -> ExitCode {
+        self.screen.chapter("Summary");
+        let earlier = Usage::of(self.replica.pid());
+        let until = tokio::time::sleep(IDLE);
+        self.screen.wait("the program is left idle", until, String::new).await;
+        let usage = Usage::of(self.replica.pid());
+        let writes = self.world.spire.writes();
+        let count = |kind| writes.iter().filter(|write| write.kind == kind).count();
+        let entries = self.world.spire.entries().len();
+        let status: u64 = CLUSTERS.iter().filter_map(|name| registered(&self.world, name)).sum();
+        self.screen.check(
+            status == entries as u64,
+            &format!("the registries' status counts {status} entries, SPIRE has {entries}"),
+        );
+        self.replica.terminate();
+        let ended = self.replica.ended(PATIENCE).await;
+        self.screen.check(ended.success(), "asked to end, it ends with status 0");
+        let (created, updated, deleted) =
+            (count(WriteKind::Create), count(WriteKind::Update), count(WriteKind::Delete));
+        self.screen.table(&[
+            ("entries", format!("{entries}: {created} created, {updated} updated, {deleted} deleted")),
+            ("from start to all entries", millis(self.all_entries)),
+            ("pod bound to entry", spread(&self.latencies)),
+            (
+                "idle program",
+                format!(
+                    "{:.0} MiB resident, {:.1} % of a core",
+                    usage.resident,
+                    usage.cpu_percent_since(&earlier)
+                ),
+            ),
+            ("whole demo", millis(self.began.elapsed())),
+        ]);
+        if self.screen.verdict() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+
+    /// Waits until SPIRE holds so many entries.
+    async fn entries(&self, what: &str, count: usize) -> Duration {
+        let until = self.world.spire.until(what, PATIENCE, |view| view.entries.len() == count);
+        self.screen.wait(what, until, || format!("{}, to be {count}", self.world.spire.entries().len())).await
+    }
+
+    /// Waits until these identities say that they are in step.
+    async fn in_step(&self, what: &str, names: &[&str]) -> Duration {
+        let until = self.world.management.until(what, PATIENCE, |view| {
+            names.iter().all(|name| view.condition("workloadidentities", name, "Ready") == Some("True"))
+        });
+        self.screen.wait(what, until, String::new).await
+    }
+}
+
+/// The program: named by the first argument, or beside this one.
+fn program() -> PathBuf {
+    let beside = || {
+        let own = std::env::current_exe().expect("this program's own path");
+        own.with_file_name("spire-eks-workload-registrar")
+    };
+    std::env::args_os().nth(1).map_or_else(beside, PathBuf::from)
+}
+
+fn pod_name(app: &str, revision: &str, number: usize) -> String {
+    format!("{app}-{revision}-{number:02}")
+}
+
+fn pod(app: &str, revision: &str, number: usize) -> Value {
+    let node = format!("node-{}", number % NODES);
+    let mut pod = objects::pod("shop", &pod_name(app, revision, number), &node, app);
+    pod["metadata"]["labels"] = json!({"app": app, "pod-template-hash": revision});
+    pod
+}
+
+fn identity(app: &str) -> Value {
+    let template =
+        "spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}";
+    let mut identity = objects::workload_identity(app, "shop", template);
+    identity["spec"]["podSelector"] = json!({"matchLabels": {"app": app}});
+    identity["spec"]["workloadSelectorTemplates"] = json!(["k8s:ns:{{ .PodMeta.Namespace }}"]);
+    identity
+}
+
+fn ids(entries: &[Entry]) -> BTreeSet<String> {
+    entries.iter().map(|entry| entry.id.clone()).collect()
+}
+
+fn path(id: &Option<registrar_proto::types::Spiffeid>) -> String {
+    id.as_ref().map(|id| id.path.clone()).unwrap_or_default()
+}
+
+fn pod_uid(entry: &Entry) -> Option<&str> {
+    entry.selectors.iter().find_map(|selector| selector.value.strip_prefix("pod-uid:"))
+}
+
+fn ready_message(world: &World, registry: &str) -> String {
+    let object = world.management.get("eksclusterregistries", None, registry).unwrap_or_default();
+    let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let ready = conditions.iter().find(|condition| condition["type"] == "Ready");
+    ready.map_or_else(String::new, |ready| {
+        let text = |key: &str| ready[key].as_str().unwrap_or_default().to_owned();
+        format!("{}, {}", text("reason"), text("message"))
+    })
+}
+
+fn registered(world: &World, registry: &str) -> Option<u64> {
+    world.management.get("eksclusterregistries", None, registry)?["status"]["entriesRegistered"].as_u64()
+}

@@ -1,0 +1,357 @@
+//! A Kubernetes API server over HTTPS, with the rules that clients rely on and faults to order.
+
+mod apply;
+mod http;
+mod patch;
+mod refusal;
+mod resource;
+mod selector;
+mod store;
+mod tls;
+mod token;
+mod watch;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch as channel;
+
+use self::resource::Resource;
+use self::store::{Key, Patch, Store, Writer};
+use crate::aws::{Aws, Cluster};
+use crate::serve::Listening;
+use crate::until::until;
+
+/// What a request asks for, for counts and ordered failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verb {
+    /// Get one object.
+    Get,
+    /// List objects, or a further page of them.
+    List,
+    /// Watch objects.
+    Watch,
+    /// Create an object.
+    Create,
+    /// Replace an object or its status.
+    Update,
+    /// Patch an object or its status.
+    Patch,
+    /// Delete an object.
+    Delete,
+}
+
+/// An API server. Dropping it ends it.
+pub struct KubeApi {
+    address: SocketAddr,
+    authority: String,
+    shared: Arc<Shared>,
+    listening: Listening,
+}
+
+/// What a condition that is waited for can look at.
+pub struct View<'a> {
+    store: &'a Store,
+    faults: &'a Faults,
+}
+
+/// What requests share.
+struct Shared {
+    store: Mutex<Store>,
+    faults: Mutex<Faults>,
+    access: Access,
+    /// Counts writes and requests, for those who wait for either.
+    pulse: channel::Sender<u64>,
+    /// A watch lives no longer than the epoch it was begun in.
+    watches: channel::Sender<u64>,
+}
+
+/// Who is let in.
+enum Access {
+    /// Whoever has this bearer token.
+    Token(String),
+    /// Whoever IAM and the cluster's access entries let in.
+    Eks { aws: Aws, cluster: Cluster },
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    failures: BTreeMap<Verb, VecDeque<u16>>,
+    withdrawn: BTreeSet<&'static str>,
+    refuses_tokens: bool,
+    tokens_seen: BTreeSet<String>,
+    tokens_revoked: BTreeSet<String>,
+    refused: u64,
+    requests: BTreeMap<(Verb, &'static str), u64>,
+}
+
+impl KubeApi {
+    /// A server that lets in whoever has the token in [`kubeconfig`](Self::kubeconfig).
+    pub async fn start() -> Self {
+        Self::with(Access::Token(format!("token-{}", crate::random_uuid()))).await
+    }
+
+    /// An EKS cluster's server, which lets in whoever IAM and the cluster's access entries let in.
+    pub async fn start_in(aws: &Aws, cluster: &Cluster) -> Self {
+        Self::with(Access::Eks { aws: aws.clone(), cluster: cluster.clone() }).await
+    }
+
+    async fn with(access: Access) -> Self {
+        let (authority, tls) = tls::authority_and_acceptor();
+        let shared = Arc::new(Shared {
+            store: Mutex::default(),
+            faults: Mutex::default(),
+            access,
+            pulse: channel::Sender::new(0),
+            watches: channel::Sender::new(0),
+        });
+        let (listening, address) = Listening::at_loopback(Some(tls), http::service(shared.clone())).await;
+        Self { address, authority, shared, listening }
+    }
+
+    /// `https://127.0.0.1:port`.
+    pub fn url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// The certificate, PEM, of the authority that signed the server's.
+    pub fn certificate_authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// A kubeconfig file for this server; that of an EKS cluster has no user.
+    pub fn kubeconfig(&self) -> String {
+        let authority = data_encoding::BASE64.encode(self.authority.as_bytes());
+        let user = match &self.shared.access {
+            Access::Token(token) => format!("{{token: {token}}}"),
+            Access::Eks { .. } => "{}".to_owned(),
+        };
+        format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: world\n\
+             contexts: [{{name: world, context: {{cluster: world, user: world}}}}]\n\
+             users: [{{name: world, user: {user}}}]\n\
+             clusters:\n- name: world\n  cluster:\n    server: {url}\n    certificate-authority-data: {authority}\n",
+            url = self.url()
+        )
+    }
+
+    /// Writes a whole object, status and all, as the cluster's own controllers together would. Nothing is checked but
+    /// `apiVersion`, `kind` and `metadata.name`, so that malformed objects can be put too. An object with another uid
+    /// takes the place of one that was deleted. The answer is the object as it is stored.
+    pub fn put(&self, object: Value) -> Value {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
+        let resource =
+            Resource::of(&version.expect("an object with apiVersion"), &kind.expect("an object with kind"));
+        let name = text(&object["metadata"]["name"]).expect("an object with metadata.name");
+        let namespace = text(&object["metadata"]["namespace"]).unwrap_or_default();
+        assert_eq!(
+            resource.is_namespaced,
+            !namespace.is_empty(),
+            "the namespace of {kind} {name}",
+            kind = resource.kind
+        );
+        self.change(|store| Value::clone(&store.put(&Key { resource, namespace, name }, object)))
+    }
+
+    /// Merges a JSON merge patch into an object, status and all. The answer is the object as it is stored.
+    pub fn patch(&self, plural: &str, namespace: Option<&str>, name: &str, patch: Value) -> Value {
+        let key = key(plural, namespace, name);
+        self.change(|store| {
+            let live = store.get(&key).unwrap_or_else(|| panic!("{key:?} is there"));
+            let mut after = Value::clone(live);
+            patch::merge(&mut after, &patch);
+            Value::clone(&store.put(&key, after))
+        })
+    }
+
+    /// Applies a configuration by server-side apply, as another manager than the registrar would, with force.
+    pub fn apply(&self, manager: &str, plural: &str, namespace: Option<&str>, wanted: Value) -> Value {
+        let name = wanted["metadata"]["name"].as_str().expect("metadata.name").to_owned();
+        let key = key(plural, namespace, &name);
+        let writer = Writer { manager, subresource: "" };
+        self.change(|store| {
+            let applied = store.patch(&key, Patch::Apply { wanted, force: true }, writer);
+            Value::clone(&applied.unwrap_or_else(|refusal| panic!("{}", refusal.status())))
+        })
+    }
+
+    /// Deletes an object as `kubectl delete --wait=false` does: one with finalizers is marked and goes with the last of
+    /// them. Panics when there is none.
+    pub fn remove(&self, plural: &str, namespace: Option<&str>, name: &str) {
+        let key = key(plural, namespace, name);
+        let deleted = self.change(|store| store.delete(&key, None, None));
+        deleted.unwrap_or_else(|refusal| panic!("{}", refusal.status()));
+    }
+
+    /// Marks an object as being deleted and leaves it there, as a pod is between its deletion and its end.
+    pub fn terminate(&self, plural: &str, namespace: Option<&str>, name: &str) {
+        let mark = serde_json::json!({"metadata": {"deletionTimestamp": "2026-01-01T00:00:00Z"}});
+        self.patch(plural, namespace, name, mark);
+    }
+
+    /// An object as it is now.
+    pub fn get(&self, plural: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
+        lock(&self.shared.store).get(&key(plural, namespace, name)).map(|object| Value::clone(object))
+    }
+
+    /// All objects of a resource, by namespace and name.
+    pub fn objects(&self, plural: &str) -> Vec<Value> {
+        lock(&self.shared.store).all(Resource::named(plural)).map(|object| Value::clone(object)).collect()
+    }
+
+    /// Waits for a condition, which is looked at after every write and every request. Panics with the state when the
+    /// time is over.
+    pub async fn until(&self, what: &str, timeout: Duration, condition: impl Fn(&View<'_>) -> bool) {
+        let look = || {
+            let (store, faults) = (lock(&self.shared.store), lock(&self.shared.faults));
+            condition(&View { store: &store, faults: &faults })
+        };
+        until(what, timeout, self.shared.pulse.subscribe(), look, || format!("{self:?}")).await;
+    }
+
+    /// How many requests of a kind came in and were let in, refusals for other reasons included.
+    pub fn requests(&self, verb: Verb, plural: &str) -> u64 {
+        let faults = lock(&self.shared.faults);
+        faults.requests.get(&(verb, Resource::named(plural).plural)).copied().unwrap_or_default()
+    }
+
+    /// How many requests were not let in.
+    pub fn unauthorized(&self) -> u64 {
+        lock(&self.shared.faults).refused
+    }
+
+    /// The latest revision of the server.
+    pub fn revision(&self) -> u64 {
+        lock(&self.shared.store).revision()
+    }
+
+    /// Connections are accepted and nothing is answered; watches tell nothing. No byte comes or goes.
+    pub fn go_silent(&self) {
+        self.listening.go_silent();
+    }
+
+    /// Connections are cut, and new ones closed at once.
+    pub fn refuse(&self) {
+        self.listening.refuse();
+    }
+
+    /// Ends silence or refusal. Connections that were silent go on.
+    pub fn come_back(&self) {
+        self.listening.come_back();
+    }
+
+    /// Forgets the past: watches and pages of lists from before are answered with 410. Watches that run go on.
+    pub fn compact(&self) {
+        self.change(Store::compact);
+    }
+
+    /// Ends all watches, as a server does now and then.
+    pub fn cut_watches(&self) {
+        self.shared.watches.send_modify(|epoch| *epoch += 1);
+    }
+
+    /// The next requests of a kind are answered with this status.
+    pub fn fail_next(&self, verb: Verb, count: usize, status: u16) {
+        let failures = std::iter::repeat_n(status, count);
+        lock(&self.shared.faults).failures.entry(verb).or_default().extend(failures);
+    }
+
+    /// Takes a resource out of the API, as one whose definition is not installed, or puts it back.
+    pub fn serve_resource(&self, plural: &str, is_served: bool) {
+        let name = Resource::named(plural).plural;
+        let mut faults = lock(&self.shared.faults);
+        if is_served {
+            faults.withdrawn.remove(name);
+        } else {
+            faults.withdrawn.insert(name);
+        }
+    }
+
+    /// Every token that was used until now is refused from now on. A token made within the same second as one of them
+    /// is the very same.
+    pub fn revoke_tokens(&self) {
+        let mut faults = lock(&self.shared.faults);
+        let seen = std::mem::take(&mut faults.tokens_seen);
+        faults.tokens_revoked.extend(seen);
+    }
+
+    /// Whether all tokens are refused.
+    pub fn refuse_tokens(&self, are_refused: bool) {
+        lock(&self.shared.faults).refuses_tokens = are_refused;
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Store) -> T) -> T {
+        let changed = change(&mut lock(&self.shared.store));
+        self.shared.beat();
+        changed
+    }
+}
+
+impl fmt::Debug for KubeApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (store, faults) = (lock(&self.shared.store), lock(&self.shared.faults));
+        let Faults { requests, refused, .. } = &*faults;
+        writeln!(
+            f,
+            "API server {} at revision {}: {requests:?}, not let in {refused}",
+            self.url(),
+            store.revision()
+        )?;
+        store.objects().try_for_each(|object| writeln!(f, "{object:#}"))
+    }
+}
+
+impl View<'_> {
+    /// An object.
+    pub fn get(&self, plural: &str, namespace: Option<&str>, name: &str) -> Option<&Value> {
+        self.store.get(&key(plural, namespace, name)).map(|object| &**object)
+    }
+
+    /// All objects of a resource, by namespace and name.
+    pub fn objects(&self, plural: &str) -> Vec<&Value> {
+        self.store.all(Resource::named(plural)).map(|object| &**object).collect()
+    }
+
+    /// The status of a condition (`True`, `False`, `Unknown`) of an object that is in no namespace.
+    pub fn condition(&self, plural: &str, name: &str, kind: &str) -> Option<&str> {
+        let conditions = self.get(plural, None, name)?["status"]["conditions"].as_array()?;
+        conditions.iter().find(|condition| condition["type"] == kind)?["status"].as_str()
+    }
+
+    /// How many requests of a kind came in and were let in.
+    pub fn requests(&self, verb: Verb, plural: &str) -> u64 {
+        self.faults.requests.get(&(verb, Resource::named(plural).plural)).copied().unwrap_or_default()
+    }
+
+    /// How many requests were not let in.
+    pub fn unauthorized(&self) -> u64 {
+        self.faults.refused
+    }
+}
+
+impl Shared {
+    fn beat(&self) {
+        self.pulse.send_modify(|count| *count += 1);
+    }
+}
+
+fn key(plural: &str, namespace: Option<&str>, name: &str) -> Key {
+    let resource = Resource::named(plural);
+    assert_eq!(resource.is_namespaced, namespace.is_some(), "the namespace of {plural} {name}");
+    Key { resource, namespace: namespace.unwrap_or_default().to_owned(), name: name.to_owned() }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A condition that panicked while it looked has changed nothing.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Merges a JSON merge patch into a value.
+pub(crate) fn merge(value: &mut Value, patch: &Value) {
+    patch::merge(value, patch);
+}

@@ -1,0 +1,349 @@
+//! Requests of the Kubernetes API, from a URL to the store and back.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::http::request::Parts;
+use hyper::{Method, Request, Response};
+use serde_json::{Value, json};
+
+use super::refusal::Refusal;
+use super::resource::Resource;
+use super::selector::Selector;
+use super::store::{Key, Patch, Writer};
+use super::watch::{self, Asked};
+use super::{Access, Shared, Verb, lock, token};
+use crate::serve::{Body, Service, whole};
+use crate::sigv4::decode_pairs;
+
+/// What answers a server's requests.
+pub(super) fn service(shared: Arc<Shared>) -> Service {
+    Arc::new(move |request: Request<Incoming>| {
+        let shared = shared.clone();
+        Box::pin(async move {
+            let (head, body) = request.into_parts();
+            let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+            let answer = answer(&shared, &head, &body);
+            shared.beat();
+            match answer {
+                Ok(answer) => answer,
+                Err(refusal) => response(refusal.code, whole(refusal.status().to_string())),
+            }
+        })
+    })
+}
+
+fn response(status: u16, body: Body) -> Response<Body> {
+    let response = Response::builder().status(status).header(CONTENT_TYPE, "application/json");
+    response.body(body).expect("a response of known headers")
+}
+
+fn json_response(status: u16, value: &Value) -> Response<Body> {
+    response(status, whole(value.to_string()))
+}
+
+/// What a URL's path names.
+struct Target {
+    resource: &'static Resource,
+    namespace: Option<String>,
+    name: Option<String>,
+    /// Empty for the main resource.
+    subresource: String,
+}
+
+impl Target {
+    fn at(path: &str) -> Option<Self> {
+        let mut steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
+        let (group, version) = match steps.first()? {
+            &"api" if steps.len() > 2 => ("", steps.drain(..2).nth(1)?),
+            &"apis" if steps.len() > 3 => {
+                let [_, group, version] = steps.drain(..3).collect::<Vec<_>>().try_into().ok()?;
+                (group, version)
+            }
+            _ => return None,
+        };
+        // `namespaces/x/status` is of the namespace itself, `namespaces/x/pods` is of what is in it.
+        let namespace = match steps.as_slice() {
+            ["namespaces", namespace, plural, ..] if !matches!(*plural, "status" | "finalize") => {
+                Some((*namespace).to_owned())
+            }
+            _ => None,
+        };
+        if namespace.is_some() {
+            steps.drain(..2);
+        }
+        let mut steps = steps.into_iter();
+        let resource = Resource::at(group, version, steps.next()?)?;
+        let name = steps.next().map(str::to_owned);
+        let subresource = steps.next().unwrap_or_default().to_owned();
+        let is_right = steps.next().is_none()
+            && (resource.is_namespaced || namespace.is_none())
+            && (!resource.is_namespaced || namespace.is_some() || name.is_none())
+            && (subresource.is_empty() || subresource == "status" && resource.has_status);
+        is_right.then_some(Self { resource, namespace, name, subresource })
+    }
+
+    fn key(&self, name: &str) -> Key {
+        let namespace = self.namespace.clone().unwrap_or_default();
+        Key { resource: self.resource, namespace, name: name.to_owned() }
+    }
+}
+
+struct Query(BTreeMap<String, String>);
+
+impl Query {
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map(String::as_str).unwrap_or_default()
+    }
+
+    fn is_set(&self, name: &str) -> bool {
+        matches!(self.get(name), "true" | "1")
+    }
+
+    fn number<T: std::str::FromStr>(&self, name: &str) -> Result<Option<T>, Refusal> {
+        match self.get(name) {
+            "" => Ok(None),
+            text => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Refusal::bad_request(format!("{name}: {text:?} is no number"))),
+        }
+    }
+
+    fn selector(&self) -> Result<Selector, Refusal> {
+        Selector::parse(self.get("labelSelector"), self.get("fieldSelector")).map_err(Refusal::bad_request)
+    }
+}
+
+fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result<Response<Body>, Refusal> {
+    let path = head.uri.path();
+    match path {
+        "/healthz" | "/livez" | "/readyz" => return Ok(response(200, whole("ok"))),
+        "/version" => {
+            let version =
+                json!({"major": "1", "minor": "34", "gitVersion": "v1.34.2", "platform": "linux/amd64"});
+            return Ok(json_response(200, &version));
+        }
+        _ => {}
+    }
+    authenticate(shared, head)?;
+    let target = Target::at(path).ok_or_else(Refusal::no_such_resource)?;
+    let query = Query(decode_pairs(head.uri.query().unwrap_or_default()).into_iter().collect());
+    let verb = verb(&head.method, &target, &query)?;
+    begin(shared, verb, target.resource)?;
+    match (verb, target.name.clone()) {
+        (Verb::List, _) => list(shared, &target, &query),
+        (Verb::Watch, _) => watch(shared, &target, &query),
+        (Verb::Create, _) => create(shared, &target, &query, body),
+        (Verb::Get, Some(name)) => {
+            let store = lock(&shared.store);
+            let found = store.get(&target.key(&name));
+            found
+                .map(|object| json_response(200, object))
+                .ok_or_else(|| Refusal::not_found(target.resource, &name))
+        }
+        (Verb::Update, Some(name)) => {
+            let manager = manager(&query, head);
+            let writer = Writer { manager: &manager, subresource: &target.subresource };
+            let replaced = lock(&shared.store).replace(&target.key(&name), object(body)?, writer)?;
+            Ok(json_response(200, &replaced))
+        }
+        (Verb::Patch, Some(name)) => patch(shared, &target, &name, &query, head, body),
+        (Verb::Delete, Some(name)) => delete(shared, &target, &name, body),
+        _ => Err(Refusal::method_not_allowed()),
+    }
+}
+
+fn authenticate(shared: &Shared, head: &Parts) -> Result<(), Refusal> {
+    let header = head.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = header.strip_prefix("Bearer ").unwrap_or_default();
+    let is_known = match &shared.access {
+        Access::Token(token) => given == token,
+        Access::Eks { aws, cluster } => token::caller(given, &cluster.name, aws)
+            .is_ok_and(|caller| aws.allows(&caller, &cluster.account, &cluster.region, &cluster.name)),
+    };
+    let mut faults = lock(&shared.faults);
+    if !is_known || faults.refuses_tokens || faults.tokens_revoked.contains(given) {
+        faults.refused += 1;
+        return Err(Refusal::unauthorized());
+    }
+    faults.tokens_seen.insert(given.to_owned());
+    Ok(())
+}
+
+fn verb(method: &Method, target: &Target, query: &Query) -> Result<Verb, Refusal> {
+    Ok(match (method, &target.name) {
+        (&Method::GET, None) if query.is_set("watch") => Verb::Watch,
+        (&Method::GET, None) => Verb::List,
+        (&Method::GET, Some(_)) => Verb::Get,
+        (&Method::POST, None) => Verb::Create,
+        (&Method::PUT, Some(_)) => Verb::Update,
+        (&Method::PATCH, Some(_)) => Verb::Patch,
+        (&Method::DELETE, Some(_)) if target.subresource.is_empty() => Verb::Delete,
+        _ => return Err(Refusal::method_not_allowed()),
+    })
+}
+
+/// Counts a request, and fails it where a test asked for that.
+fn begin(shared: &Shared, verb: Verb, resource: &'static Resource) -> Result<(), Refusal> {
+    let mut faults = lock(&shared.faults);
+    *faults.requests.entry((verb, resource.plural)).or_default() += 1;
+    if faults.withdrawn.contains(resource.plural) {
+        return Err(Refusal::no_such_resource());
+    }
+    match faults.failures.get_mut(&verb).and_then(|failures| failures.pop_front()) {
+        Some(code) => Err(Refusal::ordered(code)),
+        None => Ok(()),
+    }
+}
+
+fn list(shared: &Shared, target: &Target, query: &Query) -> Result<Response<Body>, Refusal> {
+    let limit = query.number("limit")?.unwrap_or(0);
+    let continuation = Some(query.get("continue")).filter(|token| !token.is_empty());
+    let selector = query.selector()?;
+    let namespace = target.namespace.as_deref();
+    let page = lock(&shared.store).list(target.resource, namespace, &selector, limit, continuation)?;
+    let mut metadata = json!({"resourceVersion": page.revision.to_string()});
+    if let Some(continuation) = page.continuation {
+        metadata["continue"] = json!(continuation);
+        metadata["remainingItemCount"] = json!(page.remaining);
+    }
+    let items: Vec<Value> = page.items.iter().map(|item| in_list(target.resource, item)).collect();
+    let list = json!({
+        "kind": format!("{}List", target.resource.kind),
+        "apiVersion": target.resource.api_version(),
+        "metadata": metadata,
+        "items": items,
+    });
+    Ok(json_response(200, &list))
+}
+
+/// Items of built-in kinds' lists name neither version nor kind; those of kinds that a definition brought do.
+fn in_list(resource: &Resource, item: &Value) -> Value {
+    let mut item = item.clone();
+    if !resource.is_custom()
+        && let Some(fields) = item.as_object_mut()
+    {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    item
+}
+
+fn watch(shared: &Arc<Shared>, target: &Target, query: &Query) -> Result<Response<Body>, Refusal> {
+    if query.is_set("sendInitialEvents") {
+        let why = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature \
+                   gate is enabled";
+        return Err(Refusal::invalid(format!("ListOptions.meta.k8s.io \"\" is invalid: {why}")));
+    }
+    let asked = Asked {
+        resource: target.resource,
+        namespace: target.namespace.clone(),
+        selector: query.selector()?,
+        revision: query.number("resourceVersion")?,
+        bookmarks: query.is_set("allowWatchBookmarks"),
+        timeout: query.number("timeoutSeconds")?.map(Duration::from_secs),
+    };
+    Ok(response(200, watch::body(shared.clone(), asked)))
+}
+
+fn object(body: &[u8]) -> Result<Value, Refusal> {
+    let object: Value =
+        serde_json::from_slice(body).map_err(|error| Refusal::bad_request(error.to_string()))?;
+    if object.is_object() { Ok(object) } else { Err(Refusal::bad_request("the body is no object")) }
+}
+
+fn manager(query: &Query, head: &Parts) -> String {
+    let agent = head.headers.get("user-agent").and_then(|value| value.to_str().ok()).unwrap_or("unknown");
+    match query.get("fieldManager") {
+        "" => agent.split('/').next().unwrap_or_default().to_owned(),
+        manager => manager.to_owned(),
+    }
+}
+
+fn create(shared: &Shared, target: &Target, query: &Query, body: &[u8]) -> Result<Response<Body>, Refusal> {
+    if target.resource.is_namespaced && target.namespace.is_none() {
+        return Err(Refusal::method_not_allowed());
+    }
+    let object = object(body)?;
+    let metadata = &object["metadata"];
+    let name = match (metadata["name"].as_str().unwrap_or_default(), metadata["generateName"].as_str()) {
+        ("", Some(prefix)) => format!("{prefix}{}", &crate::random_uuid()[..5]),
+        ("", None) => {
+            return Err(Refusal::invalid("metadata.name: Required value: name or generateName is required"));
+        }
+        (name, _) => name.to_owned(),
+    };
+    let manager = match query.get("fieldManager") {
+        "" => "unknown",
+        manager => manager,
+    };
+    let created = lock(&shared.store).create(&target.key(&name), object, manager)?;
+    Ok(json_response(201, &created))
+}
+
+fn patch(
+    shared: &Shared,
+    target: &Target,
+    name: &str,
+    query: &Query,
+    head: &Parts,
+    body: &[u8],
+) -> Result<Response<Body>, Refusal> {
+    let content = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let patch = match content.split(';').next().unwrap_or_default() {
+        "application/apply-patch+yaml" => {
+            if query.get("fieldManager").is_empty() {
+                let why = "fieldManager: Required value: is required for apply patch";
+                return Err(Refusal::invalid(format!("PatchOptions.meta.k8s.io \"\" is invalid: {why}")));
+            }
+            let wanted = object(body)?;
+            let is = |name: &str, expected: &str| wanted[name].as_str() == Some(expected);
+            if !is("apiVersion", &target.resource.api_version()) || !is("kind", target.resource.kind) {
+                return Err(Refusal::bad_request(
+                    "apiVersion and kind must be set and be those of the resource",
+                ));
+            }
+            if wanted["metadata"].get("managedFields").is_some_and(|fields| !fields.is_null()) {
+                return Err(Refusal::bad_request("metadata.managedFields must be nil"));
+            }
+            Patch::Apply { wanted, force: query.is_set("force") }
+        }
+        "application/merge-patch+json" => Patch::Merge(object(body)?),
+        "application/json-patch+json" => {
+            let operations = serde_json::from_slice(body);
+            Patch::Json(operations.map_err(|error| Refusal::bad_request(error.to_string()))?)
+        }
+        other => return Err(Refusal::unsupported_media_type(other)),
+    };
+    let manager = manager(query, head);
+    let writer = Writer { manager: &manager, subresource: &target.subresource };
+    let key = target.key(name);
+    let mut store = lock(&shared.store);
+    let is_new = store.get(&key).is_none();
+    let patched = store.patch(&key, patch, writer)?;
+    Ok(json_response(if is_new { 201 } else { 200 }, &patched))
+}
+
+fn delete(shared: &Shared, target: &Target, name: &str, body: &[u8]) -> Result<Response<Body>, Refusal> {
+    let options = if body.is_empty() { Value::Null } else { object(body)? };
+    let precondition = |name: &str| options["preconditions"][name].as_str();
+    let mut store = lock(&shared.store);
+    let key = target.key(name);
+    let deleted = store.delete(&key, precondition("uid"), precondition("resourceVersion"))?;
+    if store.get(&key).is_some() {
+        return Ok(json_response(200, &deleted));
+    }
+    let details = json!({
+        "name": name,
+        "group": target.resource.group,
+        "kind": target.resource.plural,
+        "uid": deleted["metadata"]["uid"],
+    });
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+    Ok(json_response(200, &status))
+}

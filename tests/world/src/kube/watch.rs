@@ -1,0 +1,160 @@
+//! A watch as the body of an answer: one JSON line for each event, until the time is over or watches are cut.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::stream;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::{Bytes, Frame};
+use serde_json::{Value, json};
+use tokio::sync::watch as channel;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+
+use super::refusal::Refusal;
+use super::resource::Resource;
+use super::selector::Selector;
+use super::store::{Happening, Told};
+use super::{Shared, lock};
+use crate::serve::Body;
+
+/// What to watch, from where, and for how long.
+pub(super) struct Asked {
+    pub(super) resource: &'static Resource,
+    pub(super) namespace: Option<String>,
+    pub(super) selector: Selector,
+    /// None or zero: from the objects that are there now, told as added.
+    pub(super) revision: Option<u64>,
+    pub(super) bookmarks: bool,
+    pub(super) timeout: Option<Duration>,
+}
+
+/// How often a watch that asked for bookmarks is given one. A real server does so about once a minute.
+const BOOKMARK_PERIOD: Duration = Duration::from_secs(1);
+
+struct Watch {
+    shared: Arc<Shared>,
+    asked: Asked,
+    revision: u64,
+    waiting: VecDeque<Bytes>,
+    is_over: bool,
+    bookmarks: Option<Interval>,
+    end: Option<Instant>,
+    beats: channel::Receiver<u64>,
+    epoch: channel::Receiver<u64>,
+}
+
+/// The body that tells what happens.
+pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
+    let mut beats = shared.pulse.subscribe();
+    beats.mark_changed();
+    let mut epoch = shared.watches.subscribe();
+    epoch.mark_unchanged();
+    let store = lock(&shared.store);
+    let (revision, waiting) = match asked.revision.filter(|revision| *revision > 0) {
+        Some(revision) => (revision, VecDeque::new()),
+        None => {
+            let fits = |object: &&Arc<Value>| {
+                let namespace = &object["metadata"]["namespace"];
+                asked.namespace.as_ref().is_none_or(|wanted| namespace == wanted)
+                    && asked.selector.fits(object)
+            };
+            let now = store.all(asked.resource).filter(fits);
+            (store.revision(), now.map(|object| line("ADDED", object)).collect())
+        }
+    };
+    drop(store);
+    let bookmarks = asked.bookmarks.then(|| {
+        let mut interval = tokio::time::interval_at(Instant::now() + BOOKMARK_PERIOD, BOOKMARK_PERIOD);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval
+    });
+    let end = asked.timeout.map(|timeout| Instant::now() + timeout);
+    let watch = Watch { shared, asked, revision, waiting, is_over: false, bookmarks, end, beats, epoch };
+    let lines = stream::unfold(watch, |mut watch| async move {
+        let line = watch.next().await?;
+        Some((Ok(Frame::data(line)), watch))
+    });
+    StreamBody::new(lines).boxed_unsync()
+}
+
+impl Watch {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(line) = self.waiting.pop_front() {
+                return Some(line);
+            }
+            if self.is_over {
+                return None;
+            }
+            let bookmark = async {
+                match &mut self.bookmarks {
+                    Some(interval) => drop(interval.tick().await),
+                    None => std::future::pending().await,
+                }
+            };
+            let end = async {
+                match self.end {
+                    Some(end) => tokio::time::sleep_until(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                _ = self.epoch.changed() => return None,
+                _ = self.beats.changed() => self.look(),
+                () = end => return None,
+                () = bookmark => {
+                    // What happened until now is told before, so that the bookmark is true.
+                    self.look();
+                    let bookmark = line("BOOKMARK", &self.bookmark());
+                    self.waiting.push_back(bookmark);
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let Asked { resource, namespace, selector, .. } = &self.asked;
+        let told = lock(&self.shared.store).since(self.revision, resource, namespace.as_deref(), selector);
+        match told {
+            Ok((told, revision)) => {
+                self.revision = revision;
+                self.waiting.extend(told.iter().map(event));
+            }
+            Err(refusal) => {
+                self.waiting.push_back(failure(&refusal));
+                self.is_over = true;
+            }
+        }
+    }
+
+    fn bookmark(&self) -> Value {
+        let Resource { kind, .. } = self.asked.resource;
+        let version = self.revision.to_string();
+        json!({
+            "kind": kind,
+            "apiVersion": self.asked.resource.api_version(),
+            "metadata": {"resourceVersion": version, "creationTimestamp": null},
+        })
+    }
+}
+
+fn event(told: &Told) -> Bytes {
+    let kind = match told.happening {
+        Happening::Added => "ADDED",
+        Happening::Modified => "MODIFIED",
+        Happening::Deleted => "DELETED",
+    };
+    line(kind, &told.object)
+}
+
+fn failure(refusal: &Refusal) -> Bytes {
+    line("ERROR", &refusal.status())
+}
+
+fn line(kind: &str, object: &Value) -> Bytes {
+    let mut line = json!({"type": kind, "object": object}).to_string();
+    line.push('\n');
+    line.into()
+}

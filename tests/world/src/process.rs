@@ -1,0 +1,111 @@
+//! A program as a process of its own, whose log is read line by line and which ends with its handle.
+
+use std::fmt;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::until::until;
+
+/// A running program. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    pid: Option<Pid>,
+    log: Arc<Log>,
+    readers: JoinSet<()>,
+}
+
+struct Log {
+    lines: Mutex<Vec<String>>,
+    beats: watch::Sender<u64>,
+}
+
+impl Process {
+    /// Starts a command and reads what it writes, to both of its outputs.
+    pub fn start(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let log = Arc::new(Log { lines: Mutex::default(), beats: watch::Sender::new(0) });
+        let mut readers = JoinSet::new();
+        readers.spawn(read(child.stdout.take().expect("a piped output"), log.clone()));
+        readers.spawn(read(child.stderr.take().expect("a piped output"), log.clone()));
+        let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        Self { child, pid, log, readers }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_default()
+    }
+
+    /// All lines so far.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lines().clone()
+    }
+
+    /// How many lines so far contain a text.
+    pub fn logged(&self, text: &str) -> usize {
+        self.log.lines().iter().filter(|line| line.contains(text)).count()
+    }
+
+    /// Waits until a line contains a text, and returns it. Panics with the log when the time is over.
+    pub async fn until_logged(&self, text: &str, timeout: Duration) -> String {
+        let what = format!("a logged line that contains {text:?}");
+        let found = || self.log.lines().iter().find(|line| line.contains(text)).cloned();
+        until(&what, timeout, self.log.beats.subscribe(), || found().is_some(), || format!("{self:?}")).await;
+        found().expect("a line that was just there")
+    }
+
+    /// Kills it without warning and waits for its end.
+    pub async fn kill(&mut self) {
+        self.child.kill().await.expect("a process that can be killed");
+        while self.readers.join_next().await.is_some() {}
+    }
+
+    /// Asks it to end, as the kubelet does. [`ended`](Self::ended) waits for that.
+    pub fn terminate(&self) {
+        // Not by a number of a process that was waited for already: that may be another's by now.
+        if let Some(pid) = self.pid.filter(|_| self.child.id().is_some()) {
+            kill_process(pid, Signal::TERM).expect("a process that can be told to end");
+        }
+    }
+
+    /// Waits for its end and for the end of its log. Panics with the log when the time is over.
+    pub async fn ended(&mut self, timeout: Duration) -> ExitStatus {
+        match tokio::time::timeout(timeout, self.child.wait()).await {
+            Ok(status) => {
+                let status = status.expect("a process that can be waited for");
+                while self.readers.join_next().await.is_some() {}
+                status
+            }
+            Err(_) => panic!("in {timeout:?} the process did not end. {self:?}"),
+        }
+    }
+}
+
+impl Log {
+    fn lines(&self) -> MutexGuard<'_, Vec<String>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Process {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Process {:?} with this log:", self.child.id())?;
+        self.log.lines().iter().try_for_each(|line| writeln!(f, "  {line}"))
+    }
+}
+
+async fn read(output: impl AsyncRead + Unpin, log: Arc<Log>) {
+    let mut lines = BufReader::new(output).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        log.lines().push(line);
+        log.beats.send_modify(|count| *count += 1);
+    }
+}
