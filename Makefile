@@ -13,9 +13,9 @@ demo:
 	cargo build --locked --bin spire-eks-workload-registrar
 	cargo run --locked --quiet --package registrar-world --bin demo
 
-# Unit, property and integration tests; the test runner's own closing lines come last.
+# Unit, property and integration tests; the test runner's own closing lines come last. Integration tests mostly wait.
 test:
-	cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
+	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
 # The same line against real servers, built once into a cache outside the checkout. Needs root for the last hop.
 test-real:

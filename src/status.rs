@@ -236,13 +236,8 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
         }
         object
     };
-    // Status before the finalizer goes: after it there may be no object.
-    if let Some(status) = &writing.status {
-        let status = part(metadata.clone(), json!({"status": status}));
-        ignore_gone(api.patch_status(&name, &parameters, &Patch::Apply(&status)).await)?;
-    }
-    if let Some(finalizers) = &writing.finalizers {
-        let mut metadata = metadata;
+    let set_finalizers = async |finalizers: &[&str]| {
+        let mut metadata = metadata.clone();
         if let Value::Object(metadata) = &mut metadata {
             metadata.insert("finalizers".to_owned(), json!(finalizers));
         }
@@ -251,6 +246,22 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
         let done =
             if finalizers.is_empty() { "nothing of it is left in SPIRE: released" } else { "finalizer set" };
         info!(kind = %K::kind(&()), name, "{done}");
+        Ok::<(), String>(())
+    };
+    // Set before anything is told of the object; gone after everything is, since there may be no object then.
+    let (first, last) = match &writing.finalizers {
+        Some(finalizers) if finalizers.is_empty() => (None, Some(finalizers)),
+        finalizers => (finalizers.as_ref(), None),
+    };
+    if let Some(finalizers) = first {
+        set_finalizers(finalizers).await?;
+    }
+    if let Some(status) = &writing.status {
+        let status = part(metadata.clone(), json!({"status": status}));
+        ignore_gone(api.patch_status(&name, &parameters, &Patch::Apply(&status)).await)?;
+    }
+    if let Some(finalizers) = last {
+        set_finalizers(finalizers).await?;
     }
     Ok(())
 }

@@ -3,7 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod crds;
+mod faults;
+mod fleet;
+mod holds;
+mod line;
 mod render;
+mod replicas;
+mod spire_rules;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");

@@ -153,6 +153,7 @@ impl SpireServer {
     /// Puts an entry in as somebody else would through the API, and returns it. Panics when SPIRE would refuse it.
     pub fn insert_foreign(&self, entry: Entry) -> Entry {
         let (status, created) = self.shared.create(&entry);
+        self.shared.beat();
         assert_eq!(status.code, Code::Ok as i32, "{}", status.message);
         created.expect("a created entry")
     }
@@ -160,6 +161,7 @@ impl SpireServer {
     /// Takes an entry out as somebody else would through the API. Panics when there is none of this id.
     pub fn delete_foreign(&self, id: &str) {
         let status = self.shared.delete(id);
+        self.shared.beat();
         assert_eq!(status.code, Code::Ok as i32, "{}", status.message);
     }
 

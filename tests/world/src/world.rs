@@ -152,6 +152,11 @@ impl World {
     /// Starts one more replica of a program with `run --config FILE` and nothing in its environment but what tells it
     /// where this world is.
     pub fn run(&mut self, program: impl AsRef<Path>) -> Replica {
+        self.run_with(program, |_| ())
+    }
+
+    /// As [`run`](Self::run), with a command that is changed before it is started.
+    pub fn run_with(&mut self, program: impl AsRef<Path>, change: impl FnOnce(&mut Command)) -> Replica {
         self.replicas += 1;
         let (metrics, health) = (free_address(), free_address());
         let mut config = self.config.clone();
@@ -167,6 +172,7 @@ impl World {
         let mut command = self.command(program);
         command.arg("run").arg("--config").arg(path).env("POD_NAME", format!("registrar-{}", self.replicas));
         command.env("HOSTNAME", format!("registrar-{}", self.replicas));
+        change(&mut command);
         Replica { process: Process::start(command), metrics, health }
     }
 

@@ -1,5 +1,7 @@
 //! AWS's own clients find what they expect at the simulated AWS.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_sdk_eks::error::ProvideErrorMetadata;

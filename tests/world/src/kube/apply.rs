@@ -282,7 +282,10 @@ fn remove(place: &mut Value, path: &[Step]) {
                 items.remove(position);
             }
         }
-        (Step::Member(json), Value::Array(items)) => items.retain(|item| item.to_string() != *json),
+        (Step::Member(json), Value::Array(items)) => {
+            let member: Value = serde_json::from_str(json).expect("what was made from a value");
+            items.retain(|item| *item != member);
+        }
         _ => {}
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn service(shared: Arc<Shared>) -> Service {
             shared.beat();
             match answer {
                 Ok(answer) => answer,
-                Err(refusal) => response(refusal.code, whole(refusal.status().to_string())),
+                Err(refusal) => response(refusal.code, whole(refusal.body())),
             }
         })
     })
@@ -58,9 +58,9 @@ struct Target {
 impl Target {
     fn at(path: &str) -> Option<Self> {
         let mut steps: Vec<&str> = path.split('/').filter(|step| !step.is_empty()).collect();
-        let (group, version) = match steps.first()? {
-            &"api" if steps.len() > 2 => ("", steps.drain(..2).nth(1)?),
-            &"apis" if steps.len() > 3 => {
+        let (group, version) = match *steps.first()? {
+            "api" if steps.len() > 2 => ("", steps.drain(..2).nth(1)?),
+            "apis" if steps.len() > 3 => {
                 let [_, group, version] = steps.drain(..3).collect::<Vec<_>>().try_into().ok()?;
                 (group, version)
             }
@@ -149,8 +149,13 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result<Response<Bo
         (Verb::Update, Some(name)) => {
             let manager = manager(&query, head);
             let writer = Writer { manager: &manager, subresource: &target.subresource };
-            let replaced = lock(&shared.store).replace(&target.key(&name), object(body)?, writer)?;
-            Ok(json_response(200, &replaced))
+            let (key, object) = (target.key(&name), object(body)?);
+            let mut store = lock(&shared.store);
+            // The one kind here that a replacement creates where there is none.
+            if target.resource.plural == "leases" && store.get(&key).is_none() {
+                return Ok(json_response(201, &*store.create(&key, object, &manager)?));
+            }
+            Ok(json_response(200, &*store.replace(&key, object, writer)?))
         }
         (Verb::Patch, Some(name)) => patch(shared, &target, &name, &query, head, body),
         (Verb::Delete, Some(name)) => delete(shared, &target, &name, body),

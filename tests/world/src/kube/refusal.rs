@@ -8,6 +8,7 @@ use super::resource::Resource;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) code: u16,
+    /// Empty: the answer is the bare message.
     reason: &'static str,
     message: String,
 }
@@ -21,8 +22,14 @@ impl Refusal {
         Self::new(404, "NotFound", format!("{} {name:?} not found", resource.qualified()))
     }
 
+    /// What is said of a kind whose definition is not installed, as of any path that nothing is at.
     pub(super) fn no_such_resource() -> Self {
-        Self::new(404, "NotFound", "the server could not find the requested resource")
+        Self::new(
+            404,
+            "",
+            "404 page not found
+",
+        )
     }
 
     pub(super) fn already_exists(resource: &Resource, name: &str) -> Self {
@@ -44,12 +51,20 @@ impl Refusal {
     pub(super) fn apply_conflict(fields: &[(String, String)]) -> Self {
         let told: Vec<String> =
             fields.iter().map(|(field, manager)| format!("conflict with {manager:?}: {field}")).collect();
-        let count = fields.len();
-        Self::new(409, "Conflict", format!("Apply failed with {count} conflicts: {}", told.join(", ")))
+        let count = match fields.len() {
+            1 => "1 conflict".to_owned(),
+            count => format!("{count} conflicts"),
+        };
+        Self::new(409, "Conflict", format!("Apply failed with {count}: {}", told.join(", ")))
     }
 
     pub(super) fn invalid(message: impl Into<String>) -> Self {
         Self::new(422, "Invalid", message)
+    }
+
+    /// A field of an object that cannot be as it was asked for.
+    pub(super) fn invalid_field(resource: &Resource, name: &str, problem: &str) -> Self {
+        Self::invalid(format!("{} {name:?} is invalid: {problem}", resource.qualified()))
     }
 
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
@@ -89,9 +104,14 @@ impl Refusal {
             500 => "InternalError",
             503 => "ServiceUnavailable",
             504 => "Timeout",
-            _ => "",
+            _ => "Unknown",
         };
         Self::new(code, reason, format!("the simulated API server was told to answer {code}"))
+    }
+
+    /// The body of the answer.
+    pub(super) fn body(&self) -> String {
+        if self.reason.is_empty() { self.message.clone() } else { self.status().to_string() }
     }
 
     /// The `Status` object.

@@ -278,13 +278,9 @@ impl Store {
         let is_conditional =
             object["metadata"]["resourceVersion"].as_str().is_some_and(|text| !text.is_empty());
         let must_be = key.resource.is_custom() || key.resource.plural == "leases";
-        if must_be && !is_conditional {
-            let why = "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update";
-            return Err(Refusal::invalid(format!(
-                "{} {:?} is invalid: {why}",
-                key.resource.qualified(),
-                key.name
-            )));
+        if must_be && !is_conditional && self.objects.contains_key(key) {
+            let problem = "metadata.resourceVersion: Invalid value: 0: must be specified for an update";
+            return Err(Refusal::invalid_field(key.resource, &key.name, problem));
         }
         self.write(key, writer, false, |_, _| Ok(object))
     }
@@ -355,24 +351,31 @@ impl Store {
         }
         let (uid, live_uid) = (of(&asked, "uid"), of(&live, "uid"));
         if !uid.is_empty() && uid != live_uid {
-            let why =
-                format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {live_uid}");
-            return Err(Refusal::conflict(key.resource, &key.name, &why));
+            let problem = format!("metadata.uid: Invalid value: {uid:?}: field is immutable");
+            return Err(Refusal::invalid_field(key.resource, &key.name, &problem));
         }
-        if of(&asked, "name") != key.name {
-            return Err(Refusal::bad_request("the name of the object does not match the name on the URL"));
+        let name = of(&asked, "name");
+        if name != key.name {
+            return Err(Refusal::bad_request(format!(
+                "the name of the object ({name}) does not match the name on the URL ({})",
+                key.name
+            )));
         }
         let mut after = settled(key.resource, &live, asked, writer.subresource);
+        if let Some(new) = new_finalizer(&live, &after).filter(|_| is_being_deleted(&live)) {
+            let problem = format!(
+                "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found \
+                 new finalizers []string{{{new}}}"
+            );
+            return Err(Refusal::invalid_field(key.resource, &key.name, &problem));
+        }
         bump_generation(key.resource, &live, &mut after);
         if !is_applied {
             ownership.update(&live, &after, writer.manager, writer.subresource);
         }
-        let is_deleted = after["metadata"].get("deletionTimestamp").is_some() && !has_finalizers(&after);
-        if is_deleted && has_finalizers(&live) {
-            let mut last = after;
-            last["metadata"]["resourceVersion"] = Value::String((self.revision + 1).to_string());
+        if is_being_deleted(&after) && has_finalizers(&live) && !has_finalizers(&after) {
             self.commit(key, None, Ownership::default());
-            return Ok(Arc::new(last));
+            return Ok(Arc::new(after));
         }
         Ok(self.commit(key, Some(after), ownership))
     }
@@ -391,7 +394,8 @@ impl Store {
             let is = live["metadata"][path].as_str().unwrap_or_default();
             if let Some(asked) = asked.filter(|asked| *asked != is) {
                 let why = format!(
-                    "Precondition failed: {name} in precondition: {asked}, {name} in object meta: {is}"
+                    "the {name} in the precondition ({asked}) does not match the {name} in record ({is}). The object \
+                     might have been deleted and then recreated"
                 );
                 return Err(Refusal::conflict(key.resource, &key.name, &why));
             }
@@ -400,7 +404,7 @@ impl Store {
             self.commit(key, None, Ownership::default());
             return Ok(live);
         }
-        if live["metadata"].get("deletionTimestamp").is_some() {
+        if is_being_deleted(&live) {
             return Ok(live);
         }
         let ownership = stored.ownership.clone();
@@ -557,6 +561,16 @@ fn has_finalizers(object: &Value) -> bool {
     object["metadata"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty())
 }
 
+fn is_being_deleted(object: &Value) -> bool {
+    object["metadata"].get("deletionTimestamp").is_some()
+}
+
+fn new_finalizer<'a>(live: &Value, after: &'a Value) -> Option<&'a Value> {
+    let before = live["metadata"]["finalizers"].as_array();
+    let is_new = |finalizer: &&Value| !before.is_some_and(|before| before.contains(finalizer));
+    after["metadata"]["finalizers"].as_array()?.iter().find(is_new)
+}
+
 fn is_same(before: &Value, after: &Value) -> bool {
     let without_version = |object: &Value| {
         let mut object = object.clone();
@@ -628,8 +642,10 @@ mod tests {
         let marked = store.delete(&key("a"), created["metadata"]["uid"].as_str(), None).unwrap();
         assert!(marked["metadata"]["deletionTimestamp"].is_string());
         assert_eq!(version(&store.delete(&key("a"), None, None).unwrap()), version(&marked));
-        let patch = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-        store.patch(&key("a"), patch, WRITER).unwrap();
+        let more = Patch::Merge(json!({"metadata": {"finalizers": ["f", "g"]}}));
+        assert_eq!(store.patch(&key("a"), more, WRITER).unwrap_err().code, 422);
+        let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
+        store.patch(&key("a"), none, WRITER).unwrap();
         assert!(store.get(&key("a")).is_none());
         let resource = key("a").resource;
         let (told, _) = store.since(version(&marked), resource, None, &Selector::default()).unwrap();

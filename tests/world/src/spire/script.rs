@@ -58,6 +58,9 @@ pub(super) fn told(entry: &Entry) -> String {
     shown(entry).to_string()
 }
 
+/// What is judged, and what makes it of an entry that is right.
+type Case = (&'static str, fn(&mut Entry));
+
 struct Script {
     client: EntryClient<Channel>,
     steps: Vec<Value>,
@@ -148,7 +151,7 @@ impl Script {
     }
 
     async fn judging(&mut self) {
-        let cases: [(&str, fn(&mut Entry)); 55] = [
+        let cases: [Case; 55] = [
             ("an id with a colon", |entry| entry.id = "a:b".to_owned()),
             ("an id with a slash", |entry| entry.id = "a/b".to_owned()),
             ("an id with a space", |entry| entry.id = "a b".to_owned()),
@@ -236,7 +239,7 @@ impl Script {
             change(&mut right);
             right
         };
-        let accepted: [(&str, fn(&mut Entry)); 4] = [
+        let accepted: [Case; 4] = [
             ("a wildcard DNS name and its overlap", |entry| {
                 entry.dns_names = vec!["*.example".to_owned(), "web.example".to_owned()];
             }),

@@ -80,7 +80,7 @@ impl Api {
         Ok(message)
     }
 
-    /// What comes after every writing call.
+    /// What comes after every writing call: not after each of its entries, because who waits looks at all there are.
     async fn answered<M>(&self, answer: M) -> Result<Response<M>, Status> {
         self.shared.beat();
         let (is_lost, is_withheld) = {
@@ -114,7 +114,7 @@ impl Shared {
             Some(refused) => Err(refused),
             None => state.entries.create(entry),
         };
-        let answer = match created {
+        match created {
             Ok(Created::New(entry)) => {
                 state.note(WriteKind::Create, &entry);
                 (ok(), Some(entry))
@@ -123,10 +123,7 @@ impl Shared {
                 (status(Code::AlreadyExists, "similar entry already exists"), Some(entry))
             }
             Err(refused) => (refused_as(&refused, "create"), None),
-        };
-        drop(state);
-        self.beat();
-        answer
+        }
     }
 
     fn update(&self, entry: &Entry, mask: Option<&types::EntryMask>) -> (types::Status, Option<Entry>) {
@@ -151,8 +148,6 @@ impl Shared {
         let mut state = lock(&self.state);
         let Some(entry) = state.entries.delete(id) else { return status(Code::NotFound, "entry not found") };
         state.note(WriteKind::Delete, &entry);
-        drop(state);
-        self.beat();
         ok()
     }
 }

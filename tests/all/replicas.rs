@@ -1,0 +1,143 @@
+//! The program is killed, replaced and doubled: one writes, and nothing is lost.
+
+use std::collections::BTreeSet;
+
+use registrar_world::spire::WriteKind;
+use serde_json::json;
+
+use crate::fleet::{Fleet, PATIENCE, identity, pod};
+
+#[tokio::test]
+async fn killed_at_any_moment_it_loses_doubles_and_rewrites_nothing() {
+    let mut fleet = Fleet::start(&["east", "west"]).await;
+    fleet.identity(identity("web", "web"));
+    let mut expected = BTreeSet::new();
+    for round in 0..6_u32 {
+        for number in 0..60 {
+            let name = format!("web-{round}-{number}");
+            fleet.pod(if number % 2 == 0 { "east" } else { "west" }, &name, "web");
+            expected.insert(format!("spiffe://example.org/ns/shop/pod/{name}"));
+        }
+        // At a moment that differs: after some of this round's entries were written.
+        let some = (round as usize * 60) + (round as usize * 10);
+        fleet.until("some of them", |view| view.entries.len() >= some).await;
+        fleet.registrar.kill().await;
+        fleet.registrar = fleet.world.run(crate::PROGRAM);
+    }
+    let expected: Vec<String> = expected.into_iter().collect();
+    fleet.until("all of them", |view| view.spiffe_ids() == expected).await;
+    fleet.until_compared().await;
+    let written = [WriteKind::Create, WriteKind::Update, WriteKind::Delete].map(|kind| fleet.writes(kind));
+    assert_eq!(written, [expected.len(), 0, 0]);
+}
+
+#[tokio::test]
+async fn of_two_replicas_one_writes_and_the_other_takes_over() {
+    let mut fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.registrar.until_logged("became leader", PATIENCE).await;
+    let other = fleet.world.run(crate::PROGRAM);
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    other.until_logged("the cluster is connected and watched", PATIENCE).await;
+    assert_eq!(other.logged("became leader"), 0);
+    // Killed, its lease has to run out; asked to end, it gives it back.
+    fleet.registrar.kill().await;
+    fleet.pod("east", "web-2", "web");
+    other.until_logged("became leader", PATIENCE).await;
+    fleet.until_entries(2).await;
+    let third = fleet.world.run(crate::PROGRAM);
+    third.until_logged("the cluster is connected and watched", PATIENCE).await;
+    let mut other = other;
+    other.terminate();
+    assert!(other.ended(PATIENCE).await.success());
+    third.until_logged("became leader", PATIENCE).await;
+    fleet.pod("east", "web-3", "web");
+    fleet.until_entries(3).await;
+    let lease = fleet.world.management.objects("leases").remove(0);
+    assert_eq!(lease["metadata"]["namespace"], "spire-system");
+    assert_eq!(fleet.writes(WriteKind::Create), 3);
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_served() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    assert!(get(fleet.registrar.health, "/readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(get(fleet.registrar.health, "/healthz").await.starts_with("HTTP/1.1 200"));
+    let metrics = get(fleet.registrar.metrics, "/metrics").await;
+    for line in [
+        "spire_eks_workload_registrar_entries{owner=\"ours\"} 1",
+        "spire_eks_workload_registrar_ready{kind=\"EKSClusterRegistry\",name=\"east\"} 1",
+        "spire_eks_workload_registrar_leading 1",
+        "spire_eks_workload_registrar_pods 1",
+    ] {
+        assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_configuration_with_problems_is_told_whole_and_ends_with_status_2() {
+    let mut world = crate::fleet::world(&[]).await;
+    world.configure(&json!({"gcInterval": "soon", "ignoreNamespaces": ["("], "spireSocket": "/x"}));
+    let mut replica = world.run(crate::PROGRAM);
+    assert_eq!(replica.ended(PATIENCE).await.code(), Some(2));
+    for told in ["gcInterval: \"soon\"", "ignoreNamespaces[0]: \"(\"", "spireSocket: is no key of this file"]
+    {
+        assert_eq!(replica.logged(told), 1, "{told} in {replica:?}", replica = replica.process);
+    }
+}
+
+/// What takes long: many kills at random moments, with a fleet that changes meanwhile.
+#[tokio::test]
+#[ignore = "takes minutes: make soak"]
+async fn soak_many_kills_at_random_moments() {
+    let mut fleet = Fleet::start(&["east", "west"]).await;
+    fleet.identity(identity("web", "web"));
+    for round in 0..100_u32 {
+        for number in 0..40 {
+            let cluster = if number % 2 == 0 { "east" } else { "west" };
+            let name = format!("web-{number}");
+            if fleet.cluster(cluster).get("pods", Some("shop"), &name).is_some() {
+                fleet.cluster(cluster).remove("pods", Some("shop"), &name);
+            }
+            if (number + round) % 3 > 0 {
+                fleet.cluster(cluster).put(pod(&name, "web"));
+            }
+        }
+        let calls = fleet.world.spire.writes().len() + rand::random_range(1..60);
+        let moved = fleet.world.spire.until("some writes", PATIENCE, |view| view.writes.len() >= calls);
+        // Where there is less to write than that, the kill comes when all is written.
+        tokio::select! {
+            () = moved => {}
+            () = fleet.until_compared() => {}
+        }
+        fleet.registrar.kill().await;
+        fleet.registrar = fleet.world.run(crate::PROGRAM);
+    }
+    fleet.until_compared().await;
+    let mut pods: Vec<String> = Vec::new();
+    for cluster in ["east", "west"] {
+        pods.extend(fleet.cluster(cluster).objects("pods").iter().map(crate::fleet::uid));
+    }
+    pods.sort();
+    fleet
+        .until("an entry for each pod and no other", |view| {
+            let mut uids: Vec<&str> = view.entries.iter().filter_map(crate::fleet::pod_uid).collect();
+            uids.sort();
+            uids == pods
+        })
+        .await;
+}
+
+async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
