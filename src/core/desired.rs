@@ -65,6 +65,12 @@ pub enum Hold {
     UnknownCluster,
     /// No identity that it could come from is known, and none was seen deleted.
     UnknownIdentity,
+    /// Its identity says `preview: true`.
+    Preview,
+    /// The configuration says `mode: UpsertOnly`.
+    UpsertOnly,
+    /// The configuration says `mode: Observe`.
+    Observe,
 }
 
 impl Hold {
@@ -80,6 +86,9 @@ impl Hold {
             Self::NotDerived => "NotDerived",
             Self::UnknownCluster => "UnknownCluster",
             Self::UnknownIdentity => "UnknownIdentity",
+            Self::Preview => "Preview",
+            Self::UpsertOnly => "UpsertOnly",
+            Self::Observe => "Observe",
         }
     }
 }
@@ -89,6 +98,8 @@ impl Hold {
 pub struct PodDesired {
     /// Its entries, each with another key.
     pub wanted: Vec<Wanted>,
+    /// Entries that identities with `preview: true` would give it.
+    pub previewed: Vec<Wanted>,
     /// Whatever else of ours it has stays, because of this.
     pub hold: Option<Hold>,
 }
@@ -112,6 +123,8 @@ pub enum ClusterStanding {
 pub enum IdentityStanding {
     /// It exists.
     Live,
+    /// It exists and is only tried: what it has stays as it is.
+    Preview,
     /// It was seen being deleted.
     Ended,
 }
@@ -261,13 +274,24 @@ impl Desired {
                 None if self.is_of(&key.pod, digest, IdentityStanding::Ended) => end(Cause::IdentityDeleted),
                 // An identity that exists does not want it: it no longer selects the pod, or has another entry in place.
                 None if self.is_of(&key.pod, digest, IdentityStanding::Live) => end(Cause::NotWanted),
+                None if self.is_of(&key.pod, digest, IdentityStanding::Preview) => Fate::Hold(Hold::Preview),
                 None => Fate::Hold(Hold::UnknownIdentity),
             },
         }
     }
 
     fn is_of(&self, pod: &PodUid, digest: &EntryDigest, standing: IdentityStanding) -> bool {
-        let identities = self.identities.iter().filter(|(_, known)| **known == standing);
-        identities.into_iter().any(|(name, _)| EntryDigest::of(name, pod, 0) == *digest)
+        self.identity_of(pod, digest, standing).is_some()
+    }
+
+    /// The identity of this standing that an entry was made for.
+    pub fn identity_of(
+        &self,
+        pod: &PodUid,
+        digest: &EntryDigest,
+        standing: IdentityStanding,
+    ) -> Option<&IdentityName> {
+        let mut identities = self.identities.iter().filter(|(_, known)| **known == standing);
+        identities.find(|(name, _)| EntryDigest::of(name, pod, 0) == *digest).map(|(name, _)| name)
     }
 }

@@ -10,7 +10,7 @@ use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::mirror::{Mirror, Observed, Row};
 use crate::names::{ClusterName, IdentityName};
-use crate::plan::{self, PlanFault, PodPlan, Write};
+use crate::plan::{self, PlanFault, PodPlan, Would, Write};
 
 /// The first pause after a failed write; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -44,6 +44,36 @@ pub struct Tally {
     pub pending: u64,
     /// Entries that SPIRE refused or that somebody else holds.
     pub failing: u64,
+    /// Entries that an identity with `preview: true` would create.
+    pub would_create: u64,
+    /// Entries that it would update.
+    pub would_update: u64,
+    /// Entries that it would delete.
+    pub would_delete: u64,
+}
+
+/// How much of the plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// All of it.
+    #[default]
+    Sync,
+    /// No deletes: they are told.
+    UpsertOnly,
+    /// Nothing: what would be written is told.
+    Observe,
+}
+
+impl Mode {
+    /// As the configuration file has it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "Sync" => Ok(Self::Sync),
+            "UpsertOnly" => Ok(Self::UpsertOnly),
+            "Observe" => Ok(Self::Observe),
+            _ => Err("there is no such mode"),
+        }
+    }
 }
 
 /// What the writer knows, for the report.
@@ -78,6 +108,7 @@ struct PodState {
     pending: Vec<IdentityName>,
     failing: Vec<(IdentityName, Problem)>,
     holds: Vec<Hold>,
+    previews: Vec<(IdentityName, Would)>,
 }
 
 #[derive(Debug)]
@@ -91,6 +122,7 @@ struct Failure {
 #[derive(Debug)]
 pub struct Ledger {
     prefix: String,
+    mode: Mode,
     desired: Desired,
     mirror: Mirror,
     listed: bool,
@@ -115,9 +147,10 @@ pub struct Ledger {
 
 impl Ledger {
     /// An empty book; ids that begin with this prefix and parse are ours.
-    pub fn new(prefix: &str) -> Self {
+    pub fn new(prefix: &str, mode: Mode) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            mode,
             desired: Desired::default(),
             mirror: Mirror::new(prefix),
             listed: false,
@@ -152,7 +185,7 @@ impl Ledger {
         for (name, standing) in &delta.identities {
             match standing {
                 // Pods whose entries were nobody's may now be somebody's.
-                Some(IdentityStanding::Live) => {
+                Some(IdentityStanding::Live | IdentityStanding::Preview) => {
                     self.ending.remove(name);
                     self.stale.extend(self.orphans.iter().cloned());
                 }
@@ -230,7 +263,7 @@ impl Ledger {
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
                 continue;
             }
-            let plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
+            let mut plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
                 EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
             });
             if let Err(fault) = plan::check(&plan, &self.desired, &self.mirror, &self.prefix) {
@@ -239,8 +272,12 @@ impl Ledger {
                 round.faults.push((pod, fault));
                 continue;
             }
+            if self.mode != Mode::Sync {
+                let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
+                plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, hold)));
+            }
             self.note(&plan);
-            if plan.is_empty() {
+            if plan.is_empty() || self.mode == Mode::Observe {
                 self.failures.remove(&pod);
             } else {
                 writes += plan.creates.len() + plan.deletes.len();
@@ -380,6 +417,7 @@ impl Ledger {
             state.failing.push((identity.clone(), Problem::new("Conflict", "(entry)", message)));
         }
         state.holds.extend(plan.holds.iter().map(|(_, hold)| *hold));
+        state.previews.clone_from(&plan.previews);
         let is_orphan =
             state.holds.iter().any(|it| matches!(it, Hold::UnknownIdentity | Hold::UnknownCluster));
         set(&mut self.orphans, &plan.pod, is_orphan);
@@ -419,6 +457,15 @@ impl Ledger {
         for (name, _) in &state.failing {
             step(&mut self.identities.entry(name.clone()).or_default().failing);
             step(&mut cluster.failing);
+        }
+        for (name, would) in &state.previews {
+            let tally = self.identities.entry(name.clone()).or_default();
+            match would {
+                Would::Create => step(&mut tally.would_create),
+                Would::Update => step(&mut tally.would_update),
+                Would::Delete => step(&mut tally.would_delete),
+                Would::Keep => step(&mut tally.in_place),
+            }
         }
         for hold in &state.holds {
             step(self.held.entry(*hold).or_default());

@@ -6,6 +6,7 @@ pub mod derive;
 pub mod desired;
 pub mod entry;
 pub mod facts;
+pub mod guardrails;
 pub mod index;
 pub mod ledger;
 pub mod mirror;

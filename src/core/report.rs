@@ -155,6 +155,9 @@ fn identity(
             pods_selected: view.pods_selected,
             entries_registered: tally.in_place,
             entry_failures: view.failing + tally.failing,
+            would_create: tally.would_create,
+            would_update: tally.would_update,
+            would_delete: tally.would_delete,
         },
         last_reconciliation: None,
         finalizer: if outcome.released_identities.contains(view.name) {
@@ -258,6 +261,13 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     }
     if let Some(first) = view.problems.first() {
         return no(first.reason, "The spec cannot be used; entries that stand stay as they are.".to_owned());
+    }
+    if view.standing == IdentityStanding::Preview {
+        let Tally { would_create, would_update, would_delete, .. } = tally;
+        let message = format!(
+            "spec.preview is true: what it has stays as it is. It would create {would_create}, update {would_update} and delete {would_delete} entries."
+        );
+        return no("Preview", message);
     }
     if let Some((cluster, pod, problem)) = view.example {
         let count = view.failing;

@@ -14,8 +14,9 @@ use crate::desired::Hold;
 use crate::entry::{ContentHash, EntryId, KeyHash, Nonce};
 use crate::facts::demand::Demand;
 use crate::facts::{Change, ClusterChange, ObjectChange, Phase, Watched, trim};
+use crate::guardrails::Guardrails;
 use crate::index::{Index, Settings};
-use crate::ledger::{Ledger, RoundLimits};
+use crate::ledger::{Ledger, Mode, RoundLimits};
 use crate::mirror::Observed;
 use crate::names::{ClusterName, NodeName, PodUid};
 use crate::spiffe::TrustDomain;
@@ -118,7 +119,7 @@ fn uid(cluster: usize, pod: u8) -> PodUid {
 fn settings() -> Settings {
     let domains =
         Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
-    Settings { domains, ignore_namespaces: Vec::new() }
+    Settings { domains, ignore_namespaces: Vec::new(), guardrails: Guardrails::default() }
 }
 
 impl World {
@@ -129,7 +130,7 @@ impl World {
             identities: BTreeMap::new(),
             nodes_made: 0,
             index: Index::new(settings()),
-            ledger: Ledger::new("t-"),
+            ledger: Ledger::new("t-", Mode::Sync),
             spire: BTreeMap::new(),
             used: BTreeSet::new(),
             refuse: 0,
@@ -143,7 +144,7 @@ impl World {
 
     fn start(&mut self) {
         self.index = Index::new(settings());
-        self.ledger = Ledger::new("t-");
+        self.ledger = Ledger::new("t-", Mode::Sync);
         let registries = CLUSTERS.map(|name| {
             let object = json!({"metadata": {"name": name}, "spec": {"clusterName": name, "region": "us-west-2",
                 "accountId": "111111111111", "enabled": true}});

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use crate::guardrails::Pattern;
 use crate::names::{AccountId, EksClusterName, InvalidName, Region, RoleArn};
 
 /// An EKS cluster whose pods are given identities. The object's name is what templates call `.ClusterName`.
@@ -39,6 +40,10 @@ pub struct EKSClusterRegistrySpec {
     /// The IAM role to assume for this cluster. Empty: the configuration's `aws.assumeRoleArn`, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role_arn: Option<String>,
+    /// Which SPIFFE IDs the cluster's pods may be given, as patterns of paths such as `/ns/*/sa/*`; absent: what the
+    /// configuration's guardrails allow, which this can only narrow.
+    #[serde(default, rename = "allowedSPIFFEIDs", skip_serializing_if = "Option::is_none")]
+    pub allowed_spiffe_ids: Option<Vec<String>>,
     /// What a WorkloadIdentity's `clusterSelector` selects by, and what templates call `.ClusterLabels`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -95,6 +100,27 @@ impl EKSClusterRegistrySpec {
     }
 }
 
+impl EKSClusterRegistrySpec {
+    /// The patterns of `allowedSPIFFEIDs`, checked.
+    pub fn allowed(&self) -> Result<Option<Vec<Pattern>>, Vec<Problem>> {
+        let Some(texts) = &self.allowed_spiffe_ids else { return Ok(None) };
+        let mut problems = Vec::new();
+        let mut patterns = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let field = format!("spec.allowedSPIFFEIDs[{index}]");
+            match Pattern::of_paths(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let message =
+                        format!("{text:?} must be a pattern of paths such as /ns/*/sa/** ({error})");
+                    problems.push(Problem::new("InvalidSpec", field, message));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Some(patterns)) } else { Err(problems) }
+    }
+}
+
 fn checked<T>(field: &str, result: Result<T, InvalidName>, problems: &mut Vec<Problem>) -> Option<T> {
     result.map_err(|error| problems.push(Problem::new("InvalidSpec", field, error))).ok()
 }
@@ -111,6 +137,7 @@ mod tests {
             account_id: "1".to_owned(),
             enabled: true,
             assume_role_arn: Some("role".to_owned()),
+            allowed_spiffe_ids: None,
             labels: BTreeMap::new(),
         };
         let fields: Vec<String> =

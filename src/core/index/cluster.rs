@@ -7,17 +7,20 @@ use super::Settings;
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
 use crate::derive::ClusterContext;
-use crate::desired::{ClusterStanding, Hold, PodDesired, Wanted};
+use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
-use crate::facts::{ClusterChange, Malformed, NodeFacts, Phase, PodFacts, Session, Watched};
+use crate::facts::{
+    ClusterChange, Labels, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Session, Watched,
+};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
+use crate::select::{Namespaces, Refusal};
 
 /// What came of one pod and one identity that selects it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// It is to have the entry.
     Derived,
-    /// Another identity, of a smaller name, declares the same SPIFFE ID, parent and selectors.
+    /// Another identity, of higher priority or a smaller name, declares the same SPIFFE ID, parent and selectors.
     Masked {
         /// That identity.
         by: IdentityName,
@@ -50,7 +53,7 @@ pub(super) struct Cluster {
     by_node: HashMap<NodeName, BTreeSet<PodUid>>,
     by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
     nodes: BTreeMap<NodeName, NodeFacts>,
-    namespaces: BTreeSet<NamespaceName>,
+    namespaces: BTreeMap<NamespaceName, Labels>,
     pods_listed: Option<Arc<Demand>>,
     nodes_listed: Option<Arc<Demand>>,
     namespaces_listed: bool,
@@ -60,6 +63,15 @@ pub(super) struct Cluster {
     nameless: BTreeSet<String>,
     /// What was told of pods that are gone and not settled since: identities still count it.
     uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
+}
+
+/// What identities that are no fallback want of a pod.
+#[derive(Default)]
+struct Others {
+    /// One selects it.
+    want: bool,
+    /// Of one nobody can say whether it does.
+    may_want: bool,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
@@ -79,7 +91,7 @@ impl Cluster {
             by_node: HashMap::new(),
             by_namespace: HashMap::new(),
             nodes: BTreeMap::new(),
-            namespaces: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
             pods_listed: None,
             nodes_listed: None,
             namespaces_listed: false,
@@ -125,8 +137,13 @@ impl Cluster {
         self.namespaces.len()
     }
 
-    pub(super) fn has_namespace(&self, name: &NamespaceName) -> bool {
-        self.namespaces.contains(name)
+    /// The namespaces that fit an identity's rules.
+    pub(super) fn namespaces_of<'a>(
+        &'a self,
+        namespaces: &'a Namespaces,
+    ) -> impl Iterator<Item = &'a NamespaceName> {
+        let all = self.namespaces.iter();
+        all.filter(|(name, labels)| namespaces.may_have(name, Some(labels))).map(|(name, _)| name)
     }
 
     pub(super) fn malformed(&self) -> impl Iterator<Item = (&'static str, &Malformed)> {
@@ -141,8 +158,10 @@ impl Cluster {
         self.pods.keys()
     }
 
-    pub(super) fn uids_in(&self, namespace: &NamespaceName) -> impl Iterator<Item = &PodUid> {
-        self.by_namespace.get(namespace).into_iter().flatten()
+    /// Pods that an identity with these rules for namespaces may want. Namespaces are few, their pods are many.
+    pub(super) fn uids_of<'a>(&'a self, namespaces: &'a Namespaces) -> impl Iterator<Item = &'a PodUid> {
+        let fits = |name: &NamespaceName| namespaces.may_have(name, self.namespaces.get(name));
+        self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, uids)| uids)
     }
 
     /// Identities that counted a pod of this cluster.
@@ -159,26 +178,47 @@ impl Cluster {
             }
             ClusterChange::Pods(change) => self.apply_pods(change),
             ClusterChange::Nodes(change) => self.apply_nodes(change),
-            ClusterChange::Namespaces(change) => {
-                match change {
-                    Watched::Listed { items, malformed, .. } => {
-                        self.namespaces_listed = true;
-                        self.namespaces = items.into_iter().map(|namespace| namespace.name).collect();
-                        self.all_malformed("namespace", malformed);
+            ClusterChange::Namespaces(change) => self.apply_namespaces(change),
+        }
+    }
+
+    fn apply_namespaces(&mut self, change: Watched<NamespaceFacts, NamespaceName>) -> Vec<PodUid> {
+        let mut changed = Vec::new();
+        match change {
+            Watched::Listed { items, malformed, .. } => {
+                self.namespaces_listed = true;
+                self.all_malformed("namespace", malformed);
+                let mut before = std::mem::take(&mut self.namespaces);
+                for NamespaceFacts { name, labels } in items {
+                    if before.remove(&name).as_ref() != Some(&labels) {
+                        changed.push(name.clone());
                     }
-                    Watched::Applied(namespace) => {
-                        self.readable("namespace", namespace.name.as_str());
-                        self.namespaces.insert(namespace.name);
-                    }
-                    Watched::Malformed(malformed) => self.note("namespace", malformed),
-                    Watched::Gone(name) => {
-                        self.readable("namespace", name.as_str());
-                        self.namespaces.remove(&name);
-                    }
+                    self.namespaces.insert(name, labels);
                 }
-                Vec::new()
+                changed.extend(before.into_keys());
+            }
+            Watched::Applied(NamespaceFacts { name, labels }) => {
+                self.readable("namespace", name.as_str());
+                if self.namespaces.insert(name.clone(), labels.clone()).as_ref() != Some(&labels) {
+                    changed.push(name);
+                }
+            }
+            Watched::Malformed(malformed) => {
+                // Its labels are not known any more: whoever depends on them waits.
+                if let Ok(name) = NamespaceName::new(&malformed.name)
+                    && self.namespaces.remove(&name).is_some()
+                {
+                    changed.push(name);
+                }
+                self.note("namespace", malformed);
+            }
+            Watched::Gone(name) => {
+                self.readable("namespace", name.as_str());
+                self.namespaces.remove(&name);
+                changed.push(name);
             }
         }
+        changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned().collect()
     }
 
     fn apply_pods(&mut self, change: Watched<PodFacts, PodUid>) -> Vec<PodUid> {
@@ -352,7 +392,7 @@ impl Cluster {
         uid: &PodUid,
         settings: &Settings,
         hold_all: bool,
-        candidates: impl FnOnce(&NamespaceName) -> I,
+        candidates: impl FnOnce(&PodFacts) -> I,
     ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
     where
         I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
@@ -364,8 +404,17 @@ impl Cluster {
         match &pod.facts {
             None => desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
-                for (name, identity) in candidates(&facts.namespace) {
-                    self.settle_identity(facts, name, identity, settings, &mut desired, &mut told);
+                let mut others = Others::default();
+                for (name, identity) in candidates(facts) {
+                    self.settle_identity(
+                        facts,
+                        name,
+                        identity,
+                        settings,
+                        &mut others,
+                        &mut desired,
+                        &mut told,
+                    );
                 }
                 if hold_all {
                     desired.hold = Some(Hold::NotDerived);
@@ -388,19 +437,43 @@ impl Cluster {
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
+        others: &mut Others,
         desired: &mut PodDesired,
         told: &mut Vec<(IdentityName, Told)>,
     ) {
+        let is_preview = identity.standing() == IdentityStanding::Preview;
+        // Fallbacks come last, so what others want is known by now.
+        if identity.is_fallback() && others.want {
+            return;
+        }
         let compiled = match identity.wants() {
             Wanting::Nothing => return,
+            Wanting::Broken if is_preview => return,
             Wanting::Broken => {
                 desired.hold = Some(Hold::NotDerived);
+                others.may_want = true;
                 return;
             }
             Wanting::Compiled(compiled) => compiled,
         };
-        if compiled.selection.wants(&self.context.labels, pod, &settings.ignore_namespaces).is_err() {
-            return;
+        let labels = self.namespaces.get(&pod.namespace);
+        // Whoever is only tried holds up nobody: what it has is frozen anyway.
+        let hold = |desired: &mut PodDesired| {
+            desired.hold = desired.hold.or((!is_preview).then_some(Hold::NotDerived));
+        };
+        let mut wait = |reason| {
+            hold(desired);
+            told.push((name.clone(), Told::Waiting(reason)));
+        };
+        match compiled.selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces) {
+            Ok(()) if identity.is_fallback() && others.may_want => return wait("OtherIdentityUnknown"),
+            // Whoever is only tried takes nothing from a fallback.
+            Ok(()) => others.want |= !identity.is_fallback() && !is_preview,
+            Err(Refusal::NamespaceUnknown) => {
+                others.may_want |= !identity.is_fallback() && !is_preview;
+                return wait("NamespaceUnknown");
+            }
+            Err(_) => return,
         }
         let kept = |listed: &Option<Arc<Demand>>, source| {
             listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
@@ -416,6 +489,10 @@ impl Cluster {
                     let wanted = Wanted::new(name, &pod.uid, entry);
                     match desired.wanted.iter().find(|other| other.key == wanted.key) {
                         Some(other) => Told::Masked { by: other.identity.clone() },
+                        None if is_preview => {
+                            desired.previewed.push(wanted);
+                            Told::Derived
+                        }
                         None => {
                             desired.wanted.push(wanted);
                             Told::Derived
@@ -425,7 +502,7 @@ impl Cluster {
             },
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
-            desired.hold = Some(Hold::NotDerived);
+            hold(desired);
         }
         told.push((name.clone(), outcome));
     }
