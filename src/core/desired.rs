@@ -236,6 +236,11 @@ impl Desired {
         self.clusters.get(tag).map(|(name, _)| name)
     }
 
+    /// What is known of an identity.
+    pub fn identity(&self, name: &IdentityName) -> Option<IdentityStanding> {
+        self.identities.get(name).copied()
+    }
+
     /// Clusters whose registries were seen being deleted.
     pub fn ended_clusters(&self) -> impl Iterator<Item = (&ClusterTag, &ClusterName)> {
         let ended = self.clusters.iter().filter(|(_, (_, standing))| *standing == ClusterStanding::Ended);

@@ -178,6 +178,15 @@ impl Ledger {
             let queue = if is_new && self.listed { &mut self.fresh } else { &mut self.stale };
             queue.insert(key.clone());
         }
+        // What such an identity no longer wants is not among the changed pods: it did not want it before either.
+        let is_preview = |standing: Option<IdentityStanding>| standing == Some(IdentityStanding::Preview);
+        let turned = delta
+            .identities
+            .iter()
+            .filter(|(name, standing)| is_preview(self.desired.identity(name)) != is_preview(*standing));
+        let turned: BTreeSet<PodKey> =
+            turned.flat_map(|(name, _)| self.mirror.pods_with(name)).cloned().collect();
+        self.stale.extend(turned);
         self.desired.apply(delta);
         for (name, _) in &delta.clusters {
             self.touch_cluster(&ClusterTag::of(name));

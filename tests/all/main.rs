@@ -9,6 +9,7 @@ mod holds;
 mod line;
 mod render;
 mod replicas;
+mod rules;
 mod spire_rules;
 
 /// The program under test.
