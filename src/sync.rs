@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use registrar_core::api::Problem;
+use registrar_core::brake::Budgets;
 use registrar_core::desired::{Delta, PodKey};
 use registrar_core::entry::{EntryId, Nonce};
 use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub gc_interval: Duration,
     /// How much of the plan is carried out.
     pub mode: Mode,
+    /// How much may be deleted or given another identity before somebody has to release it.
+    pub budgets: Budgets,
 }
 
 /// What the writer is connected to.
@@ -59,7 +62,7 @@ pub async fn run(
 ) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
     let mut writer = Writer {
-        ledger: Ledger::new(&settings.entry_id_prefix, settings.mode),
+        ledger: Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets),
         spire,
         metrics,
         listed: None,

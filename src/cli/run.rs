@@ -135,6 +135,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         entry_id_prefix: config.entry_id_prefix,
         gc_interval: config.gc_interval,
         mode: config.mode,
+        budgets: config.brake,
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
     named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics.clone(), work.clone()));

@@ -10,6 +10,7 @@ use reader::Reader;
 use regex::Regex;
 
 use crate::api::Problem;
+use crate::brake::Budgets;
 use crate::guardrails::{FederationRule, Guardrails, Pattern, Rule};
 use crate::ledger::Mode;
 use crate::names::{AccountId, Region, RoleArn};
@@ -36,6 +37,8 @@ pub struct Config {
     pub ignore_namespaces: Vec<Regex>,
     /// `mode`, default `Sync`: how much of the plan is carried out.
     pub mode: Mode,
+    /// `brake`: how much may be deleted or given another identity before somebody has to release it.
+    pub brake: Budgets,
     /// `guardrails`: what nobody who writes our objects can take; absent: nothing is restricted.
     pub guardrails: Guardrails,
     /// `aws`.
@@ -136,6 +139,7 @@ impl Config {
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
         let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
         let mode = file.checked("mode", "Sync", "Sync, UpsertOnly or Observe", Mode::parse);
+        let brake = file.section("brake", read_brake);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
@@ -154,6 +158,7 @@ impl Config {
             sync_period,
             ignore_namespaces,
             mode: mode?,
+            brake,
             guardrails,
             aws,
             leader_election,
@@ -174,6 +179,19 @@ impl AwsConfig {
         aws.no_more();
         Self { region, account_ids: account_ids.into_iter().collect(), assume_role_arn }
     }
+}
+
+fn read_brake(mut section: Reader<'_>) -> Budgets {
+    let default = Budgets::default();
+    let budgets = Budgets {
+        scope_share: section.number("scopeShare", default.scope_share, 100, "a percentage from 0 to 100"),
+        scope_number: section.number("scopeNumber", default.scope_number, u64::MAX, "a number of entries"),
+        fleet_share: section.number("fleetShare", default.fleet_share, 100, "a percentage from 0 to 100"),
+        fleet_number: section.number("fleetNumber", default.fleet_number, u64::MAX, "a number of entries"),
+        window: section.duration("window", default.window),
+    };
+    section.no_more();
+    budgets
 }
 
 fn read_guardrails(mut section: Reader<'_>) -> Guardrails {

@@ -1,6 +1,6 @@
 //! What SPIRE is to hold, as the index gives it out: entries by pod, and what a seen fact allows to end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, KeyHash};
@@ -71,6 +71,8 @@ pub enum Hold {
     UpsertOnly,
     /// The configuration says `mode: Observe`.
     Observe,
+    /// The brake holds it.
+    Brake,
 }
 
 impl Hold {
@@ -89,6 +91,7 @@ impl Hold {
             Self::Preview => "Preview",
             Self::UpsertOnly => "UpsertOnly",
             Self::Observe => "Observe",
+            Self::Brake => "Brake",
         }
     }
 }
@@ -136,12 +139,25 @@ pub struct Delta {
     pub ready: bool,
     /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
     pub compare: bool,
+    /// What of the brake's held plans is released, where that changed.
+    pub released: Option<Arc<BTreeSet<String>>>,
+    /// Pods whose end was watched, one by one.
+    pub ended: Vec<PodKey>,
     /// Clusters.
     pub clusters: Vec<(ClusterName, Option<ClusterStanding>)>,
     /// Identities.
     pub identities: Vec<(IdentityName, Option<IdentityStanding>)>,
     /// Pods.
     pub pods: Vec<(PodKey, Option<Arc<PodDesired>>)>,
+}
+
+impl Delta {
+    /// Whether it says anything beside whether both kinds were listed.
+    pub fn has_news(&self) -> bool {
+        let Self { ready: _, compare, released, ended, clusters, identities, pods } = self;
+        let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
+        *compare || released.is_some() || !is_silent
+    }
 }
 
 /// A fact that was seen and says that an entry has ended. A delete can only be made of one.
@@ -157,6 +173,11 @@ enum Cause {
 }
 
 impl SeenEnd {
+    /// Whether it is the pod's end, and not what somebody said of it.
+    pub fn is_pods_end(&self) -> bool {
+        self.0 == Cause::PodGone
+    }
+
     /// For logs.
     pub fn reason(&self) -> &'static str {
         match self.0 {

@@ -17,7 +17,7 @@ use crate::derive::Domains;
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
-use crate::facts::{Change, ClusterChange, Malformed, ObjectChange, PodFacts, Session};
+use crate::facts::{Change, ClusterChange, Malformed, ObjectChange, PodFacts, Session, Watched};
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::select::Namespaces;
@@ -69,6 +69,10 @@ pub struct Index {
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
     compare: bool,
+    /// Digests that objects name for the brake; looked up again whenever an object came.
+    released: Arc<BTreeSet<String>>,
+    objects_changed: bool,
+    ended: Vec<PodKey>,
 }
 
 impl Index {
@@ -91,14 +95,23 @@ impl Index {
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
             compare: false,
+            released: Arc::default(),
+            objects_changed: false,
+            ended: Vec::new(),
         }
     }
 
     /// Records one fact. Nothing is derived before [`Self::settle`].
     pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Registries(change) => self.apply_registries(change),
-            Change::Identities(change) => self.apply_identities(change),
+            Change::Registries(change) => {
+                self.objects_changed = true;
+                self.apply_registries(change);
+            }
+            Change::Identities(change) => {
+                self.objects_changed = true;
+                self.apply_identities(change);
+            }
             Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
         }
     }
@@ -143,8 +156,24 @@ impl Index {
         let identities = identities.collect();
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
-        let delta = Delta { ready, compare, clusters, identities, pods };
+        let released = self.newly_released();
+        let ended = std::mem::take(&mut self.ended);
+        let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
         Settled { delta, sessions, demand, pods_settled }
+    }
+
+    fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
+        if !std::mem::take(&mut self.objects_changed) {
+            return None;
+        }
+        let registries = self.registries.values().filter_map(Registry::release);
+        let identities = self.identities.values().filter_map(Identity::release);
+        let released: BTreeSet<String> = registries.chain(identities).cloned().collect();
+        if *self.released == released {
+            return None;
+        }
+        self.released = Arc::new(released);
+        Some(self.released.clone())
     }
 
     /// The session in which a cluster's changes are taken in now.
@@ -378,6 +407,9 @@ impl Index {
         let cluster = self.clusters.get_mut(&name).filter(|cluster| cluster.session().number == session);
         let Some(cluster) = cluster else { return };
         let before = cluster.standing();
+        if let ClusterChange::Pods(Watched::Gone(uid)) = &change {
+            self.ended.push(PodKey { cluster: ClusterTag::of(&name), pod: uid.clone() });
+        }
         let touched = cluster.apply(change);
         if cluster.standing() != before {
             self.changed_clusters.insert(name.clone());
@@ -437,7 +469,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::facts::{Phase, Watched, trim};
+    use crate::facts::{Phase, trim};
     use crate::spiffe::TrustDomain;
 
     fn index() -> Index {

@@ -1,6 +1,7 @@
 //! The pure part of the registrar.
 
 pub mod api;
+pub mod brake;
 pub mod config;
 pub mod derive;
 pub mod desired;

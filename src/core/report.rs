@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told};
+use crate::brake::Held;
 use crate::desired::{ClusterStanding, IdentityStanding};
 use crate::facts::Phase;
 use crate::index::{IdentityView, Index, RegistryView};
@@ -113,7 +114,10 @@ fn registry(
     let is_synced = matches!(view.standing, ClusterStanding::Synced { .. });
     let mut report = RegistryReport {
         object: view.object.clone(),
-        conditions: vec![valid(view.problems, &[]), connected(view), objects_readable(view)],
+        conditions: [valid(view.problems, &[]), connected(view), objects_readable(view)]
+            .into_iter()
+            .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
+            .collect(),
         namespaces: view.namespaces as u64,
         entries: tally.in_place,
         last_sync: None,
@@ -148,7 +152,10 @@ fn identity(
     let ready = in_step(view, tally, outcome);
     let mut report = IdentityReport {
         object: view.object.clone(),
-        conditions: vec![valid(view.problems, view.notes), ready.clone()],
+        conditions: [valid(view.problems, view.notes), ready.clone()]
+            .into_iter()
+            .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
+            .collect(),
         stats: WorkloadIdentityStats {
             clusters_targeted: view.clusters_targeted as u64,
             namespaces_found: view.namespaces_found as u64,
@@ -253,6 +260,12 @@ fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
     }
 }
 
+/// Only while the brake holds something: of the object's own budget, or of that of everything.
+fn within_budgets(own: Option<&Held>, outcome: &Outcome) -> Option<ConditionReport> {
+    let held = own.or(outcome.braked_fleet.as_ref())?;
+    Some(condition("WithinBudgets", ConditionStatus::False, "Braked", held.to_string()))
+}
+
 fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
     let no = |reason, message| condition("Ready", ConditionStatus::False, reason, message);
     let unknown = |reason, message| condition("Ready", ConditionStatus::Unknown, reason, message);
@@ -299,6 +312,9 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     if view.waiting > 0 {
         let message = format!("{} pods wait for their node or fields to be listed.", view.waiting);
         return unknown("WaitingForFacts", message);
+    }
+    if let Some(held) = outcome.braked_identities.get(view.name) {
+        return no("Braked", held.to_string());
     }
     if tally.pending > 0 {
         return unknown("Writing", format!("{} entries are still to be written.", tally.pending));

@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::api::Problem;
+use crate::brake::Budgets;
 use crate::derive::Domains;
 use crate::desired::Hold;
 use crate::entry::{ContentHash, EntryId, KeyHash, Nonce};
@@ -139,7 +140,7 @@ impl World {
             identities: BTreeMap::new(),
             nodes_made: 0,
             index: Index::new(settings()),
-            ledger: Ledger::new("t-", Mode::Sync),
+            ledger: Ledger::new("t-", Mode::Sync, Budgets::default()),
             spire: BTreeMap::new(),
             used: BTreeSet::new(),
             refuse: 0,
@@ -153,7 +154,7 @@ impl World {
 
     fn start(&mut self) {
         self.index = Index::new(settings());
-        self.ledger = Ledger::new("t-", Mode::Sync);
+        self.ledger = Ledger::new("t-", Mode::Sync, Budgets::default());
         let registries = CLUSTERS.map(|name| {
             let object = json!({"metadata": {"name": name}, "spec": {"clusterName": name, "region": "us-west-2",
                 "accountId": "111111111111", "enabled": true}});

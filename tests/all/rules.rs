@@ -222,3 +222,113 @@ async fn who_observes_writes_nothing_anywhere() {
     let identity = fleet.world.management.get("workloadidentities", None, "web").unwrap();
     assert!(identity["status"].is_null() && identity["metadata"]["finalizers"].is_null(), "{identity}");
 }
+
+/// The digest that a condition names.
+fn digest(told: &str) -> String {
+    told.rsplit_once('=').unwrap().1.to_owned()
+}
+
+#[tokio::test]
+async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_released() {
+    let mut fleet = configured(json!({"brake": {"scopeNumber": 3, "fleetNumber": 100}})).await;
+    fleet.identity(identity("web", "web"));
+    (0..10).for_each(|number| {
+        fleet.pod("east", &format!("web-{number}"), "web");
+    });
+    fleet.until_entries(10).await;
+    let before = fleet.ids();
+    // Pods that end while they are watched are nobody's mistake.
+    (4..10).for_each(|number| fleet.cluster("east").remove("pods", Some("shop"), &format!("web-{number}")));
+    fleet.until_entries(4).await;
+    let kept = fleet.ids();
+    assert!(kept.is_subset(&before));
+    // An edit that gives all of them another SPIFFE ID, and one of their TTL: that one flows on.
+    let edit = json!({"spec": {"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/new/{{ .PodMeta.Name }}"}});
+    fleet.world.management.patch("workloadidentities", None, "web", edit);
+    let told = fleet.until_condition("workloadidentities", "web", "WithinBudgets", "False", "Braked").await;
+    assert!(
+        told.starts_with("0 deletes and 4 changes of SPIFFE ID, parent or selectors are held, of 4"),
+        "{told}"
+    );
+    fleet.pod("east", "web-new", "web");
+    fleet.until_entries(5).await;
+    let old = |view: &registrar_world::spire::View<'_>| {
+        view.spiffe_ids().iter().filter(|id| id.contains("/ns/shop/pod/")).count()
+    };
+    fleet.until_compared().await;
+    fleet.until("the four as they were", |view| old(view) == 4).await;
+    // A restart remembers nothing and comes to the same plan, with the same digest.
+    fleet.registrar.kill().await;
+    fleet.registrar = fleet.world.run(crate::PROGRAM);
+    fleet.registrar.until_logged("condition=\"WithinBudgets\" reason=\"Braked\"", PATIENCE).await;
+    let release = |digest: &str| {
+        let annotations = json!({"eksclusterregistry.spire.spiffe.io/release": digest});
+        fleet.world.management.patch(
+            "workloadidentities",
+            None,
+            "web",
+            json!({"metadata": {"annotations": annotations}}),
+        );
+    };
+    release("anything");
+    fleet.until_compared().await;
+    fleet.until("the four as they were", |view| old(view) == 4).await;
+    release(&digest(&told));
+    fleet.until("the four changed", |view| old(view) == 0 && view.entries.len() == 5).await;
+    assert!(fleet.ids().is_superset(&kept), "under their ids");
+    // The deletion of the identity is another plan.
+    fleet.world.management.remove("workloadidentities", None, "web");
+    let what = "the deletion is held";
+    fleet
+        .world
+        .management
+        .until(what, PATIENCE, |view| {
+            let braked =
+                crate::fleet::condition(view.get("workloadidentities", None, "web"), "WithinBudgets");
+            braked.is_some_and(|it| it["message"].as_str().unwrap().starts_with("5 deletes"))
+        })
+        .await;
+    fleet.until_compared().await;
+    assert_eq!(fleet.ids().len(), 5);
+    let object = fleet.world.management.get("workloadidentities", None, "web").unwrap();
+    let told = crate::fleet::condition(Some(&object), "WithinBudgets").unwrap()["message"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    release(&digest(&told));
+    fleet.until_entries(0).await;
+    fleet
+        .world
+        .management
+        .until("it is gone", PATIENCE, |view| view.get("workloadidentities", None, "web").is_none())
+        .await;
+}
+
+#[tokio::test]
+async fn a_selector_that_loses_its_pods_is_braked_and_an_edit_back_takes_the_brake_off() {
+    let fleet = configured(json!({"brake": {"scopeNumber": 3}})).await;
+    fleet.identity(identity("web", "web"));
+    (0..6).for_each(|number| {
+        fleet.pod("east", &format!("web-{number}"), "web");
+    });
+    fleet.until_entries(6).await;
+    let before = fleet.ids();
+    let select = |app: &str| {
+        let selector = json!({"spec": {"podSelector": {"matchLabels": {"app": app}}}});
+        fleet.world.management.patch("workloadidentities", None, "web", selector);
+    };
+    select("wbe");
+    fleet.until_condition("workloadidentities", "web", "WithinBudgets", "False", "Braked").await;
+    fleet.until_compared().await;
+    assert_eq!(fleet.ids(), before);
+    select("web");
+    let management = &fleet.world.management;
+    management
+        .until("the condition is gone", PATIENCE, |view| {
+            let object = view.get("workloadidentities", None, "web");
+            crate::fleet::condition(object, "WithinBudgets").is_none()
+                && crate::fleet::condition(object, "Ready").is_some_and(|it| it["reason"] == "InStep")
+        })
+        .await;
+    assert_eq!((fleet.ids(), fleet.writes(WriteKind::Delete)), (before, 0));
+}

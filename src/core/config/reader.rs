@@ -127,6 +127,20 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A whole number from zero to the greatest that is right.
+    pub(super) fn number(&mut self, key: &'static str, default: u64, greatest: u64, right: &str) -> u64 {
+        match self.take(key) {
+            None => default,
+            Some(value) => match value.as_u64().filter(|number| *number <= greatest) {
+                Some(number) => number,
+                None => {
+                    self.wrong(key, &value.to_string(), right);
+                    default
+                }
+            },
+        }
+    }
+
     /// A TCP port.
     pub(super) fn port(&mut self, key: &'static str, default: u16) -> u16 {
         match self.take(key) {

@@ -448,10 +448,18 @@ impl Cluster {
         }
         let compiled = match identity.wants() {
             Wanting::Nothing => return,
-            Wanting::Broken if is_preview => return,
-            Wanting::Broken => {
-                desired.hold = Some(Hold::NotDerived);
-                others.may_want = true;
+            Wanting::Broken(_) if is_preview => return,
+            Wanting::Broken(selection) => {
+                let labels = self.namespaces.get(&pod.namespace);
+                let wants = selection.is_none_or(|selection| {
+                    let wants =
+                        selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                    matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
+                });
+                if wants {
+                    desired.hold = Some(Hold::NotDerived);
+                    others.may_want = true;
+                }
                 return;
             }
             Wanting::Compiled(compiled) => compiled,

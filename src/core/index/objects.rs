@@ -8,13 +8,15 @@ use kube::{Resource, ResourceExt};
 use super::Settings;
 use super::candidates::{Place, Rank};
 use super::cluster::{Cluster, Told};
-use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted, reconcile_request};
+use crate::api::{
+    EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted, reconcile_request, release,
+};
 use crate::derive::{ClusterContext, CompiledIdentity};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
 use crate::facts::{Malformed, Phase};
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
-use crate::select::Namespaces;
+use crate::select::{Namespaces, Selection};
 
 /// One `EKSClusterRegistry`.
 #[derive(Debug)]
@@ -77,6 +79,11 @@ impl Registry {
     /// Whether pods come out the same with either version.
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
         (self.is_enabled, self.is_ended, &self.context) == (other.is_enabled, other.is_ended, &other.context)
+    }
+
+    /// What it releases of what the brake holds.
+    pub(super) fn release(&self) -> Option<&String> {
+        self.object.as_deref().and_then(release)
     }
 
     /// Whether a full reconciliation is asked for that was not before.
@@ -146,8 +153,8 @@ pub struct RegistryView<'a> {
 pub(super) enum Wanting<'a> {
     /// It is being deleted.
     Nothing,
-    /// Nobody can say: its spec cannot be used.
-    Broken,
+    /// Nobody can say what: its spec cannot be used. Of which pods, its selection says, where that can be used.
+    Broken(Option<&'a Selection>),
     /// What its selection and templates say.
     Compiled(&'a CompiledIdentity),
 }
@@ -159,6 +166,7 @@ pub(super) struct Identity {
     object: Option<Arc<WorkloadIdentity>>,
     malformed: Option<Malformed>,
     compiled: Result<Arc<CompiledIdentity>, Vec<Problem>>,
+    selection: Option<Selection>,
     place: Option<Place>,
     is_ended: bool,
     counts: BTreeMap<ClusterName, Counts>,
@@ -187,6 +195,7 @@ impl Identity {
                 object: None,
                 compiled: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
                 malformed: Some(malformed),
+                selection: None,
                 place: None,
                 is_ended: false,
                 counts: BTreeMap::new(),
@@ -202,8 +211,9 @@ impl Identity {
                             .map(Arc::new)
                     }
                 };
-                // Of a spec that cannot be used, all pods of its namespaces may be wanted.
-                let label = compiled.as_ref().ok().and_then(|compiled| compiled.selection.label());
+                let selection = Selection::compile(spec).ok();
+                // Of a selection that cannot be used, all pods of its namespaces may be wanted.
+                let label = selection.as_ref().and_then(Selection::label);
                 let label = label.map(|(key, value)| (key.to_owned(), value.to_owned()));
                 let place = Namespaces::compile(spec).ok().zip(name.ok()).map(|(namespaces, name)| Place {
                     rank: Rank::new(&name, spec.fallback, spec.priority),
@@ -214,6 +224,7 @@ impl Identity {
                     name: object.name_any(),
                     malformed: None,
                     compiled,
+                    selection,
                     place: place.filter(|_| !is_ended),
                     is_ended,
                     object: Some(object),
@@ -230,6 +241,7 @@ impl Identity {
             object: None,
             malformed: None,
             compiled: Err(Vec::new()),
+            selection: None,
             place: None,
             is_ended: true,
             counts: BTreeMap::new(),
@@ -266,7 +278,7 @@ impl Identity {
     pub(super) fn wants(&self) -> Wanting<'_> {
         match &self.compiled {
             _ if self.is_ended => Wanting::Nothing,
-            Err(_) => Wanting::Broken,
+            Err(_) => Wanting::Broken(self.selection.as_ref()),
             Ok(compiled) => Wanting::Compiled(compiled),
         }
     }
@@ -275,7 +287,7 @@ impl Identity {
     pub(super) fn wanting(&self) -> Option<&CompiledIdentity> {
         match self.wants() {
             Wanting::Compiled(compiled) => Some(compiled),
-            Wanting::Nothing | Wanting::Broken => None,
+            Wanting::Nothing | Wanting::Broken(_) => None,
         }
     }
 
@@ -283,6 +295,11 @@ impl Identity {
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
         let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
         (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
+    }
+
+    /// What it releases of what the brake holds.
+    pub(super) fn release(&self) -> Option<&String> {
+        self.object.as_deref().and_then(release)
     }
 
     /// Whether a full reconciliation is asked for that was not before.
