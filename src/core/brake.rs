@@ -77,14 +77,14 @@ pub struct Held {
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { digest, deletes, updates, size, .. } = self;
-        let scope = match self.scope {
-            Scope::Fleet => "all entries",
-            Scope::Cluster(_) => "the cluster's entries",
-            Scope::Identity(_) => "the identity's entries",
+        let entries = match self.scope {
+            Scope::Fleet => format!("all {size} entries"),
+            Scope::Cluster(_) => format!("the cluster's {size} entries"),
+            Scope::Identity(_) => format!("the identity's {size} entries"),
         };
         write!(
             f,
-            "{deletes} deletes and {updates} changes of SPIFFE ID, parent or selectors are held, of {size} that are {scope}. \
+            "Held: {deletes} deletes and {updates} changes of SPIFFE ID, parent or selectors, of {entries}. \
              If they are meant, release exactly them: annotate this object with {}={digest}",
             crate::api::RELEASE_ANNOTATION
         )

@@ -229,7 +229,9 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
             (ConditionStatus::False, hold.reason(), message.to_owned())
         }
         (ClusterStanding::Synced { .. }, _) => {
-            let message = format!("{} pods in {} namespaces are watched.", view.pods, view.namespaces);
+            let (pods, namespaces) =
+                (counted(view.pods as u64, "pod"), counted(view.namespaces as u64, "namespace"));
+            let message = format!("Watching {pods} in {namespaces}.");
             (ConditionStatus::True, "Connected", message)
         }
         (_, Some(Phase::Unreachable { reason, message })) => {
@@ -251,10 +253,9 @@ fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
         }
         Some((kind, object)) => {
             let count = view.malformed.len();
-            let message = format!(
-                "{count} objects cannot be read, among them {kind} {}: {}",
-                object.name, object.problem
-            );
+            let objects = counted(count as u64, "object");
+            let message =
+                format!("Cannot read {objects}, among them {kind} {}: {}", object.name, object.problem);
             condition("ObjectsReadable", ConditionStatus::False, "MalformedObjects", message)
         }
     }
@@ -286,14 +287,14 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         let count = view.failing;
         return no(
             problem.reason,
-            format!("{count} pods get no entry, among them {pod} in {cluster}: {problem}"),
+            format!("No entry for {}, among them {pod} in {cluster}: {problem}", counted(count, "pod")),
         );
     }
     if let Some(problem) = outcome.examples.get(view.name) {
         let count = tally.failing;
         return no(
             problem.reason,
-            format!("{count} entries are not in place, one of them because: {}", problem.message),
+            format!("Not in place: {}, because (of one): {}", counted(count, "entry"), problem.message),
         );
     }
     if let Some(problem) = &outcome.unavailable {
@@ -306,18 +307,19 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         let (open, all) = (view.not_synced, view.clusters_targeted);
         return unknown(
             "ClustersNotReady",
-            format!("{open} of {all} clusters are not connected; see their conditions."),
+            format!("Not connected: {open} of {all} clusters; see their conditions."),
         );
     }
     if view.waiting > 0 {
-        let message = format!("{} pods wait for their node or fields to be listed.", view.waiting);
+        let pods = counted(view.waiting, "pod");
+        let message = format!("Waiting for the node or fields of {pods} to be listed.");
         return unknown("WaitingForFacts", message);
     }
     if let Some(held) = outcome.braked_identities.get(view.name) {
         return no("Braked", held.to_string());
     }
     if tally.pending > 0 {
-        return unknown("Writing", format!("{} entries are still to be written.", tally.pending));
+        return unknown("Writing", format!("Still to be written: {}.", counted(tally.pending, "entry")));
     }
     let message = match view.masked {
         0 => "Every selected pod has its entry.".to_owned(),
@@ -326,6 +328,15 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         ),
     };
     condition("Ready", ConditionStatus::True, "InStep", message)
+}
+
+/// `1 pod`, `2 pods`, `2 entries`.
+fn counted(count: u64, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 fn condition(

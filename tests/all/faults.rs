@@ -53,7 +53,7 @@ async fn an_entry_that_spire_refuses_costs_itself_and_is_tried_again() {
     fleet.pod("east", "web-1", "web");
     fleet.until_entries(1).await;
     let message = fleet.until_condition("workloadidentities", "web", "Ready", "False", "SPIRERefused").await;
-    assert!(message.starts_with("1 entries are not in place"), "{message}");
+    assert!(message.starts_with("Not in place: 1 entry, because (of one)"), "{message}");
     fleet.pod("east", "web-2", "web");
     fleet.until_entries(2).await;
     fleet.world.spire.accept_entries();

@@ -254,5 +254,8 @@ async fn a_node_without_provider_id_costs_the_pods_that_ask_for_it() {
     let object = object();
     let ready = crate::fleet::condition(Some(&object), "Ready").unwrap();
     assert_eq!(ready["status"], "False", "{ready}");
-    assert!(ready["message"].as_str().unwrap().contains("1 pods get no entry"), "{ready}");
+    assert!(
+        ready["message"].as_str().unwrap().contains("No entry for 1 pod, among them shop/web-bare in east"),
+        "{ready}"
+    );
 }

@@ -247,7 +247,9 @@ async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_release
     fleet.world.management.patch("workloadidentities", None, "web", edit);
     let told = fleet.until_condition("workloadidentities", "web", "WithinBudgets", "False", "Braked").await;
     assert!(
-        told.starts_with("0 deletes and 4 changes of SPIFFE ID, parent or selectors are held, of 4"),
+        told.starts_with(
+            "Held: 0 deletes and 4 changes of SPIFFE ID, parent or selectors, of the identity's 4 entries."
+        ),
         "{told}"
     );
     fleet.pod("east", "web-new", "web");
@@ -285,7 +287,7 @@ async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_release
         .until(what, PATIENCE, |view| {
             let braked =
                 crate::fleet::condition(view.get("workloadidentities", None, "web"), "WithinBudgets");
-            braked.is_some_and(|it| it["message"].as_str().unwrap().starts_with("5 deletes"))
+            braked.is_some_and(|it| it["message"].as_str().unwrap().starts_with("Held: 5 deletes"))
         })
         .await;
     fleet.until_compared().await;

@@ -154,6 +154,10 @@ impl Cluster {
         self.pods.iter()
     }
 
+    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<&str> {
+        self.pods.get(uid).map(|pod| pod.name.as_str())
+    }
+
     pub(super) fn uids(&self) -> impl Iterator<Item = &PodUid> {
         self.pods.keys()
     }

@@ -361,8 +361,11 @@ impl Identity {
             cluster.map_or(0, |(cluster, place)| cluster.namespaces_of(&place.namespaces).count())
         };
         let sum = |part: fn(&Counts) -> u64| self.counts.values().map(part).sum();
-        let failing = self.counts.iter().flat_map(|(cluster, counts)| {
-            counts.failing.iter().map(move |(pod, problem)| (cluster, pod, problem))
+        let mut failing = self.counts.iter().flat_map(|(cluster, counts)| {
+            counts.failing.iter().map(move |(pod, problem)| {
+                let name = clusters.get(cluster).and_then(|cluster| cluster.pod_name(pod));
+                (cluster, name.unwrap_or(pod.as_str()), problem)
+            })
         });
         Some(IdentityView {
             name,
@@ -383,7 +386,7 @@ impl Identity {
             masked: sum(|counts| counts.masked),
             waiting: sum(|counts| counts.waiting),
             failing: sum(|counts| counts.failing.len() as u64),
-            example: failing.into_iter().next(),
+            example: failing.next(),
         })
     }
 }
@@ -428,6 +431,6 @@ pub struct IdentityView<'a> {
     pub waiting: u64,
     /// Number of pods among them whose entry does not come out right.
     pub failing: u64,
-    /// One of the failing pods.
-    pub example: Option<(&'a ClusterName, &'a PodUid, &'a Problem)>,
+    /// One of the failing pods: its cluster, `namespace/name`, and why.
+    pub example: Option<(&'a ClusterName, &'a str, &'a Problem)>,
 }
