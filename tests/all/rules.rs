@@ -106,6 +106,8 @@ async fn a_preview_tells_what_it_would_do_and_does_nothing() {
     let edit = json!({"spec": {"preview": true, "ttl": "2h", "podSelector": {"matchLabels": {"app": "web"},
         "matchExpressions": [{"key": "canary", "operator": "DoesNotExist"}]}}});
     management.patch("workloadidentities", None, "web", edit);
+    // Pods come by another watch: only what is after this comes after the edit.
+    fleet.until_condition("workloadidentities", "web", "Ready", "False", "Preview").await;
     fleet.cluster("east").patch(
         "pods",
         Some("shop"),
