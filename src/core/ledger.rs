@@ -265,11 +265,8 @@ impl Ledger {
     /// Whether a round at this time would look at any pod.
     pub fn has_work(&self, now: Instant) -> bool {
         let ready = self.listed && self.desired.is_ready();
-        ready
-            && !(self.fresh.is_empty()
-                && self.stale.is_empty()
-                && !self.brake.is_open()
-                && !self.failures.values().any(|it| it.due <= now))
+        let is_queued = !self.fresh.is_empty() || !self.stale.is_empty() || self.brake.is_open();
+        ready && (is_queued || self.failures.values().any(|it| it.due <= now))
     }
 
     /// When the next failed pod is to be tried again.

@@ -65,13 +65,15 @@ pub(super) struct Cluster {
     uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
 }
 
-/// What identities that are no fallback want of a pod.
+/// What came of a pod so far, while one identity after another is asked.
 #[derive(Default)]
-struct Others {
-    /// One selects it.
-    want: bool,
-    /// Of one nobody can say whether it does.
-    may_want: bool,
+struct Settling {
+    desired: PodDesired,
+    told: Vec<(IdentityName, Told)>,
+    /// One that is no fallback selects it.
+    others_want: bool,
+    /// Of one that is no fallback nobody can say whether it does.
+    others_may_want: bool,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
@@ -404,27 +406,19 @@ impl Cluster {
         let Some(pod) = self.pods.get(uid) else {
             return (self.uncounted.remove(uid).unwrap_or_default(), None);
         };
-        let (mut desired, mut told) = (PodDesired::default(), Vec::new());
+        let mut settling = Settling::default();
         match &pod.facts {
-            None => desired.hold = Some(Hold::Unreadable),
+            None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
-                let mut others = Others::default();
                 for (name, identity) in candidates(facts) {
-                    self.settle_identity(
-                        facts,
-                        name,
-                        identity,
-                        settings,
-                        &mut others,
-                        &mut desired,
-                        &mut told,
-                    );
+                    self.settle_identity(facts, name, identity, settings, &mut settling);
                 }
                 if hold_all {
-                    desired.hold = Some(Hold::NotDerived);
+                    settling.desired.hold = Some(Hold::NotDerived);
                 }
             }
         }
+        let Settling { desired, told, .. } = settling;
         let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
         let changed = !pod.is_settled || *pod.desired != desired;
@@ -441,13 +435,11 @@ impl Cluster {
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
-        others: &mut Others,
-        desired: &mut PodDesired,
-        told: &mut Vec<(IdentityName, Told)>,
+        settling: &mut Settling,
     ) {
         let is_preview = identity.standing() == IdentityStanding::Preview;
         // Fallbacks come last, so what others want is known by now.
-        if identity.is_fallback() && others.want {
+        if identity.is_fallback() && settling.others_want {
             return;
         }
         let compiled = match identity.wants() {
@@ -461,8 +453,8 @@ impl Cluster {
                     matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
                 });
                 if wants {
-                    desired.hold = Some(Hold::NotDerived);
-                    others.may_want = true;
+                    settling.desired.hold = Some(Hold::NotDerived);
+                    settling.others_may_want = true;
                 }
                 return;
             }
@@ -470,20 +462,23 @@ impl Cluster {
         };
         let labels = self.namespaces.get(&pod.namespace);
         // Whoever is only tried holds up nobody: what it has is frozen anyway.
-        let hold = |desired: &mut PodDesired| {
-            desired.hold = desired.hold.or((!is_preview).then_some(Hold::NotDerived));
+        let hold = |settling: &mut Settling| {
+            let hold = (!is_preview).then_some(Hold::NotDerived);
+            settling.desired.hold = settling.desired.hold.or(hold);
         };
-        let mut wait = |reason| {
-            hold(desired);
-            told.push((name.clone(), Told::Waiting(reason)));
+        let wait = |settling: &mut Settling, reason| {
+            hold(settling);
+            settling.told.push((name.clone(), Told::Waiting(reason)));
         };
         match compiled.selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces) {
-            Ok(()) if identity.is_fallback() && others.may_want => return wait("OtherIdentityUnknown"),
+            Ok(()) if identity.is_fallback() && settling.others_may_want => {
+                return wait(settling, "OtherIdentityUnknown");
+            }
             // Whoever is only tried takes nothing from a fallback.
-            Ok(()) => others.want |= !identity.is_fallback() && !is_preview,
+            Ok(()) => settling.others_want |= !identity.is_fallback() && !is_preview,
             Err(Refusal::NamespaceUnknown) => {
-                others.may_want |= !identity.is_fallback() && !is_preview;
-                return wait("NamespaceUnknown");
+                settling.others_may_want |= !identity.is_fallback() && !is_preview;
+                return wait(settling, "NamespaceUnknown");
             }
             Err(_) => return,
         }
@@ -499,14 +494,14 @@ impl Cluster {
                 Err(problem) => Told::Failing(problem),
                 Ok(entry) => {
                     let wanted = Wanted::new(name, &pod.uid, entry);
-                    match desired.wanted.iter().find(|other| other.key == wanted.key) {
+                    match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
                         Some(other) => Told::Masked { by: other.identity.clone() },
                         None if is_preview => {
-                            desired.previewed.push(wanted);
+                            settling.desired.previewed.push(wanted);
                             Told::Derived
                         }
                         None => {
-                            desired.wanted.push(wanted);
+                            settling.desired.wanted.push(wanted);
                             Told::Derived
                         }
                     }
@@ -514,9 +509,9 @@ impl Cluster {
             },
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
-            hold(desired);
+            hold(settling);
         }
-        told.push((name.clone(), outcome));
+        settling.told.push((name.clone(), outcome));
     }
 }
 
