@@ -34,6 +34,8 @@ pub struct Config {
     pub ignore_namespaces: Vec<Regex>,
     /// `aws`.
     pub aws: AwsConfig,
+    /// `clusters.connectingAtOnce`, default 32: how many clusters are connected to and listed at a time.
+    pub connecting_at_once: u16,
     /// `leaderElection`.
     pub leader_election: LeaderElectionConfig,
     /// `metrics.bindAddress`, default `:8080`; `0` serves none.
@@ -130,6 +132,11 @@ impl Config {
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
         let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
         let aws = file.section("aws", AwsConfig::read);
+        let connecting_at_once = file.section("clusters", |mut clusters| {
+            let at_once = clusters.count("connectingAtOnce", 32);
+            clusters.no_more();
+            at_once
+        });
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
         let metrics_bind_address =
             file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
@@ -146,6 +153,7 @@ impl Config {
             sync_period,
             ignore_namespaces,
             aws,
+            connecting_at_once,
             leader_election,
             metrics_bind_address,
             health,
