@@ -313,6 +313,21 @@ impl Connection {
 
     async fn send(&self, call: &str, path: &str, refused: bool) -> Result<Response<Body>, ConnectionError> {
         let token = self.token(refused).await?;
+        let answer = match self.ask(call, path, &token).await? {
+            // An API server ends a connection after a refusal, or to share its load, and leaves unanswered what is on its
+            // way there: a GET may be asked again, on a new connection.
+            Err(error) if was_connected(&error) => self.ask(call, path, &token).await?,
+            answer => answer,
+        };
+        answer.map_err(|error| reach(call, &error))
+    }
+
+    async fn ask(
+        &self,
+        call: &str,
+        path: &str,
+        token: &Token,
+    ) -> Result<Result<Response<Body>, kube::Error>, ConnectionError> {
         let request = Request::get(path)
             .header(AUTHORIZATION, format!("Bearer {}", token.secret()))
             .header(ACCEPT, "application/json")
@@ -321,8 +336,7 @@ impl Connection {
             .map_err(|error| reach(call, &error))?;
         tokio::time::timeout(ANSWER_TIME, self.client.send(request))
             .await
-            .map_err(|_| ConnectionError::Wait { call: call.to_owned(), time: ANSWER_TIME })?
-            .map_err(|error| reach(call, &error))
+            .map_err(|_| ConnectionError::Wait { call: call.to_owned(), time: ANSWER_TIME })
     }
 
     async fn token(&self, refused: bool) -> Result<Token, ConnectionError> {
@@ -339,6 +353,18 @@ impl Connection {
         *kept = Some((token.clone(), now));
         Ok(token)
     }
+}
+
+/// Whether it was on a connection that a request failed, not in making one.
+fn was_connected(error: &kube::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<legacy::Error>() {
+            return !error.is_connect();
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// That a request never came to an answer, or the answer not to its end.
