@@ -114,6 +114,8 @@ struct Cluster {
 /// How far each kind is known; it outlives a connection.
 #[derive(Debug, Default)]
 struct Positions {
+    /// Of which cluster.
+    uid: Option<String>,
     pods: Position,
     nodes: Position,
     namespaces: Position,
@@ -189,6 +191,9 @@ impl Cluster {
         let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
         // Before anything is told of it: another cluster's silence on our pods would be taken for their end.
         let identity = connection.identity(&endpoint.arn).await?;
+        if positions.uid.as_ref() != Some(&identity.uid) {
+            *positions = Positions { uid: Some(identity.uid.clone()), ..Positions::default() };
+        }
         if !reporter.tell(ClusterChange::Identified(identity)).await {
             return Ok(());
         }

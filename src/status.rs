@@ -64,7 +64,7 @@ impl Told for EKSClusterRegistry {
         EKSClusterRegistryStatus {
             last_sync: report.last_sync.and_then(whole_seconds),
             cluster_arn: report.identity.as_ref().map(|identity| identity.arn.clone()),
-            cluster_uid: report.identity.as_ref().and_then(|identity| identity.uid.clone()),
+            cluster_uid: report.identity.as_ref().map(|identity| identity.uid.clone()),
             conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
             namespaces_count: report.namespaces,
             entries_registered: report.entries,

@@ -297,18 +297,11 @@ impl Connection {
             uid: String,
         }
         let call = "get namespace kube-system";
-        let uid = match self.read(call, "/api/v1/namespaces/kube-system").await {
-            Ok(body) => {
-                let read: Result<Namespace, _> = serde_json::from_slice(&body);
-                let problem = "it has no metadata.uid".to_owned();
-                let read = read.map_err(|_| ConnectionError::Read { call: call.to_owned(), problem });
-                Some(read?.metadata.uid)
-            }
-            // A role that may not read it can still read pods: the core decides what that is worth.
-            Err(ConnectionError::Refuse { code: 403 | 404, .. }) => None,
-            Err(error) => return Err(error),
-        };
-        Ok(ClusterIdentity { arn: arn.to_owned(), uid })
+        let body = self.read(call, "/api/v1/namespaces/kube-system").await?;
+        let read: Result<Namespace, _> = serde_json::from_slice(&body);
+        let problem = "it has no metadata.uid".to_owned();
+        let read = read.map_err(|_| ConnectionError::Read { call: call.to_owned(), problem })?;
+        Ok(ClusterIdentity { arn: arn.to_owned(), uid: read.metadata.uid })
     }
 
     async fn send(&self, call: &str, path: &str, refused: bool) -> Result<Response<Body>, ConnectionError> {

@@ -242,14 +242,17 @@ pub async fn run<K: Kind>(
         };
         let opened = Instant::now();
         let followed = follow::<K>(connection, position, &version, &mut demand, reporter).await;
-        let followed = followed.inspect_err(|error| {
-            // What cannot be read would come again from the same version: only a list leads past it. And what may not be
-            // watched any more is listed, to be told as such.
-            if matches!(error, ConnectionError::Read { .. }) || error.is_forbidden() {
+        let followed = match followed {
+            // What may not be watched any more is listed, to be told as such.
+            Err(error) if K::IS_OPTIONAL && error.is_forbidden() => Followed::Expired,
+            // What cannot be read would come again from the same version: only a list leads past it.
+            Err(error @ ConnectionError::Read { .. }) => {
                 position.version = None;
+                return Err(error);
             }
-        });
-        match followed? {
+            followed => followed?,
+        };
+        match followed {
             // A server that ends each watch at once is not asked without pause.
             Followed::Ended => tokio::time::sleep_until(opened + LEAST_WATCH).await,
             Followed::DemandChanged => {}

@@ -20,7 +20,7 @@ pub const FINALIZER: &str = "eksclusterregistry.spire.spiffe.io/entries";
 pub const RECONCILE_ANNOTATION: &str = "reconcile";
 
 /// The annotation of a registry that takes another cluster in the place of the one that its status names: the uid of the
-/// other's namespace `kube-system`, or its ARN.
+/// other's namespace `kube-system`.
 pub const ACCEPT_CLUSTER_ANNOTATION: &str = "eksclusterregistry.spire.spiffe.io/accept-cluster";
 
 /// The value of [`RECONCILE_ANNOTATION`].

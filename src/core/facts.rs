@@ -117,10 +117,10 @@ pub enum Phase {
 /// Which cluster it is that answers: not its name, which another may have had before.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ClusterIdentity {
-    /// Its ARN, as EKS says.
+    /// Its ARN, as EKS says; another cluster can have the same later.
     pub arn: String,
-    /// The uid of its namespace `kube-system`; none where it may not be read.
-    pub uid: Option<String>,
+    /// The uid of its namespace `kube-system`, which is made with the cluster.
+    pub uid: String,
 }
 
 /// What happened in one workload cluster.

@@ -279,7 +279,7 @@ impl Index {
     fn identify(&mut self, name: &ClusterName, identity: ClusterIdentity) {
         let Some(registry) = self.registries.get(name) else { return };
         let pin = self.pins.get(name);
-        let is_right = pin.is_none_or(|pin| is_same(pin, &identity)) || registry.accepts(&identity);
+        let is_right = pin.is_none_or(|pin| pin.uid == identity.uid) || registry.accepts(&identity);
         self.changed_clusters.extend(self.namesakes(name));
         if let Some(cluster) = self.clusters.get_mut(name) {
             cluster.identify(identity.clone(), !is_right);
@@ -294,7 +294,7 @@ impl Index {
     fn namesakes(&self, name: &ClusterName) -> Vec<ClusterName> {
         let identity = self.clusters.get(name).and_then(Cluster::identity);
         let same = |cluster: &&Cluster| {
-            identity.is_some_and(|it| cluster.identity().is_some_and(|other| is_same(it, other)))
+            identity.is_some_and(|it| cluster.identity().is_some_and(|other| other.uid == it.uid))
         };
         let names = self.clusters.iter().filter(|(_, cluster)| same(cluster)).map(|(name, _)| name.clone());
         names.chain([name.clone()]).collect()
@@ -307,7 +307,7 @@ impl Index {
         let age = |name: &ClusterName| self.registries.get(name).map(Registry::age);
         let own = (age(name), name);
         let others = self.clusters.iter().filter(|(_, cluster)| !cluster.is_another());
-        let same = others.filter(|(_, cluster)| cluster.identity().is_some_and(|it| is_same(it, identity)));
+        let same = others.filter(|(_, cluster)| cluster.identity().is_some_and(|it| it.uid == identity.uid));
         same.map(|(other, _)| (age(other), other)).filter(|other| *other < own).min().map(|(_, other)| other)
     }
 
@@ -477,15 +477,6 @@ impl Index {
     }
 }
 
-/// Whether both are one cluster. Where the uid was known once, silence about it is no answer.
-fn is_same(known: &ClusterIdentity, found: &ClusterIdentity) -> bool {
-    match (&known.uid, &found.uid) {
-        (Some(known), Some(found)) => known == found,
-        (Some(_), None) => false,
-        (None, _) => known.arn == found.arn,
-    }
-}
-
 /// A pod that an identity selects, and what became of it.
 #[derive(Debug)]
 pub struct Failure<'a> {
@@ -613,7 +604,7 @@ mod tests {
     fn answered(index: &mut Index, name: &str, uid: &str) -> Option<ClusterStanding> {
         let name = ClusterName::new(name).unwrap();
         let number = index.session(&name).unwrap().number;
-        let identity = ClusterIdentity { arn: "arn".to_owned(), uid: Some(uid.to_owned()) };
+        let identity = ClusterIdentity { arn: "arn".to_owned(), uid: uid.to_owned() };
         index.apply(Change::Cluster(name.clone(), number, ClusterChange::Identified(identity)));
         if name.as_str() == "east" {
             tell(index, number);
@@ -658,12 +649,6 @@ mod tests {
         assert_ne!(session(&index), before, "it is listed anew");
         assert_eq!(answered(&mut index, "east", "new"), Some(ClusterStanding::Synced { complete: true }));
         assert_eq!(answered(&mut index, "east", "third"), held);
-        // And what names no uid although one is known is not it either.
-        let name = ClusterName::new("east").unwrap();
-        let number = session(&index);
-        let silent = ClusterIdentity { arn: "arn".to_owned(), uid: None };
-        index.apply(Change::Cluster(name.clone(), number, ClusterChange::Identified(silent)));
-        assert_eq!(index.cluster_standing(&name), held);
     }
 
     #[test]

@@ -277,10 +277,7 @@ fn held_reason(view: &RegistryView<'_>) -> &'static str {
 
 fn held_message(view: &RegistryView<'_>) -> String {
     let who = |identity: Option<&ClusterIdentity>| {
-        identity.map_or_else(
-            || "unknown".to_owned(),
-            |it| format!("{} with kube-system {}", it.arn, it.uid.as_deref().unwrap_or("(not readable)")),
-        )
+        identity.map_or_else(|| "unknown".to_owned(), |it| format!("{} with kube-system {}", it.arn, it.uid))
     };
     match (view.another, view.elder) {
         (Some(another), _) => format!(
@@ -290,7 +287,7 @@ fn held_message(view: &RegistryView<'_>) -> String {
             who(view.identity),
             who(Some(another)),
             view.name,
-            another.uid.as_deref().unwrap_or(&another.arn),
+            another.uid,
         ),
         (None, Some(elder)) => format!(
             "Registry {elder}, which is older, names the same cluster: this one does nothing and its entries stay as they \

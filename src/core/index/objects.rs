@@ -74,14 +74,14 @@ impl Registry {
     /// Which cluster the entries are of, as an earlier time told.
     pub(super) fn pinned(&self) -> Option<ClusterIdentity> {
         let status = self.object.as_ref()?.status.as_ref()?;
-        Some(ClusterIdentity { arn: status.cluster_arn.clone()?, uid: status.cluster_uid.clone() })
+        Some(ClusterIdentity { arn: status.cluster_arn.clone()?, uid: status.cluster_uid.clone()? })
     }
 
     /// Whether the operator takes this cluster in the place of the one that was.
     pub(super) fn accepts(&self, identity: &ClusterIdentity) -> bool {
         let accepted =
             self.object.as_ref().and_then(|object| object.annotations().get(ACCEPT_CLUSTER_ANNOTATION));
-        accepted.is_some_and(|it| *it == identity.arn || Some(it) == identity.uid.as_ref())
+        accepted == Some(&identity.uid)
     }
 
     /// Of two registries of one cluster, the one that sorts first has it.
