@@ -11,6 +11,7 @@ mod line;
 mod render;
 mod replicas;
 mod spire_rules;
+mod token;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");
