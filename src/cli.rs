@@ -3,6 +3,7 @@
 mod crds;
 mod render;
 mod run;
+mod token;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,8 +25,12 @@ enum Command {
     Crds(crds::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
+    /// Print a kubeconfig for a registry's cluster; its user is `token`.
+    Kubeconfig(token::Kubeconfig),
     /// Run the controller: keep SPIRE's entries in step with the pods of all registered clusters.
     Run(run::Arguments),
+    /// Print the token that the registrar would show a cluster, as an ExecCredential for kubectl.
+    Token(token::Token),
 }
 
 /// Runs the command that the process was started with. Exit status: 0 all well, 1 something failed, 2 usage.
@@ -33,7 +38,9 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Token(arguments) => token::token(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -110,7 +110,9 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
-    named(&mut tasks, "connections to clusters", clusters::run(eks.clone(), ends, work.clone()));
+    let at_once = usize::from(config.connecting_at_once);
+    let connections = clusters::run(eks.clone(), at_once, ends, metrics.clone(), work.clone());
+    named(&mut tasks, "connections to clusters", connections);
     let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
     let settings = index::Settings {
         domains,

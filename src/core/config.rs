@@ -43,6 +43,8 @@ pub struct Config {
     pub guardrails: Guardrails,
     /// `aws`.
     pub aws: AwsConfig,
+    /// `clusters.connectingAtOnce`, default 32: how many clusters are connected to and listed at a time.
+    pub connecting_at_once: u16,
     /// `leaderElection`.
     pub leader_election: LeaderElectionConfig,
     /// `metrics.bindAddress`, default `:8080`; `0` serves none.
@@ -142,6 +144,11 @@ impl Config {
         let brake = file.section("brake", read_brake);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
+        let connecting_at_once = file.section("clusters", |mut clusters| {
+            let at_once = clusters.count("connectingAtOnce", 32);
+            clusters.no_more();
+            at_once
+        });
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
         let metrics_bind_address =
             file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
@@ -161,6 +168,7 @@ impl Config {
             brake,
             guardrails,
             aws,
+            connecting_at_once,
             leader_election,
             metrics_bind_address,
             health,

@@ -57,6 +57,10 @@ pub enum Hold {
     Disabled,
     /// The registry's spec cannot be used.
     InvalidRegistry,
+    /// Another cluster answers than the one that the entries are of.
+    AnotherCluster,
+    /// Another registry, which is older, names the same cluster.
+    SameCluster,
     /// An object of the cluster cannot be read, so that nobody can say what is gone.
     Unreadable,
     /// What the pod is to have cannot be derived now.
@@ -84,6 +88,8 @@ impl Hold {
             Self::Unreachable => "Unreachable",
             Self::Disabled => "Disabled",
             Self::InvalidRegistry => "InvalidRegistry",
+            Self::AnotherCluster => "AnotherCluster",
+            Self::SameCluster => "SameCluster",
             Self::Unreadable => "Unreadable",
             Self::NotDerived => "NotDerived",
             Self::UnknownCluster => "UnknownCluster",

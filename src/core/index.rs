@@ -17,7 +17,9 @@ use crate::derive::Domains;
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
-use crate::facts::{Change, ClusterChange, Malformed, ObjectChange, PodFacts, Session, Watched};
+use crate::facts::{
+    Change, ClusterChange, ClusterIdentity, Malformed, ObjectChange, PodFacts, Session, Watched,
+};
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::select::Namespaces;
@@ -61,6 +63,8 @@ pub struct Index {
     /// Identities that cannot be read at all, so that nobody can say which pods are theirs.
     unreadable: BTreeSet<IdentityName>,
     clusters: BTreeMap<ClusterName, Cluster>,
+    /// Which cluster each registry's entries are of. It outlives the connection, and by the registry's status the process.
+    pins: BTreeMap<ClusterName, ClusterIdentity>,
     sessions: Arc<BTreeMap<ClusterName, Session>>,
     sessions_made: u64,
     demand: Arc<Demand>,
@@ -87,6 +91,7 @@ impl Index {
             candidates: Candidates::default(),
             unreadable: BTreeSet::new(),
             clusters: BTreeMap::new(),
+            pins: BTreeMap::new(),
             sessions: Arc::default(),
             sessions_made: 0,
             demand: Arc::default(),
@@ -207,7 +212,8 @@ impl Index {
     pub fn registries(&self) -> impl Iterator<Item = RegistryView<'_>> {
         self.registries.iter().filter_map(|(name, registry)| {
             let standing = self.cluster_standing(name)?;
-            registry.view(name, standing, self.clusters.get(name))
+            let (cluster, pin) = (self.clusters.get(name), self.pins.get(name));
+            registry.view(name, standing, cluster, pin, self.elder(name))
         })
     }
 
@@ -258,10 +264,15 @@ impl Index {
         let before = self.registries.get(&name);
         let same_cluster = before.is_some_and(|before| before.same_for_pods(&registry));
         self.compare |= before.is_some_and(|before| registry.asks_anew(before));
+        if let Some(pinned) = registry.pinned() {
+            // What this process has seen itself is newer than what it or another wrote.
+            self.pins.entry(name.clone()).or_insert(pinned);
+        }
         self.registries.insert(name.clone(), registry);
         if !same_cluster {
             self.registry_changed(&name);
         }
+        self.accept(&name);
         Some(name)
     }
 
@@ -286,11 +297,65 @@ impl Index {
         }
     }
 
+    /// Takes another cluster that answers where the operator now says so: all that it told was not taken in, so it is
+    /// connected to once more.
+    fn accept(&mut self, name: &ClusterName) {
+        let Some(registry) = self.registries.get(name) else { return };
+        let Some(cluster) = self.clusters.get_mut(name).filter(|cluster| cluster.is_another()) else {
+            return;
+        };
+        if let Some(identity) = cluster.identity().filter(|identity| registry.accepts(identity)) {
+            self.pins.insert(name.clone(), identity.clone());
+            self.sessions_made += 1;
+            cluster.begin(self.sessions_made);
+            self.changed_clusters.insert(name.clone());
+        }
+    }
+
+    /// Notes which cluster answers, and whether it is the one that the entries are of.
+    fn identify(&mut self, name: &ClusterName, identity: ClusterIdentity) {
+        let Some(registry) = self.registries.get(name) else { return };
+        let pin = self.pins.get(name);
+        let is_right = pin.is_none_or(|pin| pin.uid == identity.uid) || registry.accepts(&identity);
+        self.changed_clusters.extend(self.namesakes(name));
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.identify(identity.clone(), !is_right);
+        }
+        if is_right {
+            self.pins.insert(name.clone(), identity);
+        }
+        self.changed_clusters.extend(self.namesakes(name));
+    }
+
+    /// Registries of the same cluster, this one among them.
+    fn namesakes(&self, name: &ClusterName) -> Vec<ClusterName> {
+        let identity = self.clusters.get(name).and_then(Cluster::identity);
+        let same = |cluster: &&Cluster| {
+            identity.is_some_and(|it| cluster.identity().is_some_and(|other| other.uid == it.uid))
+        };
+        let names = self.clusters.iter().filter(|(_, cluster)| same(cluster)).map(|(name, _)| name.clone());
+        names.chain([name.clone()]).collect()
+    }
+
+    /// The registry that has the cluster which this one names too: the one that was made first, by name where they were
+    /// made in the same second.
+    fn elder(&self, name: &ClusterName) -> Option<&ClusterName> {
+        let identity = self.clusters.get(name)?.identity()?;
+        let age = |name: &ClusterName| self.registries.get(name).map(Registry::age);
+        let own = (age(name), name);
+        let others = self.clusters.iter().filter(|(_, cluster)| !cluster.is_another());
+        let same = others.filter(|(_, cluster)| cluster.identity().is_some_and(|it| it.uid == identity.uid));
+        same.map(|(other, _)| (age(other), other)).filter(|other| *other < own).min().map(|(_, other)| other)
+    }
+
     fn registry_changed(&mut self, name: &ClusterName) {
-        self.changed_clusters.insert(name.clone());
+        self.changed_clusters.extend(self.namesakes(name));
         let context = self.registries.get(name).and_then(Registry::wanted_context);
         match context {
             None => {
+                if self.registries.get(name).is_none_or(Registry::is_ended) {
+                    self.pins.remove(name);
+                }
                 if let Some(gone) = self.clusters.remove(name) {
                     self.dirty.extend(gone.uids().map(|uid| (name.clone(), uid.clone())));
                     gone.counted().for_each(|identity| {
@@ -316,6 +381,7 @@ impl Index {
         Some(match (registry.hold(), self.clusters.get(name)) {
             _ if registry.is_ended() => ClusterStanding::Ended,
             (Some(hold), _) => ClusterStanding::Held(hold),
+            (None, Some(_)) if self.elder(name).is_some() => ClusterStanding::Held(Hold::SameCluster),
             (None, Some(cluster)) => cluster.standing(),
             (None, None) => ClusterStanding::Held(Hold::Connecting),
         })
@@ -406,6 +472,10 @@ impl Index {
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
         let cluster = self.clusters.get_mut(&name).filter(|cluster| cluster.session().number == session);
         let Some(cluster) = cluster else { return };
+        if let ClusterChange::Identified(identity) = change {
+            self.identify(&name, identity);
+            return;
+        }
         let before = cluster.standing();
         if let ClusterChange::Pods(Watched::Gone(uid)) = &change {
             self.ended.push(PodKey { cluster: ClusterTag::of(&name), pod: uid.clone() });
@@ -469,6 +539,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::api::ACCEPT_CLUSTER_ANNOTATION;
     use crate::facts::{Phase, trim};
     use crate::spiffe::TrustDomain;
 
@@ -552,6 +623,126 @@ mod tests {
         assert_eq!(index.session(&ClusterName::new("east").unwrap()), None);
         index.apply(registry("one", true));
         assert_ne!(session(&index), first);
+    }
+
+    #[test]
+    fn another_way_to_the_same_cluster_is_another_session_that_forgets_nothing() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let first = session(&index);
+        tell(&mut index, first);
+        index.settle();
+        let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one", "region": "us-east-1",
+            "accountId": "111111111111", "enabled": true, "endpoint": "https://private.example"}});
+        let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+        index.apply(Change::Registries(ObjectChange::Applied(object)));
+        let settled = index.settle();
+        assert_ne!(session(&index), first);
+        assert_eq!(index.pod_count(), 1);
+        assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+    }
+
+    /// Who answers in the registry's session, and with one pod; the registry's standing after that.
+    fn answered(index: &mut Index, name: &str, uid: &str) -> Option<ClusterStanding> {
+        let name = ClusterName::new(name).unwrap();
+        let number = index.session(&name).unwrap().number;
+        let identity = ClusterIdentity { arn: "arn".to_owned(), uid: uid.to_owned() };
+        index.apply(Change::Cluster(name.clone(), number, ClusterChange::Identified(identity)));
+        if name.as_str() == "east" {
+            tell(index, number);
+        }
+        index.settle();
+        index.cluster_standing(&name)
+    }
+
+    fn put(index: &mut Index, object: serde_json::Value) {
+        index.apply(Change::Registries(ObjectChange::Applied(Ok(Arc::new(
+            serde_json::from_value(object).unwrap(),
+        )))));
+        index.settle();
+    }
+
+    fn object(
+        name: &str,
+        created: &str,
+        annotations: serde_json::Value,
+        status: serde_json::Value,
+    ) -> serde_json::Value {
+        json!({"metadata": {"name": name, "creationTimestamp": created, "annotations": annotations},
+            "spec": {"clusterName": "one", "region": "us-east-1", "accountId": "111111111111", "enabled": true},
+            "status": status})
+    }
+
+    const THEN: &str = "2026-01-01T00:00:00Z";
+
+    #[test]
+    fn another_cluster_in_the_place_of_the_one_that_was_is_held_until_it_is_accepted() {
+        let mut index = index();
+        let status = json!({"clusterARN": "arn", "clusterUID": "old"});
+        put(&mut index, object("east", THEN, json!({}), status.clone()));
+        let held = Some(ClusterStanding::Held(Hold::AnotherCluster));
+        assert_eq!(answered(&mut index, "east", "new"), held);
+        assert_eq!(index.pod_count(), 0, "nothing of it is taken in");
+        // One annotation for all times would be none at all.
+        put(&mut index, object("east", THEN, json!({ACCEPT_CLUSTER_ANNOTATION: "yes"}), status.clone()));
+        assert_eq!(answered(&mut index, "east", "new"), held);
+        let before = session(&index);
+        put(&mut index, object("east", THEN, json!({ACCEPT_CLUSTER_ANNOTATION: "new"}), status.clone()));
+        assert_ne!(session(&index), before, "it is listed anew");
+        assert_eq!(answered(&mut index, "east", "new"), Some(ClusterStanding::Synced { complete: true }));
+        assert_eq!(answered(&mut index, "east", "third"), held);
+    }
+
+    #[test]
+    fn of_two_registries_of_one_cluster_the_older_has_it() {
+        let mut index = index();
+        let later = "2026-01-01T00:00:01Z";
+        put(&mut index, object("east", THEN, json!({}), json!({})));
+        put(&mut index, object("a-younger", later, json!({}), json!({})));
+        let younger = Some(ClusterStanding::Held(Hold::SameCluster));
+        assert_ne!(answered(&mut index, "a-younger", "same"), younger);
+        assert_eq!(answered(&mut index, "east", "same"), Some(ClusterStanding::Synced { complete: true }));
+        assert_eq!(index.cluster_standing(&ClusterName::new("a-younger").unwrap()), younger);
+        // The older one goes: the writer is told of the younger too.
+        let mut disabled = object("east", THEN, json!({}), json!({}));
+        disabled["spec"]["enabled"] = json!(false);
+        index.apply(Change::Registries(ObjectChange::Applied(Ok(Arc::new(
+            serde_json::from_value(disabled).unwrap(),
+        )))));
+        let told = index.settle().delta.clusters;
+        assert!(
+            told.iter().any(|(name, standing)| name.as_str() == "a-younger" && *standing != younger),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn nodes_that_may_not_be_read_cost_the_pods_and_not_the_cluster() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let number = session(&index);
+        let denied = ClusterChange::Denied("nodes", "403".to_owned());
+        index.apply(Change::Cluster(ClusterName::new("east").unwrap(), number, denied));
+        let demand = Arc::new(Demand::default());
+        let pod =
+            json!({"metadata": {"name": "p", "namespace": "shop", "uid": "u"}, "spec": {"nodeName": "n"}});
+        let items = vec![trim::pod(&pod, &demand).unwrap()];
+        let pods = Watched::Listed { items, malformed: Vec::new(), demand: demand.clone() };
+        let namespaces = Watched::Listed { items: Vec::new(), malformed: Vec::new(), demand };
+        for change in [
+            ClusterChange::Pods(pods),
+            ClusterChange::Namespaces(namespaces),
+            ClusterChange::Phase(Phase::Live),
+        ] {
+            index.apply(Change::Cluster(ClusterName::new("east").unwrap(), number, change));
+        }
+        let settled = index.settle();
+        assert_eq!(settled.delta.clusters[0].1, Some(ClusterStanding::Synced { complete: true }));
+        let failure = index.failures().next().unwrap();
+        assert!(matches!(failure.told, Told::Failing(problem) if problem.reason == "NodesForbidden"));
+        tell(&mut index, number);
+        index.settle();
+        assert!(index.failures().all(|failure| *failure.told == Told::Derived));
     }
 
     #[test]

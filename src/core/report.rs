@@ -6,13 +6,16 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told};
+use crate::api::{
+    ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told,
+};
 use crate::brake::Held;
-use crate::desired::{ClusterStanding, IdentityStanding};
-use crate::facts::Phase;
+use crate::desired::{ClusterStanding, Hold, IdentityStanding};
+use crate::facts::{ClusterIdentity, Phase};
 use crate::index::{IdentityView, Index, RegistryView};
 use crate::ledger::{Outcome, Tally};
 use crate::names::{ClusterName, IdentityName};
+use crate::reasons::{self, Stage};
 
 /// A condition's `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +57,10 @@ pub struct RegistryReport {
     pub object: Arc<EKSClusterRegistry>,
     /// Conditions in their order.
     pub conditions: Vec<ConditionReport>,
+    /// `clusterARN`, `clusterUID`.
+    pub identity: Option<ClusterIdentity>,
+    /// Number of objects known, by kind.
+    pub objects: [(&'static str, usize); 3],
     /// `namespacesCount`.
     pub namespaces: u64,
     /// `entriesRegistered`.
@@ -114,10 +121,19 @@ fn registry(
     let is_synced = matches!(view.standing, ClusterStanding::Synced { .. });
     let mut report = RegistryReport {
         object: view.object.clone(),
-        conditions: [valid(view.problems, &[]), connected(view), objects_readable(view)]
-            .into_iter()
-            .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
-            .collect(),
+        conditions: [
+            valid(view.problems, &[]),
+            connected(view),
+            credentials_valid(view),
+            reachable(view),
+            synced(view, tally, outcome),
+            objects_readable(view),
+        ]
+        .into_iter()
+        .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
+        .collect(),
+        identity: view.identity.cloned(),
+        objects: [("pods", view.pods), ("nodes", view.nodes), ("namespaces", view.namespaces)],
         namespaces: view.namespaces as u64,
         entries: tally.in_place,
         last_sync: None,
@@ -232,10 +248,20 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
             let (pods, namespaces) =
                 (counted(view.pods as u64, "pod"), counted(view.namespaces as u64, "namespace"));
             let message = format!("Watching {pods} in {namespaces}.");
-            (ConditionStatus::True, "Connected", message)
+            match view.denied.first() {
+                None => (ConditionStatus::True, "Connected", message),
+                Some((kind, why)) => {
+                    let next = reasons::next_step("PartialPermissions");
+                    let message = format!("{message} But {kind} may not be read: {why}. {next}");
+                    (ConditionStatus::True, "PartialPermissions", message)
+                }
+            }
         }
         (_, Some(Phase::Unreachable { reason, message })) => {
-            (ConditionStatus::False, *reason, format!("{message}; its entries stay as they are."))
+            (ConditionStatus::False, *reason, told_unreachable(reason, message))
+        }
+        (ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster), _) => {
+            (ConditionStatus::False, held_reason(view), held_message(view))
         }
         _ => (
             ConditionStatus::Unknown,
@@ -244,6 +270,112 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
         ),
     };
     condition("Ready", status, reason, message)
+}
+
+/// What a failure is told as, with the next step and what does not happen.
+fn told_unreachable(reason: &str, message: &str) -> String {
+    match reasons::next_step(reason) {
+        "" => format!("{message}; its entries stay as they are."),
+        next => format!("{message}. {next} Until then its entries stay as they are."),
+    }
+}
+
+fn held_reason(view: &RegistryView<'_>) -> &'static str {
+    match view.standing {
+        ClusterStanding::Held(hold) => hold.reason(),
+        _ => "Held",
+    }
+}
+
+fn held_message(view: &RegistryView<'_>) -> String {
+    let who = |identity: Option<&ClusterIdentity>| {
+        identity.map_or_else(|| "unknown".to_owned(), |it| format!("{} with kube-system {}", it.arn, it.uid))
+    };
+    match (view.another, view.elder) {
+        (Some(another), _) => format!(
+            "The entries are of {}, and what answers now is {}. Nothing of it is taken in and the entries stay as they \
+             are, until `kubectl annotate eksclusterregistry {} {ACCEPT_CLUSTER_ANNOTATION}={} --overwrite` says that it \
+             takes the other's place.",
+            who(view.identity),
+            who(Some(another)),
+            view.name,
+            another.uid,
+        ),
+        (None, Some(elder)) => format!(
+            "Registry {elder}, which is older, names the same cluster: this one does nothing and its entries stay as they \
+             are. Delete one of the two."
+        ),
+        (None, None) => "The cluster is held; its entries stay as they are.".to_owned(),
+    }
+}
+
+fn credentials_valid(view: &RegistryView<'_>) -> ConditionReport {
+    let condition = |status, reason, message: String| condition("CredentialsValid", status, reason, message);
+    match view.phase {
+        Some(Phase::Unreachable { reason, message }) => match reasons::stage(reason) {
+            Stage::Credentials => {
+                condition(ConditionStatus::False, reason, told_unreachable(reason, message))
+            }
+            Stage::Unknown => condition(ConditionStatus::Unknown, reason, message.clone()),
+            Stage::Cluster => {
+                condition(ConditionStatus::True, "Valid", "AWS takes the credentials.".to_owned())
+            }
+        },
+        Some(Phase::Live) => {
+            condition(ConditionStatus::True, "Valid", "AWS and the API server take them.".to_owned())
+        }
+        Some(Phase::Connecting) => condition(ConditionStatus::Unknown, "Connecting", String::new()),
+        None => condition(ConditionStatus::Unknown, "NotWatched", String::new()),
+    }
+}
+
+fn reachable(view: &RegistryView<'_>) -> ConditionReport {
+    let condition = |status, reason, message: String| condition("ClusterReachable", status, reason, message);
+    match view.phase {
+        Some(Phase::Unreachable { reason, message }) => match reasons::stage(reason) {
+            Stage::Cluster => condition(ConditionStatus::False, reason, told_unreachable(reason, message)),
+            Stage::Credentials | Stage::Unknown => {
+                condition(ConditionStatus::Unknown, "CredentialsFirst", "See CredentialsValid.".to_owned())
+            }
+        },
+        Some(Phase::Live) => {
+            condition(ConditionStatus::True, "Reachable", "The API server answers.".to_owned())
+        }
+        Some(Phase::Connecting) => condition(ConditionStatus::Unknown, "Connecting", String::new()),
+        None => condition(ConditionStatus::Unknown, "NotWatched", String::new()),
+    }
+}
+
+fn synced(view: &RegistryView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
+    let condition = |status, reason, message: String| condition("Synced", status, reason, message);
+    match view.standing {
+        ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster) => {
+            condition(ConditionStatus::False, held_reason(view), held_message(view))
+        }
+        ClusterStanding::Held(hold) => condition(
+            ConditionStatus::False,
+            hold.reason(),
+            "The cluster is not watched now: see Ready. Its entries stay as they are.".to_owned(),
+        ),
+        ClusterStanding::Ended => condition(ConditionStatus::False, "Deleting", "Its entries go.".to_owned()),
+        ClusterStanding::Synced { .. } if !outcome.listed => condition(
+            ConditionStatus::Unknown,
+            "Listing",
+            "SPIRE's entries have not been listed yet.".to_owned(),
+        ),
+        ClusterStanding::Synced { .. } if tally.failing > 0 => condition(
+            ConditionStatus::False,
+            "EntriesFailing",
+            format!("{} entries are not in place: see the identities.", tally.failing),
+        ),
+        ClusterStanding::Synced { .. } if tally.pending > 0 => {
+            let message = format!("{} entries are still to be written.", tally.pending);
+            condition(ConditionStatus::Unknown, "Writing", message)
+        }
+        ClusterStanding::Synced { .. } => {
+            condition(ConditionStatus::True, "InStep", "Every entry is in place.".to_owned())
+        }
+    }
 }
 
 fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {

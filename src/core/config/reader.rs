@@ -143,17 +143,24 @@ impl<'a> Reader<'a> {
 
     /// A TCP port.
     pub(super) fn port(&mut self, key: &'static str, default: u16) -> u16 {
+        self.positive(key, default, "a port from 1 to 65535")
+    }
+
+    /// How many of something.
+    pub(super) fn count(&mut self, key: &'static str, default: u16) -> u16 {
+        self.positive(key, default, "a number from 1 to 65535")
+    }
+
+    fn positive(&mut self, key: &'static str, default: u16, right: &str) -> u16 {
         match self.take(key) {
             None => default,
-            Some(value) => {
-                match value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0) {
-                    Some(port) => port,
-                    None => {
-                        self.wrong(key, &value.to_string(), "a port from 1 to 65535");
-                        default
-                    }
+            Some(value) => match value.as_u64().and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0) {
+                Some(it) => it,
+                None => {
+                    self.wrong(key, &value.to_string(), right);
+                    default
                 }
-            }
+            },
         }
     }
 

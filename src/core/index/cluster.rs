@@ -10,7 +10,8 @@ use crate::derive::ClusterContext;
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
-    ClusterChange, Labels, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Session, Watched,
+    ClusterChange, ClusterIdentity, Labels, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Session,
+    Watched,
 };
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
 use crate::select::{Namespaces, Refusal};
@@ -31,6 +32,10 @@ pub enum Told {
     Waiting(&'static str),
 }
 
+/// Kinds that a cluster can be of use without, as connections name them.
+const NODES: &str = "nodes";
+const NAMESPACES: &str = "namespaces";
+
 /// One pod: its facts, what it is to have, and which identities select it.
 #[derive(Debug)]
 pub(super) struct Pod {
@@ -49,6 +54,12 @@ pub(super) struct Cluster {
     context: Arc<ClusterContext>,
     session: Session,
     phase: Phase,
+    /// Who answers in this session; none until it was asked.
+    identity: Option<ClusterIdentity>,
+    /// It is not the cluster that the facts are of: nothing that it tells is taken in.
+    is_another: bool,
+    /// Kinds that may not be read, with the API server's words.
+    denied: BTreeMap<&'static str, String>,
     pods: HashMap<PodUid, Pod>,
     by_node: HashMap<NodeName, BTreeSet<PodUid>>,
     by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
@@ -89,6 +100,9 @@ impl Cluster {
             session: Session { number: session, target: context.target.clone() },
             context,
             phase: Phase::Connecting,
+            identity: None,
+            is_another: false,
+            denied: BTreeMap::new(),
             pods: HashMap::new(),
             by_node: HashMap::new(),
             by_namespace: HashMap::new(),
@@ -107,9 +121,14 @@ impl Cluster {
         &self.session
     }
 
-    /// Another target is another cluster, of which nothing is known yet.
+    /// Another cluster is one of which nothing is known yet; another way to the same one is connected to anew, and what is
+    /// known stays.
     pub(super) fn set_context(&mut self, context: Arc<ClusterContext>, session: u64) {
-        if self.context.target != context.target {
+        if self.context.target.is_same_cluster(&context.target) && self.context.target != context.target {
+            self.context = context.clone();
+            self.begin(session);
+        }
+        if !self.context.target.is_same_cluster(&context.target) {
             let uids: Vec<PodUid> = self.uids().cloned().collect();
             uids.iter().for_each(|uid| self.remove_pod(uid));
             let uncounted = std::mem::take(&mut self.uncounted);
@@ -118,13 +137,46 @@ impl Cluster {
         self.context = context;
     }
 
+    /// Another session with what is known kept; whatever answers in it has to say first who it is.
+    pub(super) fn begin(&mut self, session: u64) {
+        self.session = Session { number: session, target: self.context.target.clone() };
+        self.phase = Phase::Connecting;
+        self.is_another = false;
+    }
+
+    /// Who answers in this session, and whether it is the cluster that the facts are of.
+    pub(super) fn identify(&mut self, identity: ClusterIdentity, is_another: bool) {
+        self.identity = Some(identity);
+        self.is_another = is_another;
+    }
+
+    pub(super) fn identity(&self) -> Option<&ClusterIdentity> {
+        self.identity.as_ref()
+    }
+
+    pub(super) fn is_another(&self) -> bool {
+        self.is_another
+    }
+
+    pub(super) fn denied(&self) -> &BTreeMap<&'static str, String> {
+        &self.denied
+    }
+
+    pub(super) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(super) fn phase(&self) -> &Phase {
         &self.phase
     }
 
     pub(super) fn standing(&self) -> ClusterStanding {
-        let listed = self.pods_listed.is_some() && self.nodes_listed.is_some() && self.namespaces_listed;
+        let known = |is_listed: bool, kind| is_listed || self.denied.contains_key(kind);
+        let listed = self.pods_listed.is_some()
+            && known(self.nodes_listed.is_some(), NODES)
+            && known(self.namespaces_listed, NAMESPACES);
         match &self.phase {
+            _ if self.is_another => ClusterStanding::Held(Hold::AnotherCluster),
             Phase::Unreachable { .. } => ClusterStanding::Held(Hold::Unreachable),
             Phase::Live if listed => ClusterStanding::Synced { complete: self.nameless.is_empty() },
             Phase::Connecting | Phase::Live => ClusterStanding::Held(Hold::Connecting),
@@ -182,6 +234,14 @@ impl Cluster {
                 self.phase = phase;
                 Vec::new()
             }
+            // The index looks at it: what it is worth depends on more than this cluster.
+            ClusterChange::Identified(_) => Vec::new(),
+            _ if self.is_another => Vec::new(),
+            ClusterChange::Denied(kind, message) => {
+                let is_news = self.denied.insert(kind, message).is_none();
+                // What waited for a node is told why it waits in vain.
+                if is_news && kind == NODES { self.uids().cloned().collect() } else { Vec::new() }
+            }
             ClusterChange::Pods(change) => self.apply_pods(change),
             ClusterChange::Nodes(change) => self.apply_nodes(change),
             ClusterChange::Namespaces(change) => self.apply_namespaces(change),
@@ -192,6 +252,7 @@ impl Cluster {
         let mut changed = Vec::new();
         match change {
             Watched::Listed { items, malformed, .. } => {
+                self.denied.remove(NAMESPACES);
                 self.namespaces_listed = true;
                 self.all_malformed("namespace", malformed);
                 let mut before = std::mem::take(&mut self.namespaces);
@@ -335,9 +396,11 @@ impl Cluster {
 
     fn apply_nodes(&mut self, change: Watched<NodeFacts, NodeName>) -> Vec<PodUid> {
         let mut changed: Vec<NodeName> = Vec::new();
+        let mut was_denied = false;
         match change {
             Watched::Listed { items, malformed, demand } => {
                 let all = self.nodes_listed.as_ref() != Some(&demand);
+                was_denied = self.denied.remove(NODES).is_some();
                 self.nodes_listed = Some(demand);
                 self.all_malformed("node", malformed);
                 let mut before = std::mem::take(&mut self.nodes);
@@ -369,6 +432,9 @@ impl Cluster {
                 self.nodes.remove(&name);
                 changed.push(name);
             }
+        }
+        if was_denied {
+            return self.uids().cloned().collect();
         }
         changed.iter().filter_map(|node| self.by_node.get(node)).flatten().cloned().collect()
     }
@@ -488,6 +554,11 @@ impl Cluster {
         let has_fields = kept(&self.pods_listed, Source::Pod) && kept(&self.nodes_listed, Source::Node);
         let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
         let outcome = match node {
+            None if self.denied.contains_key(NODES) => Told::Failing(Problem::new(
+                "NodesForbidden",
+                "(node)",
+                "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/rbac-workload-cluster.yaml there",
+            )),
             _ if !has_fields => Told::Waiting("FieldsNotListed"),
             None => Told::Waiting("NodeUnknown"),
             Some(node) => match compiled.derive(&settings.domains, &self.context, pod, node) {

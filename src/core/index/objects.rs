@@ -9,11 +9,12 @@ use super::Settings;
 use super::candidates::{Place, Rank};
 use super::cluster::{Cluster, Told};
 use crate::api::{
-    EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted, reconcile_request, release,
+    ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted,
+    reconcile_request, release,
 };
 use crate::derive::{ClusterContext, CompiledIdentity};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
-use crate::facts::{Malformed, Phase};
+use crate::facts::{ClusterIdentity, Malformed, Phase};
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::select::{Namespaces, Selection};
@@ -76,6 +77,24 @@ impl Registry {
         self.is_ended
     }
 
+    /// Which cluster the entries are of, as an earlier time told.
+    pub(super) fn pinned(&self) -> Option<ClusterIdentity> {
+        let status = self.object.as_ref()?.status.as_ref()?;
+        Some(ClusterIdentity { arn: status.cluster_arn.clone()?, uid: status.cluster_uid.clone()? })
+    }
+
+    /// Whether the operator takes this cluster in the place of the one that was.
+    pub(super) fn accepts(&self, identity: &ClusterIdentity) -> bool {
+        let accepted =
+            self.object.as_ref().and_then(|object| object.annotations().get(ACCEPT_CLUSTER_ANNOTATION));
+        accepted == Some(&identity.uid)
+    }
+
+    /// Of two registries of one cluster, the one that sorts first has it.
+    pub(super) fn age(&self) -> impl Ord {
+        self.object.as_ref().and_then(|object| object.meta().creation_timestamp.as_ref().map(|time| time.0))
+    }
+
     /// Whether pods come out the same with either version.
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
         (self.is_enabled, self.is_ended, &self.context) == (other.is_enabled, other.is_ended, &other.context)
@@ -111,6 +130,8 @@ impl Registry {
         name: &'a ClusterName,
         standing: ClusterStanding,
         cluster: Option<&'a Cluster>,
+        identity: Option<&'a ClusterIdentity>,
+        elder: Option<&'a ClusterName>,
     ) -> Option<RegistryView<'a>> {
         let object = self.object.as_ref()?;
         let problems = self.context.as_ref().err().map(Vec::as_slice).unwrap_or_default();
@@ -121,6 +142,11 @@ impl Registry {
             problems,
             standing,
             phase: cluster.map(Cluster::phase),
+            identity,
+            another: cluster.filter(|cluster| cluster.is_another()).and_then(Cluster::identity),
+            elder,
+            denied: cluster.into_iter().flat_map(Cluster::denied).collect(),
+            nodes: cluster.map_or(0, Cluster::node_count),
             namespaces: cluster.map_or(0, Cluster::namespace_count),
             pods: cluster.map_or(0, Cluster::pod_count),
             malformed: malformed.collect(),
@@ -141,6 +167,16 @@ pub struct RegistryView<'a> {
     pub standing: ClusterStanding,
     /// Where the connection stands; none where there is to be none.
     pub phase: Option<&'a Phase>,
+    /// The cluster that the entries are of; none until one was connected to.
+    pub identity: Option<&'a ClusterIdentity>,
+    /// Another that answers in its place.
+    pub another: Option<&'a ClusterIdentity>,
+    /// An older registry that names the same cluster.
+    pub elder: Option<&'a ClusterName>,
+    /// Kinds that may not be read, with the API server's words.
+    pub denied: Vec<(&'a &'static str, &'a String)>,
+    /// Number of nodes.
+    pub nodes: usize,
     /// Number of namespaces.
     pub namespaces: usize,
     /// Number of pods.
