@@ -62,6 +62,7 @@ pub struct CompiledIdentity {
     admin: bool,
     downstream: bool,
     hint: String,
+    auto_populate: bool,
     demand: Demand,
 }
 
@@ -102,11 +103,6 @@ impl CompiledIdentity {
             let message = "is absent, and so is spec.namespaceSelector: the identity selects nothing";
             notes.push(Problem::new("NoNamespaceRule", "spec.namespace", message));
         }
-        if spec.auto_populate_dns_names {
-            let message =
-                "is accepted and has no effect yet: names of Services are not added by this version";
-            notes.push(Problem::new("NotSupported", "spec.autoPopulateDNSNames", message));
-        }
         match (selection, spiffe_id) {
             (Some(selection), Some(spiffe_id)) if problems.is_empty() => {
                 let parent_id = parent_id.flatten();
@@ -114,6 +110,9 @@ impl CompiledIdentity {
                 let single = [Some(&spiffe_id), parent_id.as_ref()];
                 for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
                     demand.merge(template.reads());
+                }
+                if spec.auto_populate_dns_names {
+                    demand.add_endpoint_slices();
                 }
                 Ok(Self {
                     selection,
@@ -129,6 +128,7 @@ impl CompiledIdentity {
                     admin: spec.admin,
                     downstream: spec.downstream,
                     hint,
+                    auto_populate: spec.auto_populate_dns_names,
                     demand,
                 })
             }
@@ -141,13 +141,14 @@ impl CompiledIdentity {
         &self.demand
     }
 
-    /// The entry of one pod on one node; the error is the first field that does not come out right.
+    /// The entry of one pod on one node, which is an endpoint of these Services; the error is the first field that does not come out right.
     pub fn derive(
         &self,
         domains: &Domains,
         cluster: &ClusterContext,
         pod: &PodFacts,
         node: &NodeFacts,
+        services: &BTreeSet<Arc<str>>,
     ) -> Result<Entry, Problem> {
         let scope = self.scope(domains, cluster, pod, node);
         let spiffe_id = render("spec.spiffeIDTemplate", &self.spiffe_id, &scope, |text| {
@@ -175,6 +176,18 @@ impl CompiledIdentity {
             let name =
                 render(|| format!("spec.dnsNameTemplates[{index}]"), template, &scope, DnsName::parse)?;
             // SPIRE refuses an entry that has a name twice.
+            if !dns_names.contains(&name) {
+                dns_names.push(name);
+            }
+        }
+        for name in services.iter().filter(|_| self.auto_populate).flat_map(|service| {
+            let namespace = pod.namespace.as_str();
+            let inner = format!("{service}.{namespace}.svc");
+            let full = format!("{inner}.{}", domains.cluster);
+            [service.to_string(), format!("{service}.{namespace}"), inner, full]
+        }) {
+            let name = DnsName::parse(&name)
+                .map_err(|error| Problem::new(error.reason(), "spec.autoPopulateDNSNames", error))?;
             if !dns_names.contains(&name) {
                 dns_names.push(name);
             }
