@@ -294,7 +294,7 @@ impl World {
                 });
                 self.ledger.observe(list.collect::<Vec<_>>(), Timestamp::UNIX_EPOCH);
             }
-            if !self.ledger.has_work(self.now) {
+            if !self.ledger.has_work(self.now, true) {
                 return;
             }
             self.round();

@@ -374,3 +374,30 @@ async fn names_of_services_come_and_go_with_their_endpoints() {
     );
     fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
 }
+
+#[tokio::test]
+async fn a_mass_edit_is_paced_and_a_new_pod_goes_before_the_rest_of_it() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    (0..500).for_each(|number| {
+        fleet.pod("east", &format!("web-{number}"), "web");
+    });
+    fleet.until_entries(500).await;
+    let begin = std::time::Instant::now();
+    fleet.world.management.patch("workloadidentities", None, "web", json!({"spec": {"hint": "new"}}));
+    fleet.until("the first updates", |view| view.entries.iter().any(|entry| entry.hint == "new")).await;
+    fleet.pod("east", "web-new", "web");
+    fleet
+        .until("all of it", |view| {
+            view.entries.len() == 501 && view.entries.iter().all(|entry| entry.hint == "new")
+        })
+        .await;
+    // 200 at once, and then 200 a second.
+    assert!(begin.elapsed() >= std::time::Duration::from_millis(1400), "{:?}", begin.elapsed());
+    let writes = fleet.world.spire.writes();
+    let created = writes.iter().position(|write| write.spiffe_id.ends_with("/web-new")).unwrap();
+    assert!(
+        writes[created..].iter().any(|write| write.kind == WriteKind::Update),
+        "it did not wait for the edit"
+    );
+}
