@@ -28,6 +28,14 @@ pub fn reconcile_request<K: Resource>(object: &K) -> Option<&String> {
     object.annotations().get(RECONCILE_ANNOTATION)
 }
 
+/// The annotation of both kinds that releases what the brake holds, by the digest that the condition tells.
+pub const RELEASE_ANNOTATION: &str = "eksclusterregistry.spire.spiffe.io/release";
+
+/// The value of [`RELEASE_ANNOTATION`].
+pub fn release<K: Resource>(object: &K) -> Option<&String> {
+    object.annotations().get(RELEASE_ANNOTATION)
+}
+
 /// Whether somebody has asked for the object's deletion.
 pub fn is_being_deleted<K: Resource>(object: &K) -> bool {
     object.meta().deletion_timestamp.is_some()

@@ -1,11 +1,13 @@
 //! Facts in, ordered deltas out: who wants what for which pod, settled at the cost of what changed.
 
+mod candidates;
 mod cluster;
 mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use candidates::Candidates;
 use cluster::{Cluster, Settlement};
 use objects::{Identity, Registry};
 use regex::Regex;
@@ -15,8 +17,12 @@ use crate::derive::Domains;
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
-use crate::facts::{Change, ClusterChange, ClusterIdentity, Malformed, ObjectChange, Session};
-use crate::names::{ClusterName, IdentityName, NamespaceName, PodUid};
+use crate::facts::{
+    Change, ClusterChange, ClusterIdentity, Malformed, ObjectChange, PodFacts, Session, Watched,
+};
+use crate::guardrails::Guardrails;
+use crate::names::{ClusterName, IdentityName, PodUid};
+use crate::select::Namespaces;
 
 pub use cluster::Told;
 pub use objects::{IdentityView, RegistryView};
@@ -28,6 +34,8 @@ pub struct Settings {
     pub domains: Domains,
     /// Namespaces whose pods get nothing.
     pub ignore_namespaces: Vec<Regex>,
+    /// What nobody who writes our objects can take.
+    pub guardrails: Guardrails,
 }
 
 /// What came of the changes since the last time.
@@ -51,7 +59,7 @@ pub struct Index {
     identities: BTreeMap<IdentityName, Identity>,
     registries_listed: bool,
     identities_listed: bool,
-    by_namespace: BTreeMap<NamespaceName, BTreeSet<IdentityName>>,
+    candidates: Candidates,
     /// Identities that cannot be read at all, so that nobody can say which pods are theirs.
     unreadable: BTreeSet<IdentityName>,
     clusters: BTreeMap<ClusterName, Cluster>,
@@ -65,6 +73,10 @@ pub struct Index {
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
     compare: bool,
+    /// Digests that objects name for the brake; looked up again whenever an object came.
+    released: Arc<BTreeSet<String>>,
+    objects_changed: bool,
+    ended: Vec<PodKey>,
 }
 
 impl Index {
@@ -76,7 +88,7 @@ impl Index {
             identities: BTreeMap::new(),
             registries_listed: false,
             identities_listed: false,
-            by_namespace: BTreeMap::new(),
+            candidates: Candidates::default(),
             unreadable: BTreeSet::new(),
             clusters: BTreeMap::new(),
             pins: BTreeMap::new(),
@@ -88,14 +100,23 @@ impl Index {
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
             compare: false,
+            released: Arc::default(),
+            objects_changed: false,
+            ended: Vec::new(),
         }
     }
 
     /// Records one fact. Nothing is derived before [`Self::settle`].
     pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Registries(change) => self.apply_registries(change),
-            Change::Identities(change) => self.apply_identities(change),
+            Change::Registries(change) => {
+                self.objects_changed = true;
+                self.apply_registries(change);
+            }
+            Change::Identities(change) => {
+                self.objects_changed = true;
+                self.apply_identities(change);
+            }
             Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
         }
     }
@@ -140,8 +161,24 @@ impl Index {
         let identities = identities.collect();
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
-        let delta = Delta { ready, compare, clusters, identities, pods };
+        let released = self.newly_released();
+        let ended = std::mem::take(&mut self.ended);
+        let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
         Settled { delta, sessions, demand, pods_settled }
+    }
+
+    fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
+        if !std::mem::take(&mut self.objects_changed) {
+            return None;
+        }
+        let registries = self.registries.values().filter_map(Registry::release);
+        let identities = self.identities.values().filter_map(Identity::release);
+        let released: BTreeSet<String> = registries.chain(identities).cloned().collect();
+        if *self.released == released {
+            return None;
+        }
+        self.released = Arc::new(released);
+        Some(self.released.clone())
     }
 
     /// The session in which a cluster's changes are taken in now.
@@ -221,7 +258,7 @@ impl Index {
     }
 
     fn put_registry(&mut self, object: Result<Arc<EKSClusterRegistry>, Malformed>) -> Option<ClusterName> {
-        let registry = Registry::of(object);
+        let registry = Registry::of(object, &self.settings.guardrails);
         let name =
             self.name_of(ClusterName::new(&registry.name), &registry.name, registry.problem.as_ref())?;
         let before = self.registries.get(&name);
@@ -377,7 +414,7 @@ impl Index {
     }
 
     fn put_identity(&mut self, object: Result<Arc<WorkloadIdentity>, Malformed>) -> Option<IdentityName> {
-        let identity = Identity::of(object, &self.settings.domains);
+        let identity = Identity::of(object, &self.settings);
         let name = self.name_of(IdentityName::new(&identity.name), &identity.name, identity.malformed())?;
         self.replace_identity(&name, Some(identity));
         Some(name)
@@ -398,21 +435,19 @@ impl Index {
         }
         self.changed_identities.insert(name.clone());
         for version in [before.as_ref(), identity.as_ref()].into_iter().flatten() {
-            match version.namespace() {
-                Some(namespace) => self.touch_namespace(&namespace.clone()),
+            match version.place() {
+                Some(place) => self.touch(&place.namespaces),
                 None if version.is_unreadable() => self.touch_everything(),
                 None => {}
             }
         }
-        if let Some(namespace) = before.as_ref().and_then(Identity::namespace)
-            && let Some(names) = self.by_namespace.get_mut(namespace)
-        {
-            names.remove(name);
+        if let Some(place) = before.as_ref().and_then(Identity::place) {
+            self.candidates.remove(place);
         }
         self.unreadable.remove(name);
         let Some(mut identity) = identity else { return };
-        if let Some(namespace) = identity.namespace() {
-            self.by_namespace.entry(namespace.clone()).or_default().insert(name.clone());
+        if let Some(place) = identity.place() {
+            self.candidates.insert(place);
         } else if identity.is_unreadable() {
             self.unreadable.insert(name.clone());
         }
@@ -422,9 +457,9 @@ impl Index {
         self.identities.insert(name.clone(), identity);
     }
 
-    fn touch_namespace(&mut self, namespace: &NamespaceName) {
+    fn touch(&mut self, namespaces: &Namespaces) {
         for (name, cluster) in &self.clusters {
-            self.dirty.extend(cluster.uids_in(namespace).map(|uid| (name.clone(), uid.clone())));
+            self.dirty.extend(cluster.uids_of(namespaces).map(|uid| (name.clone(), uid.clone())));
         }
     }
 
@@ -442,6 +477,9 @@ impl Index {
             return;
         }
         let before = cluster.standing();
+        if let ClusterChange::Pods(Watched::Gone(uid)) = &change {
+            self.ended.push(PodKey { cluster: ClusterTag::of(&name), pod: uid.clone() });
+        }
         let touched = cluster.apply(change);
         if cluster.standing() != before {
             self.changed_clusters.insert(name.clone());
@@ -452,9 +490,9 @@ impl Index {
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
         let Some(cluster) = self.clusters.get_mut(name) else { return SettledPod::Unknown };
         let identities = &self.identities;
-        let by_namespace = &self.by_namespace;
-        let candidates = |namespace: &NamespaceName| {
-            let names = by_namespace.get(namespace).into_iter().flatten();
+        let places = &self.candidates;
+        let candidates = |pod: &PodFacts| {
+            let names = places.of(&pod.namespace, &pod.labels).into_iter();
             names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
         };
         let (before, outcome) = cluster.settle(uid, &self.settings, !self.unreadable.is_empty(), candidates);
@@ -502,13 +540,17 @@ mod tests {
 
     use super::*;
     use crate::api::ACCEPT_CLUSTER_ANNOTATION;
-    use crate::facts::{Phase, Watched, trim};
+    use crate::facts::{Phase, trim};
     use crate::spiffe::TrustDomain;
 
     fn index() -> Index {
         let domains =
             Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
-        let mut index = Index::new(Settings { domains, ignore_namespaces: Vec::new() });
+        let mut index = Index::new(Settings {
+            domains,
+            ignore_namespaces: Vec::new(),
+            guardrails: Guardrails::default(),
+        });
         index.apply(Change::Identities(ObjectChange::Listed(vec![identity(json!({}))])));
         index
     }

@@ -1,11 +1,13 @@
 //! The pure part of the registrar.
 
 pub mod api;
+pub mod brake;
 pub mod config;
 pub mod derive;
 pub mod desired;
 pub mod entry;
 pub mod facts;
+pub mod guardrails;
 pub mod index;
 pub mod ledger;
 pub mod mirror;

@@ -9,6 +9,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::api::{
     ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told,
 };
+use crate::brake::Held;
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
 use crate::facts::{ClusterIdentity, Phase};
 use crate::index::{IdentityView, Index, RegistryView};
@@ -120,14 +121,17 @@ fn registry(
     let is_synced = matches!(view.standing, ClusterStanding::Synced { .. });
     let mut report = RegistryReport {
         object: view.object.clone(),
-        conditions: vec![
+        conditions: [
             valid(view.problems, &[]),
             connected(view),
             credentials_valid(view),
             reachable(view),
             synced(view, tally, outcome),
             objects_readable(view),
-        ],
+        ]
+        .into_iter()
+        .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
+        .collect(),
         identity: view.identity.cloned(),
         objects: [("pods", view.pods), ("nodes", view.nodes), ("namespaces", view.namespaces)],
         namespaces: view.namespaces as u64,
@@ -164,13 +168,19 @@ fn identity(
     let ready = in_step(view, tally, outcome);
     let mut report = IdentityReport {
         object: view.object.clone(),
-        conditions: vec![valid(view.problems, view.notes), ready.clone()],
+        conditions: [valid(view.problems, view.notes), ready.clone()]
+            .into_iter()
+            .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
+            .collect(),
         stats: WorkloadIdentityStats {
             clusters_targeted: view.clusters_targeted as u64,
             namespaces_found: view.namespaces_found as u64,
             pods_selected: view.pods_selected,
             entries_registered: tally.in_place,
             entry_failures: view.failing + tally.failing,
+            would_create: tally.would_create,
+            would_update: tally.would_update,
+            would_delete: tally.would_delete,
         },
         last_reconciliation: None,
         finalizer: if outcome.released_identities.contains(view.name) {
@@ -235,7 +245,9 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
             (ConditionStatus::False, hold.reason(), message.to_owned())
         }
         (ClusterStanding::Synced { .. }, _) => {
-            let message = format!("{} pods in {} namespaces are watched.", view.pods, view.namespaces);
+            let (pods, namespaces) =
+                (counted(view.pods as u64, "pod"), counted(view.namespaces as u64, "namespace"));
+            let message = format!("Watching {pods} in {namespaces}.");
             match view.denied.first() {
                 None => (ConditionStatus::True, "Connected", message),
                 Some((kind, why)) => {
@@ -373,13 +385,18 @@ fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
         }
         Some((kind, object)) => {
             let count = view.malformed.len();
-            let message = format!(
-                "{count} objects cannot be read, among them {kind} {}: {}",
-                object.name, object.problem
-            );
+            let objects = counted(count as u64, "object");
+            let message =
+                format!("Cannot read {objects}, among them {kind} {}: {}", object.name, object.problem);
             condition("ObjectsReadable", ConditionStatus::False, "MalformedObjects", message)
         }
     }
+}
+
+/// Only while the brake holds something: of the object's own budget, or of that of everything.
+fn within_budgets(own: Option<&Held>, outcome: &Outcome) -> Option<ConditionReport> {
+    let held = own.or(outcome.braked_fleet.as_ref())?;
+    Some(condition("WithinBudgets", ConditionStatus::False, "Braked", held.to_string()))
 }
 
 fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
@@ -391,18 +408,25 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     if let Some(first) = view.problems.first() {
         return no(first.reason, "The spec cannot be used; entries that stand stay as they are.".to_owned());
     }
+    if view.standing == IdentityStanding::Preview {
+        let Tally { would_create, would_update, would_delete, .. } = tally;
+        let message = format!(
+            "spec.preview is true: what it has stays as it is. It would create {would_create}, update {would_update} and delete {would_delete} entries."
+        );
+        return no("Preview", message);
+    }
     if let Some((cluster, pod, problem)) = view.example {
         let count = view.failing;
         return no(
             problem.reason,
-            format!("{count} pods get no entry, among them {pod} in {cluster}: {problem}"),
+            format!("No entry for {}, among them {pod} in {cluster}: {problem}", counted(count, "pod")),
         );
     }
     if let Some(problem) = outcome.examples.get(view.name) {
         let count = tally.failing;
         return no(
             problem.reason,
-            format!("{count} entries are not in place, one of them because: {}", problem.message),
+            format!("Not in place: {}, because (of one): {}", counted(count, "entry"), problem.message),
         );
     }
     if let Some(problem) = &outcome.unavailable {
@@ -415,15 +439,19 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         let (open, all) = (view.not_synced, view.clusters_targeted);
         return unknown(
             "ClustersNotReady",
-            format!("{open} of {all} clusters are not connected; see their conditions."),
+            format!("Not connected: {open} of {all} clusters; see their conditions."),
         );
     }
     if view.waiting > 0 {
-        let message = format!("{} pods wait for their node or fields to be listed.", view.waiting);
+        let pods = counted(view.waiting, "pod");
+        let message = format!("Waiting for the node or fields of {pods} to be listed.");
         return unknown("WaitingForFacts", message);
     }
+    if let Some(held) = outcome.braked_identities.get(view.name) {
+        return no("Braked", held.to_string());
+    }
     if tally.pending > 0 {
-        return unknown("Writing", format!("{} entries are still to be written.", tally.pending));
+        return unknown("Writing", format!("Still to be written: {}.", counted(tally.pending, "entry")));
     }
     let message = match view.masked {
         0 => "Every selected pod has its entry.".to_owned(),
@@ -432,6 +460,15 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         ),
     };
     condition("Ready", ConditionStatus::True, "InStep", message)
+}
+
+/// `1 pod`, `2 pods`, `2 entries`.
+fn counted(count: u64, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 fn condition(

@@ -11,6 +11,7 @@ mod holds;
 mod line;
 mod render;
 mod replicas;
+mod rules;
 mod spire_rules;
 mod token;
 

@@ -8,8 +8,7 @@ use crate::world::World;
 pub fn an_identity_that_cannot_be_used_is_alone(world: &World) {
     let cluster = world.workload_cluster();
     cluster.node("node-1");
-    // The one that cannot be read comes first, to be deleted first: while it is there nobody can say whose the entries in
-    // its namespace are, and they all stay.
+    // The one whose template cannot be read comes first, to be deleted last: it holds up none of the others.
     let identities = [
         (
             "unreadable-template",
@@ -45,7 +44,7 @@ pub fn an_identity_that_cannot_be_used_is_alone(world: &World) {
     // Mended, it is used.
     world.patch("workloadidentities/federates-with-nobody", &json!({"spec": {"federatesWith": [PARTNER]}}));
     world.spire.entry_of(nobody);
-    for (name, _) in &identities {
+    for (name, _) in identities.iter().rev() {
         world.delete(&format!("workloadidentities/{name}"));
         world.wait_until_gone(&format!("workloadidentities/{name}"));
     }

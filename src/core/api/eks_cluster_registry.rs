@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
+use crate::guardrails::Pattern;
 use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName, ProxyUrl, Region, RoleArn};
 
 /// An EKS cluster whose pods are given identities. The object's name is what templates call `.ClusterName`.
@@ -49,6 +50,10 @@ pub struct EKSClusterRegistrySpec {
     /// An HTTP proxy that is asked to CONNECT to the API server: `http://host[:port]`.
     #[serde(default, rename = "proxyURL", skip_serializing_if = "Option::is_none")]
     pub proxy_url: Option<String>,
+    /// Which SPIFFE IDs the cluster's pods may be given, as patterns of paths such as `/ns/*/sa/*`; absent: what the
+    /// configuration's guardrails allow, which this can only narrow.
+    #[serde(default, rename = "allowedSPIFFEIDs", skip_serializing_if = "Option::is_none")]
+    pub allowed_spiffe_ids: Option<Vec<String>>,
     /// What a WorkloadIdentity's `clusterSelector` selects by, and what templates call `.ClusterLabels`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -159,6 +164,27 @@ fn optional<'a, T>(
 ) -> Option<T> {
     let text = text.as_deref().filter(|text| !text.is_empty())?;
     checked(field, parse(text), problems)
+}
+
+impl EKSClusterRegistrySpec {
+    /// The patterns of `allowedSPIFFEIDs`, checked.
+    pub fn allowed(&self) -> Result<Option<Vec<Pattern>>, Vec<Problem>> {
+        let Some(texts) = &self.allowed_spiffe_ids else { return Ok(None) };
+        let mut problems = Vec::new();
+        let mut patterns = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let field = format!("spec.allowedSPIFFEIDs[{index}]");
+            match Pattern::of_paths(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let message =
+                        format!("{text:?} must be a pattern of paths such as /ns/*/sa/** ({error})");
+                    problems.push(Problem::new("InvalidSpec", field, message));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Some(patterns)) } else { Err(problems) }
+    }
 }
 
 fn checked<T>(field: &str, result: Result<T, InvalidName>, problems: &mut Vec<Problem>) -> Option<T> {

@@ -7,17 +7,21 @@ use super::Settings;
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
 use crate::derive::ClusterContext;
-use crate::desired::{ClusterStanding, Hold, PodDesired, Wanted};
+use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
-use crate::facts::{ClusterChange, ClusterIdentity, Malformed, NodeFacts, Phase, PodFacts, Session, Watched};
+use crate::facts::{
+    ClusterChange, ClusterIdentity, Labels, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Session,
+    Watched,
+};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
+use crate::select::{Namespaces, Refusal};
 
 /// What came of one pod and one identity that selects it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// It is to have the entry.
     Derived,
-    /// Another identity, of a smaller name, declares the same SPIFFE ID, parent and selectors.
+    /// Another identity, of higher priority or a smaller name, declares the same SPIFFE ID, parent and selectors.
     Masked {
         /// That identity.
         by: IdentityName,
@@ -60,7 +64,7 @@ pub(super) struct Cluster {
     by_node: HashMap<NodeName, BTreeSet<PodUid>>,
     by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
     nodes: BTreeMap<NodeName, NodeFacts>,
-    namespaces: BTreeSet<NamespaceName>,
+    namespaces: BTreeMap<NamespaceName, Labels>,
     pods_listed: Option<Arc<Demand>>,
     nodes_listed: Option<Arc<Demand>>,
     namespaces_listed: bool,
@@ -70,6 +74,17 @@ pub(super) struct Cluster {
     nameless: BTreeSet<String>,
     /// What was told of pods that are gone and not settled since: identities still count it.
     uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
+}
+
+/// What came of a pod so far, while one identity after another is asked.
+#[derive(Default)]
+struct Settling {
+    desired: PodDesired,
+    told: Vec<(IdentityName, Told)>,
+    /// One that is no fallback selects it.
+    others_want: bool,
+    /// Of one that is no fallback nobody can say whether it does.
+    others_may_want: bool,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
@@ -92,7 +107,7 @@ impl Cluster {
             by_node: HashMap::new(),
             by_namespace: HashMap::new(),
             nodes: BTreeMap::new(),
-            namespaces: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
             pods_listed: None,
             nodes_listed: None,
             namespaces_listed: false,
@@ -176,8 +191,13 @@ impl Cluster {
         self.namespaces.len()
     }
 
-    pub(super) fn has_namespace(&self, name: &NamespaceName) -> bool {
-        self.namespaces.contains(name)
+    /// The namespaces that fit an identity's rules.
+    pub(super) fn namespaces_of<'a>(
+        &'a self,
+        namespaces: &'a Namespaces,
+    ) -> impl Iterator<Item = &'a NamespaceName> {
+        let all = self.namespaces.iter();
+        all.filter(|(name, labels)| namespaces.may_have(name, Some(labels))).map(|(name, _)| name)
     }
 
     pub(super) fn malformed(&self) -> impl Iterator<Item = (&'static str, &Malformed)> {
@@ -188,12 +208,18 @@ impl Cluster {
         self.pods.iter()
     }
 
+    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<&str> {
+        self.pods.get(uid).map(|pod| pod.name.as_str())
+    }
+
     pub(super) fn uids(&self) -> impl Iterator<Item = &PodUid> {
         self.pods.keys()
     }
 
-    pub(super) fn uids_in(&self, namespace: &NamespaceName) -> impl Iterator<Item = &PodUid> {
-        self.by_namespace.get(namespace).into_iter().flatten()
+    /// Pods that an identity with these rules for namespaces may want. Namespaces are few, their pods are many.
+    pub(super) fn uids_of<'a>(&'a self, namespaces: &'a Namespaces) -> impl Iterator<Item = &'a PodUid> {
+        let fits = |name: &NamespaceName| namespaces.may_have(name, self.namespaces.get(name));
+        self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, uids)| uids)
     }
 
     /// Identities that counted a pod of this cluster.
@@ -218,27 +244,48 @@ impl Cluster {
             }
             ClusterChange::Pods(change) => self.apply_pods(change),
             ClusterChange::Nodes(change) => self.apply_nodes(change),
-            ClusterChange::Namespaces(change) => {
-                match change {
-                    Watched::Listed { items, malformed, .. } => {
-                        self.denied.remove(NAMESPACES);
-                        self.namespaces_listed = true;
-                        self.namespaces = items.into_iter().map(|namespace| namespace.name).collect();
-                        self.all_malformed("namespace", malformed);
+            ClusterChange::Namespaces(change) => self.apply_namespaces(change),
+        }
+    }
+
+    fn apply_namespaces(&mut self, change: Watched<NamespaceFacts, NamespaceName>) -> Vec<PodUid> {
+        let mut changed = Vec::new();
+        match change {
+            Watched::Listed { items, malformed, .. } => {
+                self.denied.remove(NAMESPACES);
+                self.namespaces_listed = true;
+                self.all_malformed("namespace", malformed);
+                let mut before = std::mem::take(&mut self.namespaces);
+                for NamespaceFacts { name, labels } in items {
+                    if before.remove(&name).as_ref() != Some(&labels) {
+                        changed.push(name.clone());
                     }
-                    Watched::Applied(namespace) => {
-                        self.readable("namespace", namespace.name.as_str());
-                        self.namespaces.insert(namespace.name);
-                    }
-                    Watched::Malformed(malformed) => self.note("namespace", malformed),
-                    Watched::Gone(name) => {
-                        self.readable("namespace", name.as_str());
-                        self.namespaces.remove(&name);
-                    }
+                    self.namespaces.insert(name, labels);
                 }
-                Vec::new()
+                changed.extend(before.into_keys());
+            }
+            Watched::Applied(NamespaceFacts { name, labels }) => {
+                self.readable("namespace", name.as_str());
+                if self.namespaces.insert(name.clone(), labels.clone()).as_ref() != Some(&labels) {
+                    changed.push(name);
+                }
+            }
+            Watched::Malformed(malformed) => {
+                // Its labels are not known any more: whoever depends on them waits.
+                if let Ok(name) = NamespaceName::new(&malformed.name)
+                    && self.namespaces.remove(&name).is_some()
+                {
+                    changed.push(name);
+                }
+                self.note("namespace", malformed);
+            }
+            Watched::Gone(name) => {
+                self.readable("namespace", name.as_str());
+                self.namespaces.remove(&name);
+                changed.push(name);
             }
         }
+        changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned().collect()
     }
 
     fn apply_pods(&mut self, change: Watched<PodFacts, PodUid>) -> Vec<PodUid> {
@@ -417,7 +464,7 @@ impl Cluster {
         uid: &PodUid,
         settings: &Settings,
         hold_all: bool,
-        candidates: impl FnOnce(&NamespaceName) -> I,
+        candidates: impl FnOnce(&PodFacts) -> I,
     ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
     where
         I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
@@ -425,18 +472,19 @@ impl Cluster {
         let Some(pod) = self.pods.get(uid) else {
             return (self.uncounted.remove(uid).unwrap_or_default(), None);
         };
-        let (mut desired, mut told) = (PodDesired::default(), Vec::new());
+        let mut settling = Settling::default();
         match &pod.facts {
-            None => desired.hold = Some(Hold::Unreadable),
+            None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
-                for (name, identity) in candidates(&facts.namespace) {
-                    self.settle_identity(facts, name, identity, settings, &mut desired, &mut told);
+                for (name, identity) in candidates(facts) {
+                    self.settle_identity(facts, name, identity, settings, &mut settling);
                 }
                 if hold_all {
-                    desired.hold = Some(Hold::NotDerived);
+                    settling.desired.hold = Some(Hold::NotDerived);
                 }
             }
         }
+        let Settling { desired, told, .. } = settling;
         let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
         let changed = !pod.is_settled || *pod.desired != desired;
@@ -453,19 +501,52 @@ impl Cluster {
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
-        desired: &mut PodDesired,
-        told: &mut Vec<(IdentityName, Told)>,
+        settling: &mut Settling,
     ) {
+        let is_preview = identity.standing() == IdentityStanding::Preview;
+        // Fallbacks come last, so what others want is known by now.
+        if identity.is_fallback() && settling.others_want {
+            return;
+        }
         let compiled = match identity.wants() {
             Wanting::Nothing => return,
-            Wanting::Broken => {
-                desired.hold = Some(Hold::NotDerived);
+            Wanting::Broken(_) if is_preview => return,
+            Wanting::Broken(selection) => {
+                let labels = self.namespaces.get(&pod.namespace);
+                let wants = selection.is_none_or(|selection| {
+                    let wants =
+                        selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                    matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
+                });
+                if wants {
+                    settling.desired.hold = Some(Hold::NotDerived);
+                    settling.others_may_want = true;
+                }
                 return;
             }
             Wanting::Compiled(compiled) => compiled,
         };
-        if compiled.selection.wants(&self.context.labels, pod, &settings.ignore_namespaces).is_err() {
-            return;
+        let labels = self.namespaces.get(&pod.namespace);
+        // Whoever is only tried holds up nobody: what it has is frozen anyway.
+        let hold = |settling: &mut Settling| {
+            let hold = (!is_preview).then_some(Hold::NotDerived);
+            settling.desired.hold = settling.desired.hold.or(hold);
+        };
+        let wait = |settling: &mut Settling, reason| {
+            hold(settling);
+            settling.told.push((name.clone(), Told::Waiting(reason)));
+        };
+        match compiled.selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces) {
+            Ok(()) if identity.is_fallback() && settling.others_may_want => {
+                return wait(settling, "OtherIdentityUnknown");
+            }
+            // Whoever is only tried takes nothing from a fallback.
+            Ok(()) => settling.others_want |= !identity.is_fallback() && !is_preview,
+            Err(Refusal::NamespaceUnknown) => {
+                settling.others_may_want |= !identity.is_fallback() && !is_preview;
+                return wait(settling, "NamespaceUnknown");
+            }
+            Err(_) => return,
         }
         let kept = |listed: &Option<Arc<Demand>>, source| {
             listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
@@ -484,10 +565,14 @@ impl Cluster {
                 Err(problem) => Told::Failing(problem),
                 Ok(entry) => {
                     let wanted = Wanted::new(name, &pod.uid, entry);
-                    match desired.wanted.iter().find(|other| other.key == wanted.key) {
+                    match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
                         Some(other) => Told::Masked { by: other.identity.clone() },
+                        None if is_preview => {
+                            settling.desired.previewed.push(wanted);
+                            Told::Derived
+                        }
                         None => {
-                            desired.wanted.push(wanted);
+                            settling.desired.wanted.push(wanted);
                             Told::Derived
                         }
                     }
@@ -495,9 +580,9 @@ impl Cluster {
             },
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
-            desired.hold = Some(Hold::NotDerived);
+            hold(settling);
         }
-        told.push((name.clone(), outcome));
+        settling.told.push((name.clone(), outcome));
     }
 }
 
