@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use data_encoding::BASE64;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::Api;
-use registrar_core::api::{ClusterTarget, EKSClusterRegistry, EKSClusterRegistrySpec, told};
+use registrar_core::api::{ClusterAccess, ClusterTarget, EKSClusterRegistry, told};
 use registrar_core::config::AwsConfig;
+use registrar_core::names::{AccountId, EksClusterName, ExternalId, InvalidName, Region, RoleArn};
 use serde_json::{Value, json};
 
 use super::{Usage, read_config};
@@ -48,21 +49,17 @@ pub struct Kubeconfig {
 
 /// Prints an ExecCredential (`client.authentication.k8s.io/v1`). The token goes to standard output and nowhere else.
 pub fn token(arguments: &Token) -> Result<ExitCode, Usage> {
-    // No account is asked for: the token names none.
-    let account = arguments.role_arn.as_deref().and_then(|arn| arn.split(':').nth(4));
-    let spec = EKSClusterRegistrySpec {
-        cluster_name: arguments.cluster_name.clone(),
-        region: arguments.region.clone(),
-        account_id: account.unwrap_or("000000000000").to_owned(),
-        enabled: true,
-        assume_role_arn: arguments.role_arn.clone(),
-        external_id: arguments.external_id.clone(),
-        endpoint: None,
-        proxy_url: None,
-        allowed_spiffe_ids: None,
-        labels: Default::default(),
+    let wrong = |error: InvalidName| Usage(vec![error.to_string()]);
+    let role = arguments.role_arn.as_deref().map(RoleArn::new).transpose().map_err(wrong)?;
+    let external_id = arguments.external_id.as_deref().map(ExternalId::new).transpose().map_err(wrong)?;
+    // The token names no account.
+    let account = role.as_ref().map_or("000000000000", RoleArn::account);
+    let target = ClusterTarget {
+        eks_name: EksClusterName::new(&arguments.cluster_name).map_err(wrong)?,
+        region: Region::new(&arguments.region).map_err(wrong)?,
+        account: AccountId::new(account).map_err(wrong)?,
+        access: ClusterAccess { role, external_id, ..ClusterAccess::default() },
     };
-    let target = spec.target().map_err(|problems| Usage(vec![told(&problems)]))?;
     runtime()?.block_on(async {
         let region = Some(target.region.clone());
         let eks = Eks::new(AwsConfig { region, ..AwsConfig::default() }).await;
@@ -176,6 +173,8 @@ fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
+    use registrar_core::api::EKSClusterRegistrySpec;
+
     use super::*;
 
     #[test]

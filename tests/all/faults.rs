@@ -204,8 +204,8 @@ async fn each_failure_of_aws_has_its_reason_and_ends() {
     for name in ["creating", "missing", "by-role"] {
         fleet.until_condition("eksclusterregistries", name, "Ready", "True", "Connected").await;
     }
-    // Three times the three tries that the SDK makes, so that it lasts for longer than a report takes.
-    fleet.world.aws.fail_next(Operation::DescribeCluster, 9, 429, "ThrottlingException");
+    // The SDK's own three tries are not enough, and ours, which may follow soon, are not at first.
+    fleet.world.aws.fail_next(Operation::DescribeCluster, 15, 429, "ThrottlingException");
     fleet.world.register("throttled");
     fleet.until_condition("eksclusterregistries", "throttled", "Ready", "False", "AWSThrottled").await;
     fleet.until_condition("eksclusterregistries", "throttled", "Ready", "True", "Connected").await;

@@ -279,6 +279,13 @@ impl KubeApi {
         lock(&self.shared.faults).failures.entry(verb).or_default().extend(failures);
     }
 
+    /// Ends what [`fail_next`](Self::fail_next) and [`fail_pages`](Self::fail_pages) have ordered.
+    pub fn fail_no_more(&self) {
+        let mut faults = lock(&self.shared.faults);
+        faults.failures.clear();
+        faults.page_failures.clear();
+    }
+
     /// The next third pages of lists are answered with this status.
     pub fn fail_pages(&self, count: usize, status: u16) {
         lock(&self.shared.faults).page_failures.extend(std::iter::repeat_n(status, count));
@@ -305,7 +312,7 @@ impl KubeApi {
         lock(&self.shared.faults).clock = seconds;
     }
 
-    /// Answers to lists are larger by so many bytes.
+    /// Answers to lists are larger by so many bytes, in whole MiB.
     pub fn bloat_lists(&self, bytes: usize) {
         lock(&self.shared.faults).bloat = bytes;
     }

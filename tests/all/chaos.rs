@@ -1,0 +1,520 @@
+//! Every failure of a cluster at once, each in a cluster of its own beside ten that are well: what is told, how soon it is
+//! noticed and mended, that nothing is lost, and that the ten notice nothing. Its table is docs/failure-modes.md.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use registrar_world::World;
+use registrar_world::aws::Operation;
+use registrar_world::kube::{Shown, Verb};
+use registrar_world::objects;
+use registrar_world::spire::WriteKind;
+use serde_json::{Value, json};
+
+use crate::fleet::{Fleet, condition, identity, pod, uid};
+
+const REGISTRIES: &str = "eksclusterregistries";
+const WELL: usize = 10;
+/// How many pods the well clusters are given before anything fails, and how soon one may follow another.
+const PROBES: usize = 200;
+const PROBE_PACE: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(150);
+const TABLE: &str = "docs/failure-modes.md";
+
+/// One failure.
+struct Case {
+    name: &'static str,
+    /// What is told: the condition, its status and its reason; none where nothing need be told.
+    told: Option<(&'static str, &'static str, &'static str)>,
+    fail: fn(&World, &str),
+    mend: fn(&World, &str),
+}
+
+/// What came of it.
+struct Row {
+    name: &'static str,
+    told: Option<(&'static str, &'static str, &'static str)>,
+    noticed: Duration,
+    mended: Duration,
+}
+
+const fn case(
+    name: &'static str,
+    told: Option<(&'static str, &'static str, &'static str)>,
+    fail: fn(&World, &str),
+    mend: fn(&World, &str),
+) -> Case {
+    Case { name, told, fail, mend }
+}
+
+const fn unreachable(reason: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+    Some(("ClusterReachable", "False", reason))
+}
+
+const fn unknown(reason: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
+    Some(("CredentialsValid", "False", reason))
+}
+
+/// What EKS says becomes another, and the connection breaks, so that EKS is asked.
+fn eks(world: &World, name: &str, change: impl FnOnce(&mut registrar_world::aws::Cluster)) {
+    let mut cluster = world.workload_cluster(name).eks.clone();
+    change(&mut cluster);
+    world.aws.put_cluster(cluster);
+    world.cluster(name).refuse();
+}
+
+fn eks_mended(world: &World, name: &str) {
+    world.aws.put_cluster(world.workload_cluster(name).eks.clone());
+    world.cluster(name).come_back();
+}
+
+/// Everything is listed anew.
+fn relist(world: &World, name: &str) {
+    let line = json!({"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}});
+    for plural in ["pods", "nodes", "namespaces"] {
+        world.cluster(name).say(plural, format!("{line}\n"));
+    }
+}
+
+fn no_more(world: &World, name: &str) {
+    world.cluster(name).fail_no_more();
+}
+
+fn role(world: &World, name: &str) -> String {
+    world.workload_cluster(name).role.clone().unwrap()
+}
+
+const NOTHING: fn(&World, &str) = |_, _| ();
+
+/// By role: registered when the failure begins.
+const BY_ROLE: [&str; 2] = ["the role is missing", "STS refuses"];
+
+const CASES: &[Case] = &[
+    case(
+        "the endpoint's name is not resolved",
+        unreachable("NameNotResolved"),
+        |world, name| eks(world, name, |it| it.endpoint = "https://nowhere.invalid".to_owned()),
+        eks_mended,
+    ),
+    case(
+        "connections are refused",
+        unreachable("ConnectionRefused"),
+        |world, name| eks(world, name, |it| it.endpoint = "https://127.0.0.1:1".to_owned()),
+        eks_mended,
+    ),
+    case(
+        "connections are closed at once",
+        unreachable("ConnectionFailed"),
+        |world, name| world.cluster(name).refuse(),
+        |world, name| world.cluster(name).come_back(),
+    ),
+    case(
+        "a half-open connection",
+        unreachable("ConnectionFailed"),
+        |world, name| world.cluster(name).go_silent(),
+        |world, name| world.cluster(name).come_back(),
+    ),
+    case(
+        "connected, and silent before TLS",
+        unreachable("ConnectTimeout"),
+        |world, name| world.cluster(name).go_silent(),
+        |world, name| world.cluster(name).come_back(),
+    ),
+    case(
+        "one byte a second",
+        unreachable("ConnectTimeout"),
+        |world, name| world.cluster(name).trickle(),
+        |world, name| {
+            world.cluster(name).come_back();
+            world.cluster(name).show(Shown::Right);
+        },
+    ),
+    case(
+        "the certificate is of another authority",
+        unreachable("CertificateNotTrusted"),
+        |world, name| world.cluster(name).show(Shown::OfAnotherAuthority),
+        |world, name| world.cluster(name).show(Shown::Right),
+    ),
+    case(
+        "the certificate has expired",
+        unreachable("CertificateExpired"),
+        |world, name| world.cluster(name).show(Shown::Expired),
+        |world, name| world.cluster(name).show(Shown::Right),
+    ),
+    case(
+        "the certificate is of another name",
+        unreachable("CertificateNameMismatch"),
+        |world, name| world.cluster(name).show(Shown::OfAnotherName),
+        |world, name| world.cluster(name).show(Shown::Right),
+    ),
+    case(
+        "401 on everything",
+        unknown("Unauthorized"),
+        |world, name| {
+            world.cluster(name).refuse_tokens(true);
+            world.cluster(name).cut_watches();
+        },
+        |world, name| world.cluster(name).refuse_tokens(false),
+    ),
+    case(
+        "this machine's clock is ten minutes off",
+        unknown("ClockDiffers"),
+        |world, name| {
+            world.cluster(name).set_clock(600);
+            world.cluster(name).refuse_tokens(true);
+            world.cluster(name).cut_watches();
+        },
+        |world, name| {
+            world.cluster(name).set_clock(0);
+            world.cluster(name).refuse_tokens(false);
+        },
+    ),
+    case(
+        "403 on everything",
+        unreachable("Forbidden"),
+        |world, name| {
+            for plural in ["pods", "nodes", "namespaces"] {
+                world.cluster(name).forbid(plural, true);
+            }
+            world.cluster(name).cut_watches();
+        },
+        |world, name| {
+            for plural in ["pods", "nodes", "namespaces"] {
+                world.cluster(name).forbid(plural, false);
+            }
+        },
+    ),
+    case(
+        "403 on nodes",
+        Some(("Ready", "True", "PartialPermissions")),
+        |world, name| {
+            world.cluster(name).forbid("nodes", true);
+            world.cluster(name).cut_watches();
+        },
+        |world, name| {
+            world.cluster(name).forbid("nodes", false);
+            // Otherwise it is tried again within a minute.
+            world.cluster(name).refuse();
+            world.cluster(name).come_back();
+        },
+    ),
+    case(
+        "429 with Retry-After",
+        unreachable("APIServerThrottled"),
+        |world, name| {
+            world.cluster(name).retry_after(Some(2));
+            world.cluster(name).fail_next(Verb::List, 1000, 429);
+            relist(world, name);
+        },
+        no_more,
+    ),
+    case(
+        "500",
+        unreachable("APIServerRefused"),
+        |world, name| {
+            world.cluster(name).fail_next(Verb::Watch, 1000, 500);
+            world.cluster(name).cut_watches();
+        },
+        no_more,
+    ),
+    case(
+        "503 at page 3 of a list",
+        unreachable("APIServerRefused"),
+        |world, name| {
+            world.cluster(name).fail_pages(1000, 503);
+            relist(world, name);
+        },
+        no_more,
+    ),
+    case(
+        "410 at page 3 of a list",
+        None,
+        |world, name| {
+            world.cluster(name).fail_pages(1, 410);
+            relist(world, name);
+        },
+        NOTHING,
+    ),
+    case("410 in a watch", None, relist, NOTHING),
+    case(
+        "a watch that is cut within an object",
+        None,
+        |world, name| {
+            world.cluster(name).say("pods", "{\"type\":\"ADDED\",\"object\":{\"meta");
+            world.cluster(name).say("pods", "");
+        },
+        NOTHING,
+    ),
+    case(
+        "an event that is no JSON",
+        None,
+        |world, name| world.cluster(name).say("pods", "this is no JSON\n"),
+        NOTHING,
+    ),
+    case(
+        "a resourceVersion that goes back",
+        None,
+        |world, name| {
+            let mut pod = world.cluster(name).get("pods", Some("shop"), "web-1").unwrap();
+            pod["metadata"]["resourceVersion"] = json!("1");
+            let line = json!({"type": "MODIFIED", "object": pod}).to_string();
+            world.cluster(name).say("pods", format!("{line}\n"));
+            world.cluster(name).cut_watches();
+        },
+        NOTHING,
+    ),
+    case(
+        "pages that repeat objects",
+        None,
+        |world, name| {
+            world.cluster(name).repeat_pages(true);
+            relist(world, name);
+        },
+        |world, name| world.cluster(name).repeat_pages(false),
+    ),
+    case(
+        "a list of 200 MB",
+        unreachable("AnswerTooLarge"),
+        |world, name| {
+            world.cluster(name).bloat_lists(200 << 20);
+            relist(world, name);
+        },
+        |world, name| world.cluster(name).bloat_lists(0),
+    ),
+    case(
+        "a pod that cannot be read",
+        Some(("ObjectsReadable", "False", "MalformedObjects")),
+        |world, name| {
+            let broken = json!({"metadata": {"labels": {"app": 7}}});
+            world.cluster(name).patch("pods", Some("shop"), "web-1", broken);
+        },
+        |world, name| {
+            let mended = json!({"metadata": {"labels": {"app": "web"}}});
+            world.cluster(name).patch("pods", Some("shop"), "web-1", mended);
+        },
+    ),
+    case(
+        "another kube-system: the cluster was rebuilt",
+        Some(("Synced", "False", "AnotherCluster")),
+        |world, name| {
+            world.cluster(name).patch(
+                "namespaces",
+                None,
+                "kube-system",
+                json!({"metadata": {"uid": "rebuilt"}}),
+            );
+            world.cluster(name).refuse();
+            world.cluster(name).come_back();
+        },
+        |world, name| {
+            let accept = json!({"metadata": {"annotations": {"eksclusterregistry.spire.spiffe.io/accept-cluster": "rebuilt"}}});
+            world.management.patch(REGISTRIES, None, name, accept);
+        },
+    ),
+    case(
+        "EKS does not know the cluster",
+        unreachable("ClusterNotFound"),
+        |world, name| {
+            let it = world.workload_cluster(name).eks.clone();
+            world.aws.remove_cluster(&it.account, &it.region, &it.name);
+            world.cluster(name).refuse();
+        },
+        eks_mended,
+    ),
+    case(
+        "the cluster is DELETING",
+        unreachable("ClusterDeleting"),
+        |world, name| eks(world, name, |it| it.status = "DELETING".to_owned()),
+        eks_mended,
+    ),
+    case(
+        "the cluster is another account's",
+        unreachable("AccountMismatch"),
+        |world, name| eks(world, name, |it| it.arn = it.arn.replace("111122223333", "999999999999")),
+        eks_mended,
+    ),
+    case(
+        BY_ROLE[0],
+        unknown("RoleNotAssumable"),
+        |world, name| {
+            world.aws.remove_role(&role(world, name));
+            world.register(name);
+        },
+        |world, name| world.aws.add_role(&role(world, name), "111122223333", None),
+    ),
+    case(
+        BY_ROLE[1],
+        unknown("RoleNotAssumable"),
+        |world, name| {
+            world.aws.fail_next(Operation::AssumeRole, 4, 403, "AccessDenied");
+            world.register(name);
+        },
+        NOTHING,
+    ),
+];
+
+/// The name of a case's registry.
+fn name(index: usize) -> String {
+    format!("case-{index}")
+}
+
+async fn fleet() -> Fleet {
+    let mut world = World::start().await;
+    // A comparison each few seconds would hide what the watches and the status do not say.
+    world.configure(&json!({"gcInterval": "60s"}));
+    let well = (0..WELL).map(|number| format!("well-{number}"));
+    let cases = CASES.iter().enumerate().map(|(index, case)| (name(index), BY_ROLE.contains(&case.name)));
+    let all: Vec<(String, bool)> = well.map(|name| (name, false)).chain(cases).collect();
+    for (name, is_by_role) in &all {
+        match is_by_role {
+            true => world.add_cluster_by_role(name, "444455556666", "eu-west-1").await,
+            false => world.add_cluster(name).await,
+        };
+        let api = world.cluster(name);
+        api.put(objects::namespace("shop"));
+        api.put(objects::node("n1"));
+        api.put(pod("web-1", "web"));
+        if !is_by_role {
+            world.register(name);
+        }
+    }
+    for (index, case) in CASES.iter().enumerate() {
+        if case.name.contains("page") {
+            (0..1050).for_each(|number| {
+                drop(world.cluster(&name(index)).put(pod(&format!("none-{number}"), "none")))
+            });
+        }
+    }
+    world.management.put(identity("web", "web"));
+    let registrar = world.run(crate::PROGRAM);
+    Fleet { world, registrar }
+}
+
+async fn until_told(fleet: &Fleet, name: &str, told: (&str, &str, &str)) {
+    let (kind, status, reason) = told;
+    let holds = |object: Option<&Value>| {
+        condition(object, kind).is_some_and(|it| it["status"] == status && it["reason"] == reason)
+    };
+    let what = format!("{name} has {kind} {status} {reason}");
+    fleet.world.management.until(&what, PATIENCE, |view| holds(view.get(REGISTRIES, None, name))).await;
+}
+
+/// Waits until SPIRE has the pod's entry.
+async fn until_entry(fleet: &Fleet, what: &str, pod: &str) -> String {
+    let of_pod = |entry: &registrar_proto::types::Entry| crate::fleet::pod_uid(entry) == Some(pod);
+    let spire = &fleet.world.spire;
+    spire.until(what, PATIENCE, |view| view.entries.iter().any(of_pod)).await;
+    fleet.entry(pod).id
+}
+
+async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
+    let (world, name) = (&fleet.world, name(index));
+    let what = format!("{name}, {}", case.name);
+    let first = uid(&world.cluster(&name).get("pods", Some("shop"), "web-1").unwrap());
+    let is_new = BY_ROLE.contains(&case.name);
+    let before = if is_new { None } else { Some(fleet.entry(&first).id) };
+    let began = Instant::now();
+    (case.fail)(world, &name);
+    if let Some(told) = case.told {
+        until_told(fleet, &name, told).await;
+    }
+    let noticed = began.elapsed();
+    if let Some(before) = &before {
+        assert_eq!(fleet.entry(&first).id, *before, "{what}");
+    }
+    let began = Instant::now();
+    (case.mend)(world, &name);
+    let second = fleet.pod(&name, "web-2", "web");
+    until_entry(fleet, &what, &second).await;
+    until_told(fleet, &name, ("Ready", "True", "Connected")).await;
+    let mended = began.elapsed();
+    let after = until_entry(fleet, &what, &first).await;
+    assert!(before.is_none_or(|before| before == after), "{what}: the entry is another");
+    Row { name: case.name, told: case.told, noticed, mended }
+}
+
+/// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more.
+async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) -> Vec<Duration> {
+    let mut pace = tokio::time::interval(PROBE_PACE);
+    let mut all = Vec::new();
+    while goes_on(all.len()) {
+        pace.tick().await;
+        let began = Instant::now();
+        let number = all.len();
+        let pod = fleet.pod(&format!("well-{}", number % WELL), &format!("{round}-{number}"), "web");
+        until_entry(fleet, "a pod of a cluster that is well", &pod).await;
+        all.push(began.elapsed());
+    }
+    all.sort();
+    all
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_failure_is_named_mended_and_alone() {
+    let fleet = fleet().await;
+    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len()).await;
+    for (index, case) in CASES.iter().enumerate() {
+        if !BY_ROLE.contains(&case.name) {
+            until_told(&fleet, &name(index), ("Synced", "True", "InStep")).await;
+        }
+    }
+    let before = latencies(&fleet, "before", |count| count < PROBES).await;
+    let is_over = AtomicBool::new(false);
+    let rows = async {
+        let rows = CASES.iter().enumerate().map(|(index, case)| row(&fleet, index, case));
+        let rows = futures::future::join_all(rows).await;
+        is_over.store(true, Ordering::Relaxed);
+        rows
+    };
+    let during = latencies(&fleet, "during", |_| !is_over.load(Ordering::Relaxed));
+    let (rows, during) = futures::join!(rows, during);
+    assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
+    let entries = WELL + 2 * CASES.len() + before.len() + during.len();
+    assert_eq!(fleet.ids().len(), entries);
+    let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
+    // All at once, in a debug build, with the failing servers in the tests' own process and other tests beside it: what one
+    // does to another there is no more than this.
+    let most = p99(&before).mul_f64(1.5) + Duration::from_millis(250);
+    assert!(p99(&during) <= most, "p99 {:?} before, {:?} during", p99(&before), p99(&during));
+    table(&rows, &before, &during);
+}
+
+/// The committed table has the same failures and reasons; times are those of the run that wrote it.
+fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
+    let line = |row: &Row| {
+        let told = row
+            .told
+            .map_or("nothing".to_owned(), |(kind, status, reason)| format!("`{kind}` {status}, `{reason}`"));
+        format!("| {} | {told} |", row.name)
+    };
+    let path = std::path::Path::new(crate::ROOT).join(TABLE);
+    if std::env::var_os("BLESS").is_some() {
+        let mut text = String::from(include_str!("chaos.head.md"));
+        for row in rows {
+            let (noticed, mended) = (row.noticed.as_secs_f64(), row.mended.as_secs_f64());
+            let noticed = row.told.map_or("".to_owned(), |_| format!("{noticed:.1} s"));
+            writeln!(text, "{} {noticed} | {mended:.1} s |", line(row)).unwrap();
+        }
+        let median = |all: &[Duration]| all[all.len() / 2].as_millis();
+        let last = |all: &[Duration]| all[all.len() * 99 / 100].as_millis();
+        writeln!(
+            text,
+            "\nA pod of a cluster that is well had its entry after {} ms (p99 {} ms) before, and after {} ms (p99 {} ms, the \
+             slowest of {} {} ms) while all of this happened.",
+            median(before),
+            last(before),
+            median(during),
+            last(during),
+            during.len(),
+            during.last().map_or(0, Duration::as_millis)
+        )
+        .unwrap();
+        std::fs::write(&path, text).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    for row in rows {
+        assert!(committed.contains(&line(row)), "{TABLE} lacks {:?}; `make bless` rewrites it", line(row));
+    }
+}
