@@ -3,6 +3,7 @@
 mod crds;
 mod render;
 mod run;
+mod template;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -24,6 +25,8 @@ enum Command {
     Crds(crds::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
+    /// Render a template for one pod from files, as the controller would.
+    Template(template::Arguments),
     /// Run the controller: keep SPIRE's entries in step with the pods of all registered clusters.
     Run(run::Arguments),
 }
@@ -33,6 +36,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Template(arguments) => template::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
     match outcome {
