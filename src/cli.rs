@@ -4,6 +4,7 @@ mod crds;
 mod render;
 mod run;
 mod template;
+mod token;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,8 +28,12 @@ enum Command {
     Render(render::Arguments),
     /// Render a template for one pod from files, as the controller would.
     Template(template::Arguments),
+    /// Print a kubeconfig for a registry's cluster; its user is `token`.
+    Kubeconfig(token::Kubeconfig),
     /// Run the controller: keep SPIRE's entries in step with the pods of all registered clusters.
     Run(run::Arguments),
+    /// Print the token that the registrar would show a cluster, as an ExecCredential for kubectl.
+    Token(token::Token),
 }
 
 /// Runs the command that the process was started with. Exit status: 0 all well, 1 something failed, 2 usage.
@@ -37,7 +42,9 @@ pub fn main() -> ExitCode {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
+        Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Token(arguments) => token::token(&arguments),
     };
     match outcome {
         Ok(code) => code,

@@ -1,6 +1,8 @@
 //! Workload clusters: a task each, which connects, lists, watches and comes back on its own; none waits for another.
 
 mod connection;
+mod failure;
+mod turns;
 mod watch;
 
 use std::collections::{BTreeMap, HashMap};
@@ -19,13 +21,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::eks::{Eks, Endpoint};
+use crate::metrics::Metrics;
 use connection::{Connection, ConnectionError};
+use turns::Turns;
 use watch::{Namespaces, Nodes, Pods, Position, Reporter};
 
-/// The pause after a failure; it doubles up to [`LONGEST_PAUSE`], and a part of it is left to chance, so that clusters
-/// that failed together do not come back together.
+/// Within how long it is tried again after a failure: at any moment of it, so that clusters that failed together do not
+/// come back together. It doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// How soon it is tried again at the soonest.
+const LEAST_PAUSE: Duration = Duration::from_millis(100);
 /// A connection that held for so long had not failed for a reason that is still there.
 const STEADY: Duration = Duration::from_secs(60);
 
@@ -41,7 +47,15 @@ pub struct Ends {
 }
 
 /// Keeps one task for each session that the index asks for, until `shutdown` or until the index ends.
-pub async fn run(eks: Arc<Eks>, mut ends: Ends, shutdown: CancellationToken) {
+/// `at_once` clusters are being connected to at a time.
+pub async fn run(
+    eks: Arc<Eks>,
+    at_once: usize,
+    mut ends: Ends,
+    metrics: Metrics,
+    shutdown: CancellationToken,
+) {
+    let turns = Arc::new(Turns::new(at_once));
     let mut tasks = JoinSet::new();
     let mut running: HashMap<ClusterName, (Session, CancellationToken)> = HashMap::new();
     loop {
@@ -51,6 +65,7 @@ pub async fn run(eks: Arc<Eks>, mut ends: Ends, shutdown: CancellationToken) {
             if !stays {
                 info!(cluster = %name, "disconnecting from the cluster");
                 stop.cancel();
+                metrics.forget(name.as_str());
             }
             stays
         });
@@ -66,6 +81,8 @@ pub async fn run(eks: Arc<Eks>, mut ends: Ends, shutdown: CancellationToken) {
                 eks: eks.clone(),
                 demand: ends.demand.clone(),
                 changes: ends.changes.clone(),
+                turns: turns.clone(),
+                metrics: metrics.clone(),
             };
             tasks.spawn(async move {
                 // Dropped in the middle of whatever it does: it owns nothing that outlives it.
@@ -90,11 +107,15 @@ struct Cluster {
     eks: Arc<Eks>,
     demand: channel::Receiver<Arc<Demand>>,
     changes: mpsc::Sender<Change>,
+    turns: Arc<Turns>,
+    metrics: Metrics,
 }
 
 /// How far each kind is known; it outlives a connection.
 #[derive(Debug, Default)]
 struct Positions {
+    /// Of which cluster.
+    uid: Option<String>,
     pods: Position,
     nodes: Position,
     namespaces: Position,
@@ -108,18 +129,30 @@ impl Cluster {
         let mut endpoint: Option<Endpoint> = None;
         let mut told: Option<&'static str> = None;
         loop {
+            let turn = self.turns.wait(told.is_none()).await;
             let started = Instant::now();
-            let reporter = Reporter::new(self.name.clone(), self.session.number, self.changes.clone());
+            let reporter = Reporter::new(
+                self.name.clone(),
+                self.session.number,
+                self.changes.clone(),
+                self.metrics.clone(),
+                turn,
+            );
             let attempt = self.attempt(&mut positions, &mut endpoint, &reporter);
-            let (reason, message) = match AssertUnwindSafe(attempt).catch_unwind().await {
+            let (reason, message, retry_after) = match AssertUnwindSafe(attempt).catch_unwind().await {
                 Ok(Ok(())) => return,
-                Ok(Err(error)) => (error.reason(), error.to_string()),
+                Ok(Err(error)) => {
+                    // What EKS said is kept, except where it may be out of date.
+                    endpoint = endpoint.filter(|_| !error.is_of_endpoint());
+                    (error.reason(), error.to_string(), error.retry_after())
+                }
                 Err(_) => {
                     error!(cluster = %self.name, "a defect in this program ended the cluster's connection");
                     positions = Positions::default();
-                    ("Defect", "a defect in this program ended the connection; see its log".to_owned())
+                    ("Defect", "a defect in this program ended the connection; see its log".to_owned(), None)
                 }
             };
+            self.metrics.disconnected(self.name.as_str(), reason);
             if reporter.is_live().await {
                 told = None;
                 if started.elapsed() >= STEADY {
@@ -129,8 +162,8 @@ impl Cluster {
                     continue;
                 }
             }
-            // What EKS said may be out of date.
-            endpoint = None;
+            // What others wait for is not held on to.
+            reporter.give_turn_back().await;
             if told != Some(reason) {
                 warn!(cluster = %self.name, reason, message, "the cluster cannot be watched; its entries stay as they are");
                 told = Some(reason);
@@ -138,8 +171,9 @@ impl Cluster {
             if !reporter.tell(ClusterChange::Phase(Phase::Unreachable { reason, message })).await {
                 return;
             }
-            let part = rand::rng().random_range(0.75..1.25);
-            tokio::time::sleep(pause.mul_f64(part)).await;
+            let part = rand::rng().random_range(0.0..1.0);
+            let wait = pause.mul_f64(part).max(LEAST_PAUSE);
+            tokio::time::sleep(retry_after.map_or(wait, |asked| asked + wait)).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
@@ -155,6 +189,14 @@ impl Cluster {
             None => endpoint.insert(self.eks.describe(&self.session.target).await?),
         };
         let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
+        // Before anything is told of it: another cluster's silence on our pods would be taken for their end.
+        let identity = connection.identity(&endpoint.arn).await?;
+        if positions.uid.as_ref() != Some(&identity.uid) {
+            *positions = Positions { uid: Some(identity.uid.clone()), ..Positions::default() };
+        }
+        if !reporter.tell(ClusterChange::Identified(identity)).await {
+            return Ok(());
+        }
         let demand = || self.demand.clone();
         tokio::try_join!(
             watch::run::<Namespaces>(&connection, &mut positions.namespaces, demand(), reporter),

@@ -1,10 +1,13 @@
 //! AWS: where a cluster's API server is and whom it trusts, and the token by which it knows us.
 
+mod kept;
+mod pace;
 mod token;
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use aws_config::identity::IdentityCache;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
@@ -14,12 +17,18 @@ use aws_sdk_eks::types::{Cluster, ClusterStatus};
 use data_encoding::BASE64;
 use registrar_core::api::ClusterTarget;
 use registrar_core::config::AwsConfig;
-use registrar_core::names::{AccountId, Region, RoleArn};
+use registrar_core::names::{AccountId, ExternalId, Region, RoleArn};
 use tokio::sync::Mutex;
 use tracing::info;
 
 use crate::causes;
+use kept::{Kept, NotHad};
+use pace::Pace;
 pub use token::Token;
+
+/// How soon one DescribeCluster may follow another, over all clusters: a fleet that starts or comes back stays below what
+/// AWS lets an account ask.
+const DESCRIBE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// How long the whole of one question to AWS may take, its retries by the SDK included.
 const CALL_TIME: Duration = Duration::from_secs(30);
@@ -34,6 +43,8 @@ pub struct Endpoint {
     pub url: String,
     /// The certificates of its authority, PEM.
     pub authority: Vec<u8>,
+    /// The cluster's ARN.
+    pub arn: String,
 }
 
 /// Why AWS gave no way to a cluster. Nothing is ever sent to a cluster that one of these tells of.
@@ -47,8 +58,20 @@ pub enum EksError {
     Credentials {
         /// The role, where one is to be assumed.
         role: Option<RoleArn>,
+        /// STS's error code; none where it did not answer.
+        code: Option<String>,
         /// AWS's words.
         problem: String,
+    },
+    /// The configuration's role is not one that could describe the cluster.
+    #[error(
+        "aws.assumeRoleArn is {role}, which is not of account {account}; give the registry a spec.assumeRoleArn of its own"
+    )]
+    MatchRole {
+        /// The role.
+        role: RoleArn,
+        /// What the registry says.
+        account: AccountId,
     },
     /// EKS did not describe the cluster.
     #[error("EKS did not describe cluster {cluster} in {region}: {problem}")]
@@ -66,12 +89,12 @@ pub enum EksError {
     #[error("the cluster's status in EKS is {0}, must be ACTIVE or UPDATING")]
     UseStatus(ClusterStatus),
     /// The cluster is another account's.
-    #[error("EKS says that the cluster's ARN is {arn:?}, and spec.accountId is {account}")]
+    #[error("EKS says that the cluster's ARN is {arn:?}, which by the spec begins with {expected:?}")]
     MatchAccount {
         /// What EKS says.
         arn: String,
-        /// What the registry says.
-        account: AccountId,
+        /// Partition, region and account as the registry says.
+        expected: String,
     },
     /// EKS's answer lacks something or has it in another form.
     #[error("EKS gave no usable {field}: {problem}")]
@@ -91,10 +114,17 @@ impl EksError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::AllowAccount(_) => "AccountNotAllowed",
-            Self::Credentials { .. } => "NoCredentials",
+            Self::Credentials { code, role, .. } => match (code.as_deref(), role) {
+                (Some("AccessDenied"), _) => "RoleNotAssumable",
+                (Some("Throttling" | "ThrottlingException"), _) => "AWSThrottled",
+                (_, Some(_)) => "AssumeRoleFailed",
+                (_, None) => "NoCredentials",
+            },
+            Self::MatchRole { .. } => "RoleNotOfAccount",
             Self::Describe { code, .. } => match code.as_deref() {
                 Some("ResourceNotFoundException") => "ClusterNotFound",
-                Some("AccessDeniedException" | "UnrecognizedClientException") => "AWSAccessDenied",
+                Some("AccessDeniedException") => "DescribeClusterDenied",
+                Some(code) if is_of_credentials(code) => "CredentialsRefused",
                 Some("ThrottlingException" | "TooManyRequestsException") => "AWSThrottled",
                 _ => "DescribeClusterFailed",
             },
@@ -109,20 +139,42 @@ impl EksError {
     }
 }
 
+/// Whether AWS said that it knows the credentials not, or not any more.
+fn is_of_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "ExpiredTokenException"
+            | "ExpiredToken"
+            | "InvalidClientTokenId"
+            | "InvalidSignatureException"
+            | "UnrecognizedClientException"
+    )
+}
+
 /// The registrar's access to AWS, by the SDK's own rules: its chain of credentials, its endpoint and proxy variables.
 #[derive(Debug)]
 pub struct Eks {
+    /// Its credentials are kept ones.
     base: SdkConfig,
     accounts: BTreeSet<AccountId>,
     default_role: Option<RoleArn>,
-    /// Clusters of one account share what a role gives.
-    sessions: Mutex<HashMap<(Option<RoleArn>, Region), Session>>,
+    /// Clusters share what a role gives.
+    sessions: Mutex<HashMap<SessionKey, Session>>,
+    describes: Pace,
+}
+
+/// What credentials depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct SessionKey {
+    role: Option<RoleArn>,
+    external_id: Option<ExternalId>,
+    region: Region,
 }
 
 #[derive(Debug, Clone)]
 struct Session {
     eks: aws_sdk_eks::Client,
-    credentials: SharedCredentialsProvider,
+    credentials: Kept,
 }
 
 impl Eks {
@@ -132,12 +184,21 @@ impl Eks {
         if let Some(region) = &config.region {
             loader = loader.region(aws_config::Region::new(region.to_string()));
         }
-        let base = loader.load().await;
+        let found = loader.load().await;
+        let chain = found.credentials_provider();
+        let chain = chain.unwrap_or_else(|| SharedCredentialsProvider::new(NoCredentials));
+        let base = found
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(Kept::new(chain)))
+            // What is kept here is given out as it is: renewed in one place only.
+            .identity_cache(IdentityCache::no_cache())
+            .build();
         Self {
             base,
             accounts: config.account_ids,
             default_role: config.assume_role_arn,
             sessions: Mutex::default(),
+            describes: Pace::new(DESCRIBE_INTERVAL),
         }
     }
 
@@ -159,9 +220,15 @@ impl Eks {
         if !self.accounts.is_empty() && !self.accounts.contains(&target.account) {
             return Err(EksError::AllowAccount(target.account.clone()));
         }
+        if let (None, Some(role)) = (&target.access.role, &self.default_role)
+            && role.account() != target.account.as_str()
+        {
+            return Err(EksError::MatchRole { role: role.clone(), account: target.account.clone() });
+        }
         let session = self.session(target).await;
         // On their own first, so that missing credentials are not told as EKS's failure.
         self.credentials(&session, target).await?;
+        self.describes.turn().await;
         let call = session.eks.describe_cluster().name(target.eks_name.as_str()).send();
         let failed = |code: Option<&str>, problem: String| EksError::Describe {
             cluster: target.eks_name.to_string(),
@@ -169,60 +236,78 @@ impl Eks {
             code: code.map(str::to_owned),
             problem,
         };
-        let answer = tokio::time::timeout(CALL_TIME, call)
-            .await
-            .map_err(|_| failed(None, format!("no answer within {CALL_TIME:?}")))?
-            .map_err(|error| failed(error.code(), causes::told(&error)))?;
+        let answer = match tokio::time::timeout(CALL_TIME, call).await {
+            Err(_) => return Err(failed(None, format!("no answer within {CALL_TIME:?}"))),
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                if error.code().is_some_and(is_of_credentials) {
+                    session.credentials.refused().await;
+                }
+                return Err(failed(error.code(), causes::told(&error)));
+            }
+        };
         let cluster = answer
             .cluster
             .ok_or_else(|| EksError::UseAnswer { field: "cluster", problem: "is missing".to_owned() })?;
         endpoint(&cluster, target)
     }
 
-    /// A token for the cluster's API server, good for some minutes.
-    pub async fn token(&self, target: &ClusterTarget) -> Result<Token, EksError> {
+    /// A token for the cluster's API server, good for some minutes. `refused` says that the API server took the last one
+    /// not: perhaps it is the credentials that have ended.
+    pub async fn token(&self, target: &ClusterTarget, refused: bool) -> Result<Token, EksError> {
         let session = self.session(target).await;
+        if refused {
+            session.credentials.refused().await;
+        }
         let credentials = self.credentials(&session, target).await?;
         token::presign(credentials, target)
     }
 
     fn role<'a>(&'a self, target: &'a ClusterTarget) -> Option<&'a RoleArn> {
-        target.role.as_ref().or(self.default_role.as_ref())
+        target.access.role.as_ref().or(self.default_role.as_ref())
     }
 
     async fn session(&self, target: &ClusterTarget) -> Session {
         let role = self.role(target).cloned();
         let mut sessions = self.sessions.lock().await;
-        let key = (role, target.region.clone());
+        let external_id = target.access.external_id.clone().filter(|_| role.is_some());
+        let key = SessionKey { role, external_id, region: target.region.clone() };
         if let Some(session) = sessions.get(&key) {
             return session.clone();
         }
         let region = aws_config::Region::new(target.region.to_string());
-        let mut config = aws_sdk_eks::config::Builder::from(&self.base).region(region.clone());
-        let credentials = match &key.0 {
-            None => self.base.credentials_provider(),
+        let provider = match &key.role {
+            None => {
+                let base = self.base.credentials_provider();
+                base.unwrap_or_else(|| SharedCredentialsProvider::new(NoCredentials))
+            }
             Some(role) => {
-                let provider = AssumeRoleProvider::builder(role.as_str())
+                let mut provider = AssumeRoleProvider::builder(role.as_str())
                     .configure(&self.base)
-                    .region(region)
-                    .session_name(SESSION_NAME)
-                    .build();
-                Some(SharedCredentialsProvider::new(provider.await))
+                    .region(region.clone())
+                    .session_name(SESSION_NAME);
+                if let Some(external_id) = &key.external_id {
+                    provider = provider.external_id(external_id.as_str());
+                }
+                SharedCredentialsProvider::new(provider.build().await)
             }
         };
-        let credentials = credentials.unwrap_or_else(|| SharedCredentialsProvider::new(NoCredentials));
-        config = config.credentials_provider(credentials.clone());
+        let credentials = Kept::new(provider);
+        let config = aws_sdk_eks::config::Builder::from(&self.base)
+            .region(region)
+            .identity_cache(IdentityCache::no_cache())
+            .credentials_provider(SharedCredentialsProvider::new(credentials.clone()));
         let session = Session { eks: aws_sdk_eks::Client::from_conf(config.build()), credentials };
         sessions.insert(key, session.clone());
         session
     }
 
     async fn credentials(&self, session: &Session, target: &ClusterTarget) -> Result<Credentials, EksError> {
-        let failed = |problem: String| EksError::Credentials { role: self.role(target).cloned(), problem };
-        tokio::time::timeout(CALL_TIME, session.credentials.provide_credentials())
-            .await
-            .map_err(|_| failed(format!("none within {CALL_TIME:?}")))?
-            .map_err(|error| failed(causes::told(&error)))
+        session.credentials.get().await.map_err(|NotHad { code, problem }| EksError::Credentials {
+            role: self.role(target).cloned(),
+            code,
+            problem,
+        })
     }
 }
 
@@ -244,9 +329,9 @@ impl ProvideCredentials for NoCredentials {
 fn endpoint(cluster: &Cluster, target: &ClusterTarget) -> Result<Endpoint, EksError> {
     let missing = |field| EksError::UseAnswer { field, problem: "is missing".to_owned() };
     let arn = cluster.arn().ok_or_else(|| missing("cluster.arn"))?;
-    // arn:<partition>:eks:<region>:<account>:cluster/<name>
-    if arn.split(':').nth(4) != Some(target.account.as_str()) {
-        return Err(EksError::MatchAccount { arn: arn.to_owned(), account: target.account.clone() });
+    let expected = format!("arn:{}:eks:{}:{}:", target.region.partition(), target.region, target.account);
+    if !arn.starts_with(&expected) {
+        return Err(EksError::MatchAccount { arn: arn.to_owned(), expected });
     }
     match cluster.status() {
         Some(ClusterStatus::Active | ClusterStatus::Updating) => {}
@@ -264,7 +349,7 @@ fn endpoint(cluster: &Cluster, target: &ClusterTarget) -> Result<Endpoint, EksEr
         field: "cluster.certificateAuthority.data",
         problem: format!("is not base64: {error}"),
     })?;
-    Ok(Endpoint { url: url.to_owned(), authority })
+    Ok(Endpoint { url: url.to_owned(), authority, arn: arn.to_owned() })
 }
 
 /// How long a token or session is good for, at most until `expiry`.
@@ -276,6 +361,7 @@ fn until(expiry: Option<std::time::SystemTime>, longest: Duration) -> Instant {
 #[cfg(test)]
 mod tests {
     use aws_sdk_eks::types::Certificate;
+    use registrar_core::api::ClusterAccess;
     use registrar_core::names::EksClusterName;
 
     use super::*;
@@ -285,7 +371,7 @@ mod tests {
             eks_name: EksClusterName::new("prod").unwrap(),
             region: Region::new("us-west-2").unwrap(),
             account: AccountId::new("123456789012").unwrap(),
-            role: None,
+            access: ClusterAccess::default(),
         }
     }
 
@@ -310,6 +396,7 @@ mod tests {
         let other = "arn:aws:eks:us-west-2:999999999999:cluster/prod";
         for (cluster, reason) in [
             (described().arn(other), "AccountMismatch"),
+            (described().arn("arn:aws-cn:eks:us-west-2:123456789012:cluster/prod"), "AccountMismatch"),
             (described().status(ClusterStatus::Creating), "ClusterCreating"),
             (described().status(ClusterStatus::Deleting), "ClusterDeleting"),
             (described().status(ClusterStatus::Failed), "ClusterFailed"),

@@ -1,7 +1,9 @@
 //! The registrar's metrics, in the Prometheus exposition format.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
@@ -27,6 +29,68 @@ pub struct Metrics {
     settle_seconds: Histogram,
     ready: GaugeVec,
     leading: IntGauge,
+    clusters: ClusterMetrics,
+}
+
+/// What is told of each workload cluster.
+#[derive(Debug, Clone)]
+struct ClusterMetrics {
+    phase: IntGaugeVec,
+    objects: IntGaugeVec,
+    last_event: GaugeVec,
+    bytes: IntCounterVec,
+    reconnects: IntCounterVec,
+}
+
+impl ClusterMetrics {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            phase: IntGaugeVec::new(
+                Opts::new("cluster_phase", "1 for where the cluster's connection stands, by its reason."),
+                &["cluster", "phase", "reason"],
+            )?,
+            objects: IntGaugeVec::new(
+                Opts::new("cluster_objects", "Objects known of a cluster, by kind."),
+                &["cluster", "kind"],
+            )?,
+            last_event: GaugeVec::new(
+                Opts::new(
+                    "cluster_last_event_timestamp_seconds",
+                    "When a watch last sent anything, bookmarks included; time() less this is the seconds since.",
+                ),
+                &["cluster"],
+            )?,
+            bytes: IntCounterVec::new(
+                Opts::new("cluster_watch_bytes_total", "Bytes that watches have sent, by kind."),
+                &["cluster", "kind"],
+            )?,
+            reconnects: IntCounterVec::new(
+                Opts::new("cluster_reconnects_total", "Connections that ended or never began, by reason."),
+                &["cluster", "reason"],
+            )?,
+        };
+        registry.register(Box::new(metrics.phase.clone()))?;
+        registry.register(Box::new(metrics.objects.clone()))?;
+        registry.register(Box::new(metrics.last_event.clone()))?;
+        registry.register(Box::new(metrics.bytes.clone()))?;
+        registry.register(Box::new(metrics.reconnects.clone()))?;
+        Ok(metrics)
+    }
+
+    /// What is told of one that is not watched any more goes.
+    fn forget(&self, cluster: &str) {
+        for counters in [&self.bytes, &self.reconnects] {
+            for metric in counters.collect().iter().flat_map(|family| family.get_metric()) {
+                let labels = metric.get_label().iter().map(|label| (label.name(), label.value()));
+                let labels: HashMap<&str, &str> = labels.collect();
+                if labels.get("cluster") == Some(&cluster) {
+                    // An error says that it is gone already.
+                    let _ = counters.remove(&labels);
+                }
+            }
+        }
+        let _ = self.last_event.remove(&HashMap::from([("cluster", cluster)]));
+    }
 }
 
 impl Metrics {
@@ -72,6 +136,7 @@ impl Metrics {
                 &["kind", "name"],
             )?,
             leading: IntGauge::new("leading", "Whether this replica may write to SPIRE.")?,
+            clusters: ClusterMetrics::new(&registry)?,
             registry,
             process: Registry::new(),
         };
@@ -136,11 +201,44 @@ impl Metrics {
         self.settle_seconds.observe(seconds);
     }
 
+    /// A watch of a cluster has sent something.
+    pub fn watched(&self, cluster: &str, kind: &str, bytes: usize) {
+        self.clusters.bytes.with_label_values(&[cluster, kind]).inc_by(bytes as u64);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.clusters.last_event.with_label_values(&[cluster]).set(now.as_secs_f64());
+    }
+
+    /// A connection to a cluster has ended, or none came about.
+    pub fn disconnected(&self, cluster: &str, reason: &str) {
+        self.clusters.reconnects.with_label_values(&[cluster, reason]).inc();
+    }
+
+    /// A cluster is connected to no more.
+    pub fn forget(&self, cluster: &str) {
+        self.clusters.forget(cluster);
+    }
+
     /// A report was made.
     pub fn reported(&self, report: &Report, pods: usize) {
         self.pods.set(count(pods));
         // Objects that are gone must not be shown for ever.
         self.ready.reset();
+        self.clusters.phase.reset();
+        self.clusters.objects.reset();
+        for (name, registry) in &report.registries {
+            let ready = registry.conditions.iter().find(|it| it.kind == "Ready");
+            if let Some(ready) = ready {
+                let phase = match ready.status {
+                    ConditionStatus::True => "Live",
+                    ConditionStatus::False => "NotConnected",
+                    ConditionStatus::Unknown => "Connecting",
+                };
+                self.clusters.phase.with_label_values(&[name.as_str(), phase, ready.reason]).set(1);
+            }
+            for (kind, objects) in registry.objects {
+                self.clusters.objects.with_label_values(&[name.as_str(), kind]).set(count(objects));
+            }
+        }
         let registries =
             report.registries.iter().map(|(name, it)| ("EKSClusterRegistry", name.as_str(), &it.conditions));
         let identities =
@@ -180,13 +278,21 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         metrics.spire_called("ListEntries", "OK", 0.1);
         metrics.entries(3, 1);
+        metrics.watched("east", "pods", 7);
+        metrics.disconnected("west", "ConnectionRefused");
+        metrics.watched("gone", "pods", 7);
+        metrics.disconnected("gone", "ConnectionRefused");
+        metrics.forget("gone");
         let text = String::from_utf8(metrics.text().unwrap()).unwrap();
         for expected in [
             "spire_eks_workload_registrar_entries{owner=\"ours\"} 3",
+            "spire_eks_workload_registrar_cluster_watch_bytes_total{cluster=\"east\",kind=\"pods\"} 7",
+            "spire_eks_workload_registrar_cluster_reconnects_total{cluster=\"west\",reason=\"ConnectionRefused\"} 1",
             "spire_eks_workload_registrar_build_info{version=",
             "process_resident_memory_bytes ",
         ] {
             assert!(text.contains(expected), "{expected} in {text}");
         }
+        assert!(!text.contains("gone"), "{text}");
     }
 }

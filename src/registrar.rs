@@ -94,8 +94,7 @@ pub async fn run(
         for (name, _) in &delta.clusters {
             info!(cluster = %name, "EKSClusterRegistry or its connection changed, using targeted reconciliation");
         }
-        let is_empty = delta.clusters.is_empty() && delta.identities.is_empty() && delta.pods.is_empty();
-        if is_empty && !delta.compare && delta.ready == was_ready {
+        if !delta.has_news() && delta.ready == was_ready {
             continue;
         }
         was_ready = delta.ready;

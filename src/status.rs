@@ -63,6 +63,8 @@ impl Told for EKSClusterRegistry {
         let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
         EKSClusterRegistryStatus {
             last_sync: report.last_sync.and_then(whole_seconds),
+            cluster_arn: report.identity.as_ref().map(|identity| identity.arn.clone()),
+            cluster_uid: report.identity.as_ref().map(|identity| identity.uid.clone()),
             conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
             namespaces_count: report.namespaces,
             entries_registered: report.entries,

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use registrar_core::api::Problem;
+use registrar_core::brake::Budgets;
 use registrar_core::desired::{Delta, PodKey};
 use registrar_core::entry::{EntryId, Nonce};
-use registrar_core::ledger::{Ledger, Outcome, Round, RoundLimits};
+use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
 use registrar_core::plan::{Delete, PodPlan, Write};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,10 @@ pub struct Settings {
     pub entry_id_prefix: Arc<str>,
     /// How often all entries are listed and compared.
     pub gc_interval: Duration,
+    /// How much of the plan is carried out.
+    pub mode: Mode,
+    /// How much may be deleted or given another identity before somebody has to release it.
+    pub budgets: Budgets,
 }
 
 /// What the writer is connected to.
@@ -57,7 +62,7 @@ pub async fn run(
 ) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
     let mut writer = Writer {
-        ledger: Ledger::new(&settings.entry_id_prefix),
+        ledger: Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets),
         spire,
         metrics,
         listed: None,

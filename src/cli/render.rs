@@ -51,7 +51,11 @@ fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let config = read_config(&arguments.config, arguments.expand_env)?;
     let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
-    let mut index = Index::new(Settings { domains, ignore_namespaces: config.ignore_namespaces });
+    let mut index = Index::new(Settings {
+        domains,
+        ignore_namespaces: config.ignore_namespaces,
+        guardrails: config.guardrails,
+    });
     let mut failures = Vec::new();
     let (registries, identities) = manifests(&arguments.files, &mut failures)?;
     index.apply(Change::Registries(ObjectChange::Listed(registries)));
@@ -75,7 +79,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     tell(&index, &mut failures);
     let mut rows = Vec::new();
     for (cluster, uid, desired) in index.desired() {
-        for wanted in &desired.wanted {
+        let previewed = desired.previewed.iter().map(|wanted| (wanted, true));
+        for (wanted, is_preview) in desired.wanted.iter().map(|wanted| (wanted, false)).chain(previewed) {
             // No randomness: the same files give the same output.
             let id = EntryId::make(
                 &config.entry_id_prefix,
@@ -88,6 +93,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
                 cluster,
                 pod: uid.as_str(),
                 identity: wanted.identity.as_str(),
+                is_preview,
                 entry: &wanted.entry,
             });
         }
@@ -103,6 +109,7 @@ struct Row<'a> {
     cluster: &'a ClusterName,
     pod: &'a str,
     identity: &'a str,
+    is_preview: bool,
     entry: &'a Entry,
 }
 
@@ -237,7 +244,9 @@ fn print(rows: &[Row<'_>], output: Output) -> Result<(), Usage> {
         Output::Table => {
             let cells = rows.iter().map(|row| {
                 let spiffe_id = row.entry.key.spiffe_id.to_string();
-                [row.cluster.to_string(), row.pod.to_owned(), row.identity.to_owned(), spiffe_id]
+                let preview = if row.is_preview { " (preview)" } else { "" };
+                let identity = format!("{}{preview}", row.identity);
+                [row.cluster.to_string(), row.pod.to_owned(), identity, spiffe_id]
             });
             table(&["CLUSTER", "POD UID", "IDENTITY", "SPIFFE ID"], &cells.collect::<Vec<_>>());
         }
@@ -266,7 +275,7 @@ fn row_json(row: &Row<'_>) -> Value {
     let entry = row.entry;
     let id = |id: &registrar_core::spiffe::SpiffeId| json!({"trust_domain": id.trust_domain_name(), "path": id.path()});
     let selectors = entry.key.selectors.iter().map(|it| json!({"type": it.kind(), "value": it.value()}));
-    json!({
+    let mut object = json!({
         "id": row.id.as_str(),
         "cluster": row.cluster.as_str(),
         "identity": row.identity,
@@ -280,5 +289,9 @@ fn row_json(row: &Row<'_>) -> Value {
         "downstream": entry.downstream,
         "dns_names": entry.dns_names.iter().map(|name| name.as_str()).collect::<Vec<_>>(),
         "hint": entry.hint,
-    })
+    });
+    if row.is_preview {
+        object["preview"] = true.into();
+    }
+    object
 }

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use registrar_core::config::Config;
 use registrar_core::derive::Domains;
 use registrar_core::index;
-use registrar_core::ledger::Outcome;
+use registrar_core::ledger::{Mode, Outcome};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -102,17 +102,23 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let mut holder: JoinSet<Ended> = JoinSet::new();
     let me = format!("{}_{:016x}", host_name(), rand::random::<u64>());
 
-    named(
-        &mut holder,
-        "lease",
-        leader::run(client.clone(), config.leader_election, me, leading, lease.clone()),
-    );
+    // Who only observes runs beside another that writes: it needs no lease and tells nothing on objects.
+    let observes = config.mode == Mode::Observe;
+    let mut election = config.leader_election;
+    election.leader_elect &= !observes;
+    named(&mut holder, "lease", leader::run(client.clone(), election, me, leading, lease.clone()));
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
-    named(&mut tasks, "connections to clusters", clusters::run(eks.clone(), ends, work.clone()));
+    let at_once = usize::from(config.connecting_at_once);
+    let connections = clusters::run(eks.clone(), at_once, ends, metrics.clone(), work.clone());
+    named(&mut tasks, "connections to clusters", connections);
     let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
-    let settings = index::Settings { domains, ignore_namespaces: config.ignore_namespaces };
+    let settings = index::Settings {
+        domains,
+        ignore_namespaces: config.ignore_namespaces,
+        guardrails: config.guardrails,
+    };
     let ends = registrar::Ends {
         changes: changes_in,
         deltas,
@@ -127,12 +133,18 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         "index",
         registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()),
     );
-    let settings =
-        sync::Settings { entry_id_prefix: config.entry_id_prefix, gc_interval: config.gc_interval };
+    let settings = sync::Settings {
+        entry_id_prefix: config.entry_id_prefix,
+        gc_interval: config.gc_interval,
+        mode: config.mode,
+        budgets: config.brake,
+    };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
     named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics.clone(), work.clone()));
     let ends = status::Ends { reports: reports_in, leading: leading_in };
-    named(&mut tasks, "status", status::run(client, ends, work.clone()));
+    if !observes {
+        named(&mut tasks, "status", status::run(client, ends, work.clone()));
+    }
     let served = admin::metrics(config.metrics_bind_address, metrics, work.clone());
     tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
     let served = admin::health(config.health, ready_in, work.clone());

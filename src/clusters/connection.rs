@@ -3,23 +3,33 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::header::{ACCEPT, AUTHORIZATION, USER_AGENT};
-use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http::header::{ACCEPT, AUTHORIZATION, DATE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use k8s_openapi::jiff::{Timestamp, fmt::rfc2822};
 use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use registrar_core::api::ClusterTarget;
+use registrar_core::facts::ClusterIdentity;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
+use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
 
+use super::failure::Cause;
 use crate::causes;
 use crate::eks::{Eks, EksError, Endpoint, Token};
 
+/// How long name, TCP, proxy and TLS may take together.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long the head of an answer may take.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
@@ -30,6 +40,16 @@ const PING_TIME: Duration = Duration::from_secs(5);
 const SHOWN_BYTES: usize = 200;
 /// A token that was refused is renewed at once when it is older than this, so that refusals do not become a storm.
 const LEAST_TOKEN_AGE: Duration = Duration::from_secs(10);
+/// How long the rest of an answer may take after its head.
+const BODY_TIME: Duration = Duration::from_secs(60);
+/// What an answer that is read as a whole may have: an object has 1.5 MiB in etcd at most.
+const MAX_BODY_BYTES: usize = 16 << 20;
+/// A longer wait than this is not taken from an API server.
+const LONGEST_WAIT: Duration = Duration::from_secs(300);
+/// A token is good for a quarter of an hour; clocks that differ by more than this explain why one is refused.
+const CLOCK_DIFFERENCE: i64 = 4 * 60;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why a cluster cannot be watched now.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +72,8 @@ pub enum ConnectionError {
         call: String,
         /// Why not.
         problem: String,
+        /// What it says of its cause.
+        cause: Cause,
     },
     /// No answer came in time.
     #[error("no answer to {call} within {time:?}")]
@@ -60,6 +82,20 @@ pub enum ConnectionError {
         call: String,
         /// How long it was waited for.
         time: Duration,
+    },
+    /// The answer began and did not come to its end in time.
+    #[error("the answer to {call} was not complete within {time:?}")]
+    Trickle {
+        /// What was asked.
+        call: String,
+        /// How long it was waited for.
+        time: Duration,
+    },
+    /// The answer is larger than any that is read.
+    #[error("the answer to {call} is larger than {} MiB", MAX_BODY_BYTES >> 20)]
+    Oversize {
+        /// What was asked.
+        call: String,
     },
     /// The API server refused.
     #[error("cannot {call}: the API server says {code}: {message}")]
@@ -70,6 +106,18 @@ pub enum ConnectionError {
         code: u16,
         /// The API server's words.
         message: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The API server takes no token, and its clock is not ours.
+    #[error(
+        "the API server takes no token, and this process's clock is {seconds} s {direction} the API server's"
+    )]
+    Clock {
+        /// By how much.
+        seconds: u64,
+        /// `ahead of` or `behind`.
+        direction: &'static str,
     },
     /// The API server's answer is none that Kubernetes gives.
     #[error("the answer to {call} cannot be read: {problem}")]
@@ -87,10 +135,14 @@ impl ConnectionError {
         match self {
             Self::Aws(error) => error.reason(),
             Self::Prepare { .. } => "EndpointUnusable",
-            Self::Reach { .. } => "ConnectionFailed",
+            Self::Reach { cause, .. } => cause.reason(),
             Self::Wait { .. } => "NoAnswer",
+            Self::Trickle { .. } => "AnswerTooSlow",
+            Self::Oversize { .. } => "AnswerTooLarge",
+            Self::Clock { .. } => "ClockDiffers",
             Self::Refuse { code: 401, .. } => "Unauthorized",
             Self::Refuse { code: 403, .. } => "Forbidden",
+            Self::Refuse { code: 429, .. } => "APIServerThrottled",
             Self::Refuse { .. } => "APIServerRefused",
             Self::Read { .. } => "AnswerUnreadable",
         }
@@ -98,7 +150,34 @@ impl ConnectionError {
 
     /// Whether the API server no longer knows the version that was asked from.
     pub fn is_expired(&self) -> bool {
-        matches!(self, Self::Refuse { code: 410, .. })
+        match self {
+            Self::Refuse { code: 410, .. } => true,
+            // One that was restored from a backup does not know it yet, and never will.
+            Self::Refuse { message, .. } => message.contains("Too large resource version"),
+            _ => false,
+        }
+    }
+
+    /// Whether it is this kind of object that the role may not read, and nothing else is wrong.
+    pub fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Refuse { code: 403, .. })
+    }
+
+    /// Whether another endpoint or authority than the one that is kept could explain it.
+    pub fn is_of_endpoint(&self) -> bool {
+        match self {
+            Self::Prepare { .. } => true,
+            Self::Reach { cause, .. } => cause.is_of_endpoint(),
+            _ => false,
+        }
+    }
+
+    /// How long the API server asks to be left alone.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refuse { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 }
 
@@ -113,21 +192,55 @@ pub struct Connection {
 impl Connection {
     /// Prepares the connection; it is made with the first request.
     pub fn new(eks: Arc<Eks>, target: ClusterTarget, endpoint: &Endpoint) -> Result<Self, ConnectionError> {
-        let unusable = |problem: String| ConnectionError::Prepare { url: endpoint.url.clone(), problem };
-        let url = endpoint.url.parse().map_err(|error| unusable(format!("{error}")))?;
+        let access = &target.access;
+        let address = access.endpoint.as_ref().map_or(endpoint.url.as_str(), |endpoint| endpoint.as_str());
+        let unusable = |problem: String| ConnectionError::Prepare { url: address.to_owned(), problem };
+        let url: Uri = address.parse().map_err(|error| unusable(format!("{error}")))?;
         let authority = certificates(&endpoint.authority).map_err(unusable)?;
         let mut config = Config::new(url);
         config.root_cert = Some(authority);
-        let mut tls = config.rustls_client_config().map_err(|error| unusable(error.to_string()))?;
-        // Every Kubernetes API server speaks it, and only so do all requests share one connection.
-        tls.alpn_protocols = vec![b"h2".to_vec()];
+        let tls = config.rustls_client_config().map_err(|error| unusable(error.to_string()))?;
         let mut tcp = HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIME));
         // What was sent and never acknowledged: PING finds silence of the peer, this finds silence of the network.
         tcp.set_tcp_user_timeout(Some(PING_INTERVAL + PING_TIME));
-        let https = hyper_rustls::HttpsConnector::from((tcp, Arc::new(tls)));
+        let tcp: BoxCloneSyncService<Uri, TokioIo<TcpStream>, BoxError> = match &access.proxy {
+            None => BoxCloneSyncService::new(tcp.map_err(BoxError::from)),
+            Some(proxy) => {
+                let proxy = proxy.as_str().parse().map_err(|error| unusable(format!("{error}")))?;
+                BoxCloneSyncService::new(Tunnel::new(proxy, tcp).map_err(BoxError::from))
+            }
+        };
+        // Every Kubernetes API server speaks HTTP/2, and only so do all requests share one connection.
+        let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only();
+        let https = match &access.endpoint {
+            None => https.enable_http2().wrap_connector(tcp),
+            // A private link has a name of its own, and behind it is the same server with the same certificate.
+            Some(_) => {
+                let name = endpoint.url.parse::<Uri>().ok();
+                let name =
+                    name.and_then(|url| url.host().map(|host| host.trim_matches(['[', ']']).to_owned()));
+                let name = name.and_then(|host| host.try_into().ok());
+                let name = name.ok_or_else(|| unusable(format!("{:?} has no host", endpoint.url)))?;
+                let resolver = FixedServerNameResolver::new(name);
+                https.with_server_name_resolver(resolver).enable_http2().wrap_connector(tcp)
+            }
+        };
+        let connector = tower::service_fn(move |url: Uri| {
+            let mut https = https.clone();
+            Box::pin(async move {
+                let connected = tokio::time::timeout(CONNECT_TIME, async {
+                    std::future::poll_fn(|context| https.poll_ready(context)).await?;
+                    https.call(url).await
+                });
+                connected.await.unwrap_or_else(|_| {
+                    let problem = format!("no connection with TLS within {CONNECT_TIME:?}");
+                    Err(std::io::Error::new(std::io::ErrorKind::TimedOut, problem).into())
+                })
+            })
+        });
         let service: legacy::Client<_, Body> = legacy::Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -136,9 +249,23 @@ impl Connection {
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIME)
             .http2_keep_alive_while_idle(true)
-            .build(https);
+            .build(connector);
         let service = tower::ServiceBuilder::new().layer(config.base_uri_layer()).service(service);
         Ok(Self { client: Client::new(service, "default"), eks, target, token: Mutex::default() })
+    }
+
+    /// Sends a GET and reads the answer as a whole: bounded in size and time.
+    pub async fn read(&self, call: &str, path: &str) -> Result<Bytes, ConnectionError> {
+        let answer = self.get(call, path).await?;
+        let body = Limited::new(answer.into_body(), MAX_BODY_BYTES).collect();
+        match tokio::time::timeout(BODY_TIME, body).await {
+            Err(_) => Err(ConnectionError::Trickle { call: call.to_owned(), time: BODY_TIME }),
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                Err(ConnectionError::Oversize { call: call.to_owned() })
+            }
+            Ok(Err(error)) => Err(reach(call, &*error)),
+        }
     }
 
     /// Sends a GET; the error is also what the API server says other than 200. `call` names it for people.
@@ -149,11 +276,51 @@ impl Connection {
             StatusCode::UNAUTHORIZED => self.send(call, path, true).await?,
             _ => answer,
         };
-        if answer.status().is_success() { Ok(answer) } else { Err(refusal(call, answer).await) }
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            StatusCode::UNAUTHORIZED => match clock_difference(answer.headers(), Timestamp::now()) {
+                Some(error) => Err(error),
+                None => Err(refusal(call, answer).await),
+            },
+            _ => Err(refusal(call, answer).await),
+        }
+    }
+
+    /// Asks which cluster it is that answers here; `arn` is what EKS says.
+    pub async fn identity(&self, arn: &str) -> Result<ClusterIdentity, ConnectionError> {
+        #[derive(Deserialize)]
+        struct Namespace {
+            metadata: Metadata,
+        }
+        #[derive(Deserialize)]
+        struct Metadata {
+            uid: String,
+        }
+        let call = "get namespace kube-system";
+        let body = self.read(call, "/api/v1/namespaces/kube-system").await?;
+        let read: Result<Namespace, _> = serde_json::from_slice(&body);
+        let problem = "it has no metadata.uid".to_owned();
+        let read = read.map_err(|_| ConnectionError::Read { call: call.to_owned(), problem })?;
+        Ok(ClusterIdentity { arn: arn.to_owned(), uid: read.metadata.uid })
     }
 
     async fn send(&self, call: &str, path: &str, refused: bool) -> Result<Response<Body>, ConnectionError> {
         let token = self.token(refused).await?;
+        let answer = match self.ask(call, path, &token).await? {
+            // An API server ends a connection after a refusal, or to share its load, and leaves unanswered what is on its
+            // way there: a GET may be asked again, on a new connection.
+            Err(error) if was_connected(&error) => self.ask(call, path, &token).await?,
+            answer => answer,
+        };
+        answer.map_err(|error| reach(call, &error))
+    }
+
+    async fn ask(
+        &self,
+        call: &str,
+        path: &str,
+        token: &Token,
+    ) -> Result<Result<Response<Body>, kube::Error>, ConnectionError> {
         let request = Request::get(path)
             .header(AUTHORIZATION, format!("Bearer {}", token.secret()))
             .header(ACCEPT, "application/json")
@@ -162,8 +329,7 @@ impl Connection {
             .map_err(|error| reach(call, &error))?;
         tokio::time::timeout(ANSWER_TIME, self.client.send(request))
             .await
-            .map_err(|_| ConnectionError::Wait { call: call.to_owned(), time: ANSWER_TIME })?
-            .map_err(|error| reach(call, &error))
+            .map_err(|_| ConnectionError::Wait { call: call.to_owned(), time: ANSWER_TIME })
     }
 
     async fn token(&self, refused: bool) -> Result<Token, ConnectionError> {
@@ -176,15 +342,42 @@ impl Connection {
         {
             return Ok(token.clone());
         }
-        let token = self.eks.token(&self.target).await?;
+        let token = self.eks.token(&self.target, refused).await?;
         *kept = Some((token.clone(), now));
         Ok(token)
     }
 }
 
+/// Whether it was on a connection that a request failed, not in making one.
+fn was_connected(error: &kube::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<legacy::Error>() {
+            return !error.is_connect();
+        }
+        next = error.source();
+    }
+    false
+}
+
 /// That a request never came to an answer, or the answer not to its end.
 pub(super) fn reach(call: &str, error: &(dyn std::error::Error + 'static)) -> ConnectionError {
-    ConnectionError::Reach { call: call.to_owned(), problem: causes::told(error) }
+    ConnectionError::Reach { call: call.to_owned(), problem: causes::told(error), cause: Cause::of(error) }
+}
+
+/// The API server tells its time with each answer.
+fn clock_difference(headers: &HeaderMap, now: Timestamp) -> Option<ConnectionError> {
+    let date = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
+    let seconds = now.as_second() - date.timestamp().as_second();
+    let direction = if seconds > 0 { "ahead of" } else { "behind" };
+    let seconds = seconds.unsigned_abs();
+    (seconds >= CLOCK_DIFFERENCE.unsigned_abs()).then_some(ConnectionError::Clock { seconds, direction })
+}
+
+/// As seconds, which is what API servers send.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
 }
 
 async fn refusal(call: &str, answer: Response<Body>) -> ConnectionError {
@@ -193,13 +386,15 @@ async fn refusal(call: &str, answer: Response<Body>) -> ConnectionError {
         message: String,
     }
     let code = answer.status().as_u16();
-    let body = tokio::time::timeout(ANSWER_TIME, answer.into_body().collect()).await;
+    let retry_after = retry_after(answer.headers());
+    let body = Limited::new(answer.into_body(), MAX_BODY_BYTES).collect();
+    let body = tokio::time::timeout(ANSWER_TIME, body).await;
     let body = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
     let message = match serde_json::from_slice::<Status>(&body) {
         Ok(status) => status.message,
         Err(_) => String::from_utf8_lossy(body.get(..SHOWN_BYTES).unwrap_or(&body)).into_owned(),
     };
-    ConnectionError::Refuse { call: call.to_owned(), code, message }
+    ConnectionError::Refuse { call: call.to_owned(), code, message, retry_after }
 }
 
 /// PEM certificates as DER.
@@ -211,4 +406,30 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
         return Err("the certificate authority has no certificate".to_owned());
     }
     Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn clocks_that_differ_are_told_and_waits_are_bounded() {
+        let mut headers = HeaderMap::new();
+        assert!(clock_difference(&headers, Timestamp::now()).is_none());
+        headers.insert(DATE, HeaderValue::from_static("Tue, 02 Sep 2025 08:48:28 GMT"));
+        let date: Timestamp = "2025-09-02T08:48:28Z".parse().unwrap();
+        let told = |seconds: i64| {
+            let now = Timestamp::from_second(date.as_second() + seconds).unwrap();
+            clock_difference(&headers, now).map(|error| error.to_string())
+        };
+        assert_eq!(told(60), None);
+        assert!(told(600).unwrap().ends_with("clock is 600 s ahead of the API server's"));
+        assert!(told(-600).unwrap().ends_with("clock is 600 s behind the API server's"));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+        assert_eq!(retry_after(&headers), Some(Duration::from_secs(7)));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("86400"));
+        assert_eq!(retry_after(&headers), Some(LONGEST_WAIT));
+    }
 }

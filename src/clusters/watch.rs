@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http_body_util::BodyExt;
+use rand::Rng;
 use registrar_core::facts::demand::{Demand, Source};
 use registrar_core::facts::{
     Change, ClusterChange, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Watched, trim,
@@ -21,17 +22,27 @@ use tokio_util::codec::{Decoder, LinesCodec};
 use tracing::info;
 
 use super::connection::{Connection, ConnectionError, reach};
+use super::turns::Turn;
+use crate::metrics::Metrics;
 
 /// How many objects a page of a list has.
 const PAGE_OBJECTS: u32 = 500;
-/// How long the rest of a page may take after its head.
-const PAGE_TIME: Duration = Duration::from_secs(60);
+/// How many after an answer that was too large.
+const SMALL_PAGE_OBJECTS: u32 = 10;
+/// How long a whole list may take.
+const LIST_TIME: Duration = Duration::from_secs(300);
+/// How often a list may begin anew because its snapshot is gone.
+const LIST_TRIES: u32 = 3;
+/// How long the rest of an event may take after its first byte.
+const EVENT_TIME: Duration = Duration::from_secs(30);
+/// How soon it is tried again what may not be read.
+const DENIED_PAUSE: Duration = Duration::from_secs(60);
 /// How long the API server lets a watch run; a new one goes on from the same version.
 const WATCH_SECONDS: u32 = 290;
 /// How soon after a watch the next may follow.
 const LEAST_WATCH: Duration = Duration::from_secs(1);
-/// The API server sends a bookmark each minute; a watch that is silent for longer than this is given up.
-const SILENCE: Duration = Duration::from_secs(150);
+/// A watch that goes on for longer is given up: PING says that the connection is alive, not that the watch is.
+const LONGEST_WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 /// How many kinds are watched in a cluster.
 const KINDS: usize = 3;
 /// An object has 1.5 MiB in etcd at most; a line that goes on beyond this is none.
@@ -49,6 +60,8 @@ pub trait Kind {
     const PATH: &'static str;
     /// What demand can grow; none where facts depend on none.
     const SOURCE: Option<Source>;
+    /// Whether the cluster can be of use without it.
+    const IS_OPTIONAL: bool;
     /// The facts of an object.
     fn facts(object: &Value, demand: &Demand) -> Result<Self::Facts, Malformed>;
     /// By what an object's end is told.
@@ -70,6 +83,7 @@ impl Kind for Pods {
     const NAME: &'static str = "pods";
     const PATH: &'static str = "/api/v1/pods";
     const SOURCE: Option<Source> = Some(Source::Pod);
+    const IS_OPTIONAL: bool = false;
     fn facts(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
         trim::pod(object, demand)
     }
@@ -87,6 +101,7 @@ impl Kind for Nodes {
     const NAME: &'static str = "nodes";
     const PATH: &'static str = "/api/v1/nodes";
     const SOURCE: Option<Source> = Some(Source::Node);
+    const IS_OPTIONAL: bool = true;
     fn facts(object: &Value, demand: &Demand) -> Result<NodeFacts, Malformed> {
         trim::node(object, demand)
     }
@@ -104,6 +119,7 @@ impl Kind for Namespaces {
     const NAME: &'static str = "namespaces";
     const PATH: &'static str = "/api/v1/namespaces";
     const SOURCE: Option<Source> = None;
+    const IS_OPTIONAL: bool = true;
     fn facts(object: &Value, _: &Demand) -> Result<NamespaceFacts, Malformed> {
         trim::namespace(object)
     }
@@ -134,13 +150,32 @@ pub struct Reporter {
     cluster: ClusterName,
     session: u64,
     changes: mpsc::Sender<Change>,
+    metrics: Metrics,
+    /// Given back once the cluster is live, or with the attempt.
+    turn: Mutex<Turn>,
     current: Mutex<BTreeSet<&'static str>>,
 }
 
 impl Reporter {
     /// One for each attempt.
-    pub fn new(cluster: ClusterName, session: u64, changes: mpsc::Sender<Change>) -> Self {
-        Self { cluster, session, changes, current: Mutex::default() }
+    pub fn new(
+        cluster: ClusterName,
+        session: u64,
+        changes: mpsc::Sender<Change>,
+        metrics: Metrics,
+        turn: Turn,
+    ) -> Self {
+        Self { cluster, session, changes, metrics, turn: Mutex::new(turn), current: Mutex::default() }
+    }
+
+    /// Lets another cluster connect.
+    pub async fn give_turn_back(&self) {
+        drop(self.turn.lock().await.take());
+    }
+
+    /// Counts what a watch has sent.
+    fn received(&self, kind: &'static str, bytes: usize) {
+        self.metrics.watched(self.cluster.as_str(), kind, bytes);
     }
 
     /// Tells a change; false where nobody wants it any more.
@@ -159,6 +194,8 @@ impl Reporter {
         if current.insert(kind) && current.len() == KINDS {
             info!(cluster = %self.cluster, "the cluster is connected and watched");
             self.tell(ClusterChange::Phase(Phase::Live)).await;
+            drop(current);
+            self.give_turn_back().await;
         }
     }
 }
@@ -179,7 +216,22 @@ pub async fn run<K: Kind>(
         let version = match position.version.clone() {
             Some(version) => version,
             None => {
-                let (change, version) = list::<K>(connection, &wanted).await?;
+                let listed = tokio::time::timeout(LIST_TIME, list::<K>(connection, &wanted)).await;
+                let listed = listed.unwrap_or_else(|_| {
+                    Err(ConnectionError::Trickle { call: format!("list {}", K::NAME), time: LIST_TIME })
+                });
+                let (change, version) = match listed {
+                    Err(error) if K::IS_OPTIONAL && error.is_forbidden() => {
+                        if !reporter.tell(ClusterChange::Denied(K::NAME, error.to_string())).await {
+                            return Ok(());
+                        }
+                        reporter.is_current(K::NAME).await;
+                        let part = rand::rng().random_range(0.75..1.25);
+                        tokio::time::sleep(DENIED_PAUSE.mul_f64(part)).await;
+                        continue;
+                    }
+                    listed => listed?,
+                };
                 if !reporter.tell(change).await {
                     return Ok(());
                 }
@@ -189,7 +241,18 @@ pub async fn run<K: Kind>(
             }
         };
         let opened = Instant::now();
-        match follow::<K>(connection, position, &version, &mut demand, reporter).await? {
+        let followed = follow::<K>(connection, position, &version, &mut demand, reporter).await;
+        let followed = match followed {
+            // What may not be watched any more is listed, to be told as such.
+            Err(error) if K::IS_OPTIONAL && error.is_forbidden() => Followed::Expired,
+            // What cannot be read would come again from the same version: only a list leads past it.
+            Err(error @ ConnectionError::Read { .. }) => {
+                position.version = None;
+                return Err(error);
+            }
+            followed => followed?,
+        };
+        match followed {
             // A server that ends each watch at once is not asked without pause.
             Followed::Ended => tokio::time::sleep_until(opened + LEAST_WATCH).await,
             Followed::DemandChanged => {}
@@ -224,24 +287,24 @@ async fn list<K: Kind>(
     let call = format!("list {}", K::NAME);
     let (mut items, mut malformed) = (Vec::new(), Vec::new());
     let mut next: Option<String> = None;
+    let (mut limit, mut tries) = (PAGE_OBJECTS, 1);
     loop {
-        let limit = PAGE_OBJECTS.to_string();
-        let mut query = vec![("limit", limit.as_str())];
+        let text = limit.to_string();
+        let mut query = vec![("limit", text.as_str())];
         query.extend(next.as_deref().map(|next| ("continue", next)));
         let path = with_query(K::PATH, &query);
-        let answer = match connection.get(&call, &path).await {
+        let body = match connection.read(&call, &path).await {
             // The list's snapshot is gone: what was read of it is of no use.
-            Err(error) if error.is_expired() && next.is_some() => {
-                (items, malformed, next) = (Vec::new(), Vec::new(), None);
+            Err(error) if error.is_expired() && next.is_some() && tries < LIST_TRIES => {
+                (items, malformed, next, tries) = (Vec::new(), Vec::new(), None, tries + 1);
                 continue;
             }
-            answer => answer?,
+            Err(ConnectionError::Oversize { .. }) if limit > SMALL_PAGE_OBJECTS => {
+                limit = SMALL_PAGE_OBJECTS;
+                continue;
+            }
+            body => body?,
         };
-        let body = tokio::time::timeout(PAGE_TIME, answer.into_body().collect())
-            .await
-            .map_err(|_| ConnectionError::Wait { call: call.clone(), time: PAGE_TIME })?
-            .map_err(|error| reach(&call, &error))?
-            .to_bytes();
         let page: Page<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(&call, &error))?;
         for item in page.items.unwrap_or_default() {
             match object(item).and_then(|object| K::facts(&object, demand)) {
@@ -249,7 +312,12 @@ async fn list<K: Kind>(
                 Err(problem) => malformed.push(problem),
             }
         }
+        let before = next;
         next = page.metadata.next.filter(|next| !next.is_empty());
+        if next.is_some() && next == before {
+            let problem = "a page names itself as the next".to_owned();
+            return Err(ConnectionError::Read { call, problem });
+        }
         if next.is_none() {
             let listed = Watched::Listed { items, malformed, demand: demand.clone() };
             return Ok((K::change(listed), page.metadata.resource_version));
@@ -301,17 +369,26 @@ async fn follow<K: Kind>(
     reporter.is_current(K::NAME).await;
     let mut body = answer.into_body();
     let (mut lines, mut received) = (LinesCodec::new_with_max_length(MAX_LINE_BYTES), BytesMut::new());
+    let end = Instant::now() + LONGEST_WATCH;
+    // Since when an event has begun and not ended.
+    let mut begun: Option<Instant> = None;
     loop {
+        let patience = begun.map_or(end, |begun| begun + EVENT_TIME);
         let frame = tokio::select! {
             changed = demand.changed() => match changed {
                 Ok(()) => return Ok(Followed::DemandChanged),
                 Err(_) => return Ok(Followed::Unwanted),
             },
-            frame = tokio::time::timeout(SILENCE, body.frame()) => frame,
+            frame = tokio::time::timeout_at(patience, body.frame()) => frame,
         };
-        let frame = frame.map_err(|_| ConnectionError::Wait { call: call.clone(), time: SILENCE })?;
-        let Some(frame) = frame else { return Ok(Followed::Ended) };
-        let Ok(data) = frame.map_err(|error| reach(&call, &error))?.into_data() else { continue };
+        let frame = match frame {
+            Ok(Some(frame)) => frame.map_err(|error| reach(&call, &error))?,
+            Ok(None) => return Ok(Followed::Ended),
+            Err(_) if begun.is_none() => return Ok(Followed::Ended),
+            Err(_) => return Err(ConnectionError::Trickle { call, time: EVENT_TIME }),
+        };
+        let Ok(data) = frame.into_data() else { continue };
+        reporter.received(K::NAME, data.len());
         received.extend_from_slice(&data);
         loop {
             let line = lines.decode(&mut received);
@@ -319,6 +396,7 @@ async fn follow<K: Kind>(
             let line = line
                 .map_err(|error| ConnectionError::Read { call: call.clone(), problem: error.to_string() })?;
             let Some(line) = line else { break };
+            begun = None;
             if line.trim().is_empty() {
                 continue;
             }
@@ -328,14 +406,12 @@ async fn follow<K: Kind>(
                     advance(position, &object);
                     continue;
                 }
-                ("ERROR", Ok(status)) if status.pointer("/code").and_then(Value::as_u64) == Some(410) => {
-                    return Ok(Followed::Expired);
-                }
                 ("ERROR", Ok(status)) => {
                     let code = status.pointer("/code").and_then(Value::as_u64);
                     let code = code.and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
                     let message = text(&status, "/message").to_owned();
-                    return Err(ConnectionError::Refuse { call, code, message });
+                    let error = ConnectionError::Refuse { call, code, message, retry_after: None };
+                    return if error.is_expired() { Ok(Followed::Expired) } else { Err(error) };
                 }
                 ("ADDED" | "MODIFIED", Ok(object)) => {
                     advance(position, &object);
@@ -362,6 +438,7 @@ async fn follow<K: Kind>(
                 return Ok(Followed::Unwanted);
             }
         }
+        begun = begun.or_else(|| (!received.is_empty()).then(Instant::now));
     }
 }
 
@@ -372,7 +449,11 @@ fn with_query(path: &str, query: &[(&str, &str)]) -> String {
 
 fn advance(position: &mut Position, object: &Value) {
     let version = text(object, "/metadata/resourceVersion");
-    if !version.is_empty() {
+    // One that goes back would make the next watch tell the past once more.
+    let number = |version: &str| version.parse::<u64>().ok();
+    let known = position.version.as_deref().and_then(number);
+    let is_back = known.zip(number(version)).is_some_and(|(known, version)| known > version);
+    if !version.is_empty() && !is_back {
         position.version = Some(version.to_owned());
     }
 }

@@ -6,7 +6,7 @@ mod workload_identity;
 use std::fmt;
 
 pub use eks_cluster_registry::{
-    ClusterTarget, EKSClusterRegistry, EKSClusterRegistrySpec, EKSClusterRegistryStatus,
+    ClusterAccess, ClusterTarget, EKSClusterRegistry, EKSClusterRegistrySpec, EKSClusterRegistryStatus,
 };
 use kube::{CustomResourceExt, Resource, ResourceExt};
 pub use workload_identity::{
@@ -19,9 +19,21 @@ pub const FINALIZER: &str = "eksclusterregistry.spire.spiffe.io/entries";
 /// The annotation of both kinds that asks for a full reconciliation whenever its value changes.
 pub const RECONCILE_ANNOTATION: &str = "reconcile";
 
+/// The annotation of a registry that takes another cluster in the place of the one that its status names: the uid of the
+/// other's namespace `kube-system`.
+pub const ACCEPT_CLUSTER_ANNOTATION: &str = "eksclusterregistry.spire.spiffe.io/accept-cluster";
+
 /// The value of [`RECONCILE_ANNOTATION`].
 pub fn reconcile_request<K: Resource>(object: &K) -> Option<&String> {
     object.annotations().get(RECONCILE_ANNOTATION)
+}
+
+/// The annotation of both kinds that releases what the brake holds, by the digest that the condition tells.
+pub const RELEASE_ANNOTATION: &str = "eksclusterregistry.spire.spiffe.io/release";
+
+/// The value of [`RELEASE_ANNOTATION`].
+pub fn release<K: Resource>(object: &K) -> Option<&String> {
+    object.annotations().get(RELEASE_ANNOTATION)
 }
 
 /// Whether somebody has asked for the object's deletion.

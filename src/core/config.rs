@@ -10,6 +10,9 @@ use reader::Reader;
 use regex::Regex;
 
 use crate::api::Problem;
+use crate::brake::Budgets;
+use crate::guardrails::{FederationRule, Guardrails, Pattern, Rule};
+use crate::ledger::Mode;
 use crate::names::{AccountId, Region, RoleArn};
 use crate::spiffe::{TrustDomain, trust_domain};
 
@@ -32,8 +35,16 @@ pub struct Config {
     pub sync_period: Duration,
     /// `ignoreNamespaces`, default none: regular expressions of namespaces whose pods get nothing.
     pub ignore_namespaces: Vec<Regex>,
+    /// `mode`, default `Sync`: how much of the plan is carried out.
+    pub mode: Mode,
+    /// `brake`: how much may be deleted or given another identity before somebody has to release it.
+    pub brake: Budgets,
+    /// `guardrails`: what nobody who writes our objects can take; absent: nothing is restricted.
+    pub guardrails: Guardrails,
     /// `aws`.
     pub aws: AwsConfig,
+    /// `clusters.connectingAtOnce`, default 32: how many clusters are connected to and listed at a time.
+    pub connecting_at_once: u16,
     /// `leaderElection`.
     pub leader_election: LeaderElectionConfig,
     /// `metrics.bindAddress`, default `:8080`; `0` serves none.
@@ -129,7 +140,15 @@ impl Config {
         let gc_interval = file.duration("gcInterval", Duration::from_secs(600));
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
         let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
+        let mode = file.checked("mode", "Sync", "Sync, UpsertOnly or Observe", Mode::parse);
+        let brake = file.section("brake", read_brake);
+        let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
+        let connecting_at_once = file.section("clusters", |mut clusters| {
+            let at_once = clusters.count("connectingAtOnce", 32);
+            clusters.no_more();
+            at_once
+        });
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
         let metrics_bind_address =
             file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
@@ -145,7 +164,11 @@ impl Config {
             gc_interval,
             sync_period,
             ignore_namespaces,
+            mode: mode?,
+            brake,
+            guardrails,
             aws,
+            connecting_at_once,
             leader_election,
             metrics_bind_address,
             health,
@@ -164,6 +187,61 @@ impl AwsConfig {
         aws.no_more();
         Self { region, account_ids: account_ids.into_iter().collect(), assume_role_arn }
     }
+}
+
+fn read_brake(mut section: Reader<'_>) -> Budgets {
+    let default = Budgets::default();
+    let budgets = Budgets {
+        scope_share: section.number("scopeShare", default.scope_share, 100, "a percentage from 0 to 100"),
+        scope_number: section.number("scopeNumber", default.scope_number, u64::MAX, "a number of entries"),
+        fleet_share: section.number("fleetShare", default.fleet_share, 100, "a percentage from 0 to 100"),
+        fleet_number: section.number("fleetNumber", default.fleet_number, u64::MAX, "a number of entries"),
+        window: section.duration("window", default.window),
+    };
+    section.no_more();
+    budgets
+}
+
+fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
+    const PATHS: &str = "a pattern of paths such as /ns/*/sa/**";
+    const NAMES: &str = "a pattern of identity names such as team-a.*";
+    let guardrails = Guardrails {
+        rules: section.sections("rules", |mut rule| {
+            let read = Rule {
+                accounts: rule
+                    .list("accounts", "an account id of twelve digits, in quotes", |text| {
+                        AccountId::new(text)
+                    })
+                    .into_iter()
+                    .collect(),
+                cluster_labels: rule.texts_by_key("clusterLabels"),
+                spiffe_ids: rule.optional_list("spiffeIDs", PATHS, Pattern::of_paths),
+                parent_ids: rule.optional_list("parentIDs", PATHS, Pattern::of_paths),
+                dns_names: rule.optional_list(
+                    "dnsNames",
+                    "a pattern of DNS names such as **.svc.cluster.local",
+                    Pattern::of_dns_names,
+                ),
+            };
+            rule.no_more();
+            read
+        }),
+        admin: section.optional_list("admin", NAMES, Pattern::of_names),
+        downstream: section.optional_list("downstream", NAMES, Pattern::of_names),
+        federates_with: section.sections("federatesWith", |mut rule| {
+            let read = FederationRule {
+                identities: rule.list("identities", NAMES, Pattern::of_names),
+                trust_domains: rule
+                    .list("trustDomains", "a trust domain such as partner.example", trust_domain)
+                    .into_iter()
+                    .collect(),
+            };
+            rule.no_more();
+            read
+        }),
+    };
+    section.no_more();
+    guardrails
 }
 
 impl LeaderElectionConfig {
@@ -276,6 +354,31 @@ mod tests {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
         assert_eq!(told.len(), 8, "{told:#?}");
+    }
+
+    #[test]
+    fn guardrails_are_read_and_an_absent_list_is_not_an_empty_one() {
+        let text = "trustDomain: example.org\nguardrails:\n  admin: []\n  rules:\n  - accounts: ['111111111111']\n    \
+                    clusterLabels: {env: dev}\n    spiffeIDs: [/ns/*/sa/*]\n  - dnsNames: []\n  federatesWith:\n  - identities: [web]\n    \
+                    trustDomains: [partner.example]\n";
+        let guardrails = Config::parse(text).unwrap().guardrails;
+        let rules = guardrails.rules.unwrap();
+        assert_eq!((rules[0].accounts.len(), rules[0].cluster_labels.len()), (1, 1));
+        assert_eq!(rules[0].spiffe_ids.as_ref().map(Vec::len), Some(1));
+        assert_eq!((rules[0].dns_names.as_ref(), rules[1].dns_names.as_ref().map(Vec::len)), (None, Some(0)));
+        assert_eq!((guardrails.admin, guardrails.downstream), (Some(Vec::new()), None));
+        let bad = "trustDomain: example.org\nguardrails: {rules: [{spiffeIDs: [ns, /a*], clusterLabels: {a: 1}, x: 1}], admins: []}\n";
+        let told: Vec<String> = Config::parse(bad).unwrap_err().iter().map(|it| it.field.clone()).collect();
+        for field in [
+            "guardrails.rules[0].spiffeIDs[0]",
+            "guardrails.rules[0].spiffeIDs[1]",
+            "guardrails.rules[0].clusterLabels.a",
+            "guardrails.rules[0].x",
+            "guardrails.admins",
+        ] {
+            assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
+        }
+        assert_eq!(told.len(), 5);
     }
 
     #[test]

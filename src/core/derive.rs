@@ -12,12 +12,15 @@ use crate::api::{ClusterTarget, Problem, WorkloadIdentitySpec};
 use crate::entry::{Entry, EntryKey};
 use crate::facts::demand::Demand;
 use crate::facts::{NodeFacts, PodFacts};
-use crate::names::ClusterName;
-use crate::select::Selection;
+use crate::guardrails::{Allowed, Guardrails};
+use crate::names::{ClusterName, IdentityName};
+use crate::select::{Namespaces, Selection};
 use crate::spiffe::{self, DnsName, Selector, SpiffeId, TrustDomain};
 
 /// SPIRE keeps at most so many characters of a hint (`pkg/server/api/entry.go` in SPIRE).
 const MAX_HINT_CHARACTERS: usize = 1024;
+/// The label by which EKS tells what a node is.
+const COMPUTE_TYPE: &str = "eks.amazonaws.com/compute-type";
 
 /// What of the configuration every entry depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub struct ClusterContext {
     pub target: ClusterTarget,
     /// `spec.labels`.
     pub labels: Arc<BTreeMap<String, String>>,
+    /// What its pods may be given.
+    pub allowed: Allowed,
 }
 
 /// An identity that can be derived from.
@@ -61,9 +66,14 @@ pub struct CompiledIdentity {
 }
 
 impl CompiledIdentity {
-    /// Checks and compiles a spec; the error is all problems at once, each with its field.
-    pub fn compile(spec: &WorkloadIdentitySpec, domains: &Domains) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
+    /// Checks and compiles an identity's spec; the error is all problems at once, each with its field.
+    pub fn compile(
+        name: &IdentityName,
+        spec: &WorkloadIdentitySpec,
+        domains: &Domains,
+        guardrails: &Guardrails,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = guardrails.problems_of(name, spec, &domains.trust);
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
         let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
@@ -88,6 +98,10 @@ impl CompiledIdentity {
         if characters > MAX_HINT_CHARACTERS {
             let message = format!("has {characters} characters, SPIRE keeps at most {MAX_HINT_CHARACTERS}");
             problems.push(Problem::new("InvalidSpec", "spec.hint", message));
+        }
+        if selection.as_ref().is_some_and(|it| *it.namespaces() == Namespaces::None) {
+            let message = "is absent, and so is spec.namespaceSelector: the identity selects nothing";
+            notes.push(Problem::new("NoNamespaceRule", "spec.namespace", message));
         }
         if spec.auto_populate_dns_names {
             let message =
@@ -166,7 +180,7 @@ impl CompiledIdentity {
                 dns_names.push(name);
             }
         }
-        Ok(Entry {
+        let entry = Entry {
             key: EntryKey { spiffe_id, parent_id, selectors },
             x509_svid_ttl: self.x509_svid_ttl,
             jwt_svid_ttl: self.jwt_svid_ttl,
@@ -175,7 +189,9 @@ impl CompiledIdentity {
             downstream: self.downstream,
             dns_names,
             hint: self.hint.clone(),
-        })
+        };
+        cluster.allowed.check(&entry, self.parent_id.is_none())?;
+        Ok(entry)
     }
 
     fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
@@ -201,6 +217,14 @@ fn default_parent(
     cluster: &ClusterContext,
     node: &NodeFacts,
 ) -> Result<SpiffeId, Problem> {
+    // Fargate gives each pod a machine of its own, on which no agent runs.
+    if node.labels.get(COMPUTE_TYPE).is_some_and(|kind| kind == "fargate") {
+        let message = format!(
+            "node {} is Fargate's, where no agent runs: the pod needs a parent of another kind",
+            node.name
+        );
+        return Err(Problem::new("NoAgentOnNode", "spec.parentIDTemplate", message));
+    }
     let text =
         format!("spiffe://{}/spire/agent/k8s_psat/{}/{}", domains.trust.as_str(), cluster.name, node.uid);
     spiffe::parent_id(&text, &domains.trust)

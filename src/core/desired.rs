@@ -1,6 +1,6 @@
 //! What SPIRE is to hold, as the index gives it out: entries by pod, and what a seen fact allows to end.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, KeyHash};
@@ -57,6 +57,10 @@ pub enum Hold {
     Disabled,
     /// The registry's spec cannot be used.
     InvalidRegistry,
+    /// Another cluster answers than the one that the entries are of.
+    AnotherCluster,
+    /// Another registry, which is older, names the same cluster.
+    SameCluster,
     /// An object of the cluster cannot be read, so that nobody can say what is gone.
     Unreadable,
     /// What the pod is to have cannot be derived now.
@@ -65,6 +69,14 @@ pub enum Hold {
     UnknownCluster,
     /// No identity that it could come from is known, and none was seen deleted.
     UnknownIdentity,
+    /// Its identity says `preview: true`.
+    Preview,
+    /// The configuration says `mode: UpsertOnly`.
+    UpsertOnly,
+    /// The configuration says `mode: Observe`.
+    Observe,
+    /// The brake holds it.
+    Brake,
 }
 
 impl Hold {
@@ -76,10 +88,16 @@ impl Hold {
             Self::Unreachable => "Unreachable",
             Self::Disabled => "Disabled",
             Self::InvalidRegistry => "InvalidRegistry",
+            Self::AnotherCluster => "AnotherCluster",
+            Self::SameCluster => "SameCluster",
             Self::Unreadable => "Unreadable",
             Self::NotDerived => "NotDerived",
             Self::UnknownCluster => "UnknownCluster",
             Self::UnknownIdentity => "UnknownIdentity",
+            Self::Preview => "Preview",
+            Self::UpsertOnly => "UpsertOnly",
+            Self::Observe => "Observe",
+            Self::Brake => "Brake",
         }
     }
 }
@@ -89,6 +107,8 @@ impl Hold {
 pub struct PodDesired {
     /// Its entries, each with another key.
     pub wanted: Vec<Wanted>,
+    /// Entries that identities with `preview: true` would give it.
+    pub previewed: Vec<Wanted>,
     /// Whatever else of ours it has stays, because of this.
     pub hold: Option<Hold>,
 }
@@ -112,6 +132,8 @@ pub enum ClusterStanding {
 pub enum IdentityStanding {
     /// It exists.
     Live,
+    /// It exists and is only tried: what it has stays as it is.
+    Preview,
     /// It was seen being deleted.
     Ended,
 }
@@ -123,12 +145,25 @@ pub struct Delta {
     pub ready: bool,
     /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
     pub compare: bool,
+    /// What of the brake's held plans is released, where that changed.
+    pub released: Option<Arc<BTreeSet<String>>>,
+    /// Pods whose end was watched, one by one.
+    pub ended: Vec<PodKey>,
     /// Clusters.
     pub clusters: Vec<(ClusterName, Option<ClusterStanding>)>,
     /// Identities.
     pub identities: Vec<(IdentityName, Option<IdentityStanding>)>,
     /// Pods.
     pub pods: Vec<(PodKey, Option<Arc<PodDesired>>)>,
+}
+
+impl Delta {
+    /// Whether it says anything beside whether both kinds were listed.
+    pub fn has_news(&self) -> bool {
+        let Self { ready: _, compare, released, ended, clusters, identities, pods } = self;
+        let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
+        *compare || released.is_some() || !is_silent
+    }
 }
 
 /// A fact that was seen and says that an entry has ended. A delete can only be made of one.
@@ -144,6 +179,11 @@ enum Cause {
 }
 
 impl SeenEnd {
+    /// Whether it is the pod's end, and not what somebody said of it.
+    pub fn is_pods_end(&self) -> bool {
+        self.0 == Cause::PodGone
+    }
+
     /// For logs.
     pub fn reason(&self) -> &'static str {
         match self.0 {
@@ -223,6 +263,11 @@ impl Desired {
         self.clusters.get(tag).map(|(name, _)| name)
     }
 
+    /// What is known of an identity.
+    pub fn identity(&self, name: &IdentityName) -> Option<IdentityStanding> {
+        self.identities.get(name).copied()
+    }
+
     /// Clusters whose registries were seen being deleted.
     pub fn ended_clusters(&self) -> impl Iterator<Item = (&ClusterTag, &ClusterName)> {
         let ended = self.clusters.iter().filter(|(_, (_, standing))| *standing == ClusterStanding::Ended);
@@ -261,13 +306,24 @@ impl Desired {
                 None if self.is_of(&key.pod, digest, IdentityStanding::Ended) => end(Cause::IdentityDeleted),
                 // An identity that exists does not want it: it no longer selects the pod, or has another entry in place.
                 None if self.is_of(&key.pod, digest, IdentityStanding::Live) => end(Cause::NotWanted),
+                None if self.is_of(&key.pod, digest, IdentityStanding::Preview) => Fate::Hold(Hold::Preview),
                 None => Fate::Hold(Hold::UnknownIdentity),
             },
         }
     }
 
     fn is_of(&self, pod: &PodUid, digest: &EntryDigest, standing: IdentityStanding) -> bool {
-        let identities = self.identities.iter().filter(|(_, known)| **known == standing);
-        identities.into_iter().any(|(name, _)| EntryDigest::of(name, pod, 0) == *digest)
+        self.identity_of(pod, digest, standing).is_some()
+    }
+
+    /// The identity of this standing that an entry was made for.
+    pub fn identity_of(
+        &self,
+        pod: &PodUid,
+        digest: &EntryDigest,
+        standing: IdentityStanding,
+    ) -> Option<&IdentityName> {
+        let mut identities = self.identities.iter().filter(|(_, known)| **known == standing);
+        identities.find(|(name, _)| EntryDigest::of(name, pod, 0) == *digest).map(|(name, _)| name)
     }
 }

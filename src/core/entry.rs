@@ -127,6 +127,12 @@ fn base32(bytes: &[u8], characters: usize) -> Arc<str> {
     text.into()
 }
 
+/// A digest of some texts, short enough to be typed: 13 characters (65 bits).
+pub fn short_digest(texts: impl IntoIterator<Item = String>) -> String {
+    let digest = digest_of(|fields| texts.into_iter().for_each(|text| fields.text(&text)));
+    base32(&digest, TAG_CHARACTERS).to_string()
+}
+
 /// The part of our ids that names the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterTag(Arc<str>);

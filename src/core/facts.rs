@@ -114,11 +114,24 @@ pub enum Phase {
     },
 }
 
+/// Which cluster it is that answers: not its name, which another may have had before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClusterIdentity {
+    /// Its ARN, as EKS says; another cluster can have the same later.
+    pub arn: String,
+    /// The uid of its namespace `kube-system`, which is made with the cluster.
+    pub uid: String,
+}
+
 /// What happened in one workload cluster.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClusterChange {
     /// The connection's phase.
     Phase(Phase),
+    /// Which cluster it is that answers in this session; told before anything else of it is.
+    Identified(ClusterIdentity),
+    /// Objects of this kind (in the plural) may not be read; the rest goes on.
+    Denied(&'static str, String),
     /// Pods.
     Pods(Watched<PodFacts, PodUid>),
     /// Nodes.

@@ -1,11 +1,13 @@
 //! Facts in, ordered deltas out: who wants what for which pod, settled at the cost of what changed.
 
+mod candidates;
 mod cluster;
 mod objects;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use candidates::Candidates;
 use cluster::{Cluster, Settlement};
 use objects::{Identity, Registry};
 use regex::Regex;
@@ -15,8 +17,12 @@ use crate::derive::Domains;
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
-use crate::facts::{Change, ClusterChange, Malformed, ObjectChange, Session};
-use crate::names::{ClusterName, IdentityName, NamespaceName, PodUid};
+use crate::facts::{
+    Change, ClusterChange, ClusterIdentity, Malformed, ObjectChange, PodFacts, Session, Watched,
+};
+use crate::guardrails::Guardrails;
+use crate::names::{ClusterName, IdentityName, PodUid};
+use crate::select::Namespaces;
 
 pub use cluster::Told;
 pub use objects::{IdentityView, RegistryView};
@@ -28,6 +34,8 @@ pub struct Settings {
     pub domains: Domains,
     /// Namespaces whose pods get nothing.
     pub ignore_namespaces: Vec<Regex>,
+    /// What nobody who writes our objects can take.
+    pub guardrails: Guardrails,
 }
 
 /// What came of the changes since the last time.
@@ -51,10 +59,12 @@ pub struct Index {
     identities: BTreeMap<IdentityName, Identity>,
     registries_listed: bool,
     identities_listed: bool,
-    by_namespace: BTreeMap<NamespaceName, BTreeSet<IdentityName>>,
+    candidates: Candidates,
     /// Identities that cannot be read at all, so that nobody can say which pods are theirs.
     unreadable: BTreeSet<IdentityName>,
     clusters: BTreeMap<ClusterName, Cluster>,
+    /// Which cluster each registry's entries are of. It outlives the connection, and by the registry's status the process.
+    pins: BTreeMap<ClusterName, ClusterIdentity>,
     sessions: Arc<BTreeMap<ClusterName, Session>>,
     sessions_made: u64,
     demand: Arc<Demand>,
@@ -63,6 +73,10 @@ pub struct Index {
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
     compare: bool,
+    /// Digests that objects name for the brake; looked up again whenever an object came.
+    released: Arc<BTreeSet<String>>,
+    objects_changed: bool,
+    ended: Vec<PodKey>,
 }
 
 impl Index {
@@ -74,9 +88,10 @@ impl Index {
             identities: BTreeMap::new(),
             registries_listed: false,
             identities_listed: false,
-            by_namespace: BTreeMap::new(),
+            candidates: Candidates::default(),
             unreadable: BTreeSet::new(),
             clusters: BTreeMap::new(),
+            pins: BTreeMap::new(),
             sessions: Arc::default(),
             sessions_made: 0,
             demand: Arc::default(),
@@ -85,14 +100,23 @@ impl Index {
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
             compare: false,
+            released: Arc::default(),
+            objects_changed: false,
+            ended: Vec::new(),
         }
     }
 
     /// Records one fact. Nothing is derived before [`Self::settle`].
     pub fn apply(&mut self, change: Change) {
         match change {
-            Change::Registries(change) => self.apply_registries(change),
-            Change::Identities(change) => self.apply_identities(change),
+            Change::Registries(change) => {
+                self.objects_changed = true;
+                self.apply_registries(change);
+            }
+            Change::Identities(change) => {
+                self.objects_changed = true;
+                self.apply_identities(change);
+            }
             Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
         }
     }
@@ -137,8 +161,24 @@ impl Index {
         let identities = identities.collect();
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
-        let delta = Delta { ready, compare, clusters, identities, pods };
+        let released = self.newly_released();
+        let ended = std::mem::take(&mut self.ended);
+        let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
         Settled { delta, sessions, demand, pods_settled }
+    }
+
+    fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
+        if !std::mem::take(&mut self.objects_changed) {
+            return None;
+        }
+        let registries = self.registries.values().filter_map(Registry::release);
+        let identities = self.identities.values().filter_map(Identity::release);
+        let released: BTreeSet<String> = registries.chain(identities).cloned().collect();
+        if *self.released == released {
+            return None;
+        }
+        self.released = Arc::new(released);
+        Some(self.released.clone())
     }
 
     /// The session in which a cluster's changes are taken in now.
@@ -172,7 +212,8 @@ impl Index {
     pub fn registries(&self) -> impl Iterator<Item = RegistryView<'_>> {
         self.registries.iter().filter_map(|(name, registry)| {
             let standing = self.cluster_standing(name)?;
-            registry.view(name, standing, self.clusters.get(name))
+            let (cluster, pin) = (self.clusters.get(name), self.pins.get(name));
+            registry.view(name, standing, cluster, pin, self.elder(name))
         })
     }
 
@@ -217,16 +258,21 @@ impl Index {
     }
 
     fn put_registry(&mut self, object: Result<Arc<EKSClusterRegistry>, Malformed>) -> Option<ClusterName> {
-        let registry = Registry::of(object);
+        let registry = Registry::of(object, &self.settings.guardrails);
         let name =
             self.name_of(ClusterName::new(&registry.name), &registry.name, registry.problem.as_ref())?;
         let before = self.registries.get(&name);
         let same_cluster = before.is_some_and(|before| before.same_for_pods(&registry));
         self.compare |= before.is_some_and(|before| registry.asks_anew(before));
+        if let Some(pinned) = registry.pinned() {
+            // What this process has seen itself is newer than what it or another wrote.
+            self.pins.entry(name.clone()).or_insert(pinned);
+        }
         self.registries.insert(name.clone(), registry);
         if !same_cluster {
             self.registry_changed(&name);
         }
+        self.accept(&name);
         Some(name)
     }
 
@@ -251,11 +297,65 @@ impl Index {
         }
     }
 
+    /// Takes another cluster that answers where the operator now says so: all that it told was not taken in, so it is
+    /// connected to once more.
+    fn accept(&mut self, name: &ClusterName) {
+        let Some(registry) = self.registries.get(name) else { return };
+        let Some(cluster) = self.clusters.get_mut(name).filter(|cluster| cluster.is_another()) else {
+            return;
+        };
+        if let Some(identity) = cluster.identity().filter(|identity| registry.accepts(identity)) {
+            self.pins.insert(name.clone(), identity.clone());
+            self.sessions_made += 1;
+            cluster.begin(self.sessions_made);
+            self.changed_clusters.insert(name.clone());
+        }
+    }
+
+    /// Notes which cluster answers, and whether it is the one that the entries are of.
+    fn identify(&mut self, name: &ClusterName, identity: ClusterIdentity) {
+        let Some(registry) = self.registries.get(name) else { return };
+        let pin = self.pins.get(name);
+        let is_right = pin.is_none_or(|pin| pin.uid == identity.uid) || registry.accepts(&identity);
+        self.changed_clusters.extend(self.namesakes(name));
+        if let Some(cluster) = self.clusters.get_mut(name) {
+            cluster.identify(identity.clone(), !is_right);
+        }
+        if is_right {
+            self.pins.insert(name.clone(), identity);
+        }
+        self.changed_clusters.extend(self.namesakes(name));
+    }
+
+    /// Registries of the same cluster, this one among them.
+    fn namesakes(&self, name: &ClusterName) -> Vec<ClusterName> {
+        let identity = self.clusters.get(name).and_then(Cluster::identity);
+        let same = |cluster: &&Cluster| {
+            identity.is_some_and(|it| cluster.identity().is_some_and(|other| other.uid == it.uid))
+        };
+        let names = self.clusters.iter().filter(|(_, cluster)| same(cluster)).map(|(name, _)| name.clone());
+        names.chain([name.clone()]).collect()
+    }
+
+    /// The registry that has the cluster which this one names too: the one that was made first, by name where they were
+    /// made in the same second.
+    fn elder(&self, name: &ClusterName) -> Option<&ClusterName> {
+        let identity = self.clusters.get(name)?.identity()?;
+        let age = |name: &ClusterName| self.registries.get(name).map(Registry::age);
+        let own = (age(name), name);
+        let others = self.clusters.iter().filter(|(_, cluster)| !cluster.is_another());
+        let same = others.filter(|(_, cluster)| cluster.identity().is_some_and(|it| it.uid == identity.uid));
+        same.map(|(other, _)| (age(other), other)).filter(|other| *other < own).min().map(|(_, other)| other)
+    }
+
     fn registry_changed(&mut self, name: &ClusterName) {
-        self.changed_clusters.insert(name.clone());
+        self.changed_clusters.extend(self.namesakes(name));
         let context = self.registries.get(name).and_then(Registry::wanted_context);
         match context {
             None => {
+                if self.registries.get(name).is_none_or(Registry::is_ended) {
+                    self.pins.remove(name);
+                }
                 if let Some(gone) = self.clusters.remove(name) {
                     self.dirty.extend(gone.uids().map(|uid| (name.clone(), uid.clone())));
                     gone.counted().for_each(|identity| {
@@ -281,6 +381,7 @@ impl Index {
         Some(match (registry.hold(), self.clusters.get(name)) {
             _ if registry.is_ended() => ClusterStanding::Ended,
             (Some(hold), _) => ClusterStanding::Held(hold),
+            (None, Some(_)) if self.elder(name).is_some() => ClusterStanding::Held(Hold::SameCluster),
             (None, Some(cluster)) => cluster.standing(),
             (None, None) => ClusterStanding::Held(Hold::Connecting),
         })
@@ -313,7 +414,7 @@ impl Index {
     }
 
     fn put_identity(&mut self, object: Result<Arc<WorkloadIdentity>, Malformed>) -> Option<IdentityName> {
-        let identity = Identity::of(object, &self.settings.domains);
+        let identity = Identity::of(object, &self.settings);
         let name = self.name_of(IdentityName::new(&identity.name), &identity.name, identity.malformed())?;
         self.replace_identity(&name, Some(identity));
         Some(name)
@@ -334,21 +435,19 @@ impl Index {
         }
         self.changed_identities.insert(name.clone());
         for version in [before.as_ref(), identity.as_ref()].into_iter().flatten() {
-            match version.namespace() {
-                Some(namespace) => self.touch_namespace(&namespace.clone()),
+            match version.place() {
+                Some(place) => self.touch(&place.namespaces),
                 None if version.is_unreadable() => self.touch_everything(),
                 None => {}
             }
         }
-        if let Some(namespace) = before.as_ref().and_then(Identity::namespace)
-            && let Some(names) = self.by_namespace.get_mut(namespace)
-        {
-            names.remove(name);
+        if let Some(place) = before.as_ref().and_then(Identity::place) {
+            self.candidates.remove(place);
         }
         self.unreadable.remove(name);
         let Some(mut identity) = identity else { return };
-        if let Some(namespace) = identity.namespace() {
-            self.by_namespace.entry(namespace.clone()).or_default().insert(name.clone());
+        if let Some(place) = identity.place() {
+            self.candidates.insert(place);
         } else if identity.is_unreadable() {
             self.unreadable.insert(name.clone());
         }
@@ -358,9 +457,9 @@ impl Index {
         self.identities.insert(name.clone(), identity);
     }
 
-    fn touch_namespace(&mut self, namespace: &NamespaceName) {
+    fn touch(&mut self, namespaces: &Namespaces) {
         for (name, cluster) in &self.clusters {
-            self.dirty.extend(cluster.uids_in(namespace).map(|uid| (name.clone(), uid.clone())));
+            self.dirty.extend(cluster.uids_of(namespaces).map(|uid| (name.clone(), uid.clone())));
         }
     }
 
@@ -373,7 +472,14 @@ impl Index {
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
         let cluster = self.clusters.get_mut(&name).filter(|cluster| cluster.session().number == session);
         let Some(cluster) = cluster else { return };
+        if let ClusterChange::Identified(identity) = change {
+            self.identify(&name, identity);
+            return;
+        }
         let before = cluster.standing();
+        if let ClusterChange::Pods(Watched::Gone(uid)) = &change {
+            self.ended.push(PodKey { cluster: ClusterTag::of(&name), pod: uid.clone() });
+        }
         let touched = cluster.apply(change);
         if cluster.standing() != before {
             self.changed_clusters.insert(name.clone());
@@ -384,9 +490,9 @@ impl Index {
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
         let Some(cluster) = self.clusters.get_mut(name) else { return SettledPod::Unknown };
         let identities = &self.identities;
-        let by_namespace = &self.by_namespace;
-        let candidates = |namespace: &NamespaceName| {
-            let names = by_namespace.get(namespace).into_iter().flatten();
+        let places = &self.candidates;
+        let candidates = |pod: &PodFacts| {
+            let names = places.of(&pod.namespace, &pod.labels).into_iter();
             names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
         };
         let (before, outcome) = cluster.settle(uid, &self.settings, !self.unreadable.is_empty(), candidates);
@@ -433,13 +539,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::facts::{Phase, Watched, trim};
+    use crate::api::ACCEPT_CLUSTER_ANNOTATION;
+    use crate::facts::{Phase, trim};
     use crate::spiffe::TrustDomain;
 
     fn index() -> Index {
         let domains =
             Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
-        let mut index = Index::new(Settings { domains, ignore_namespaces: Vec::new() });
+        let mut index = Index::new(Settings {
+            domains,
+            ignore_namespaces: Vec::new(),
+            guardrails: Guardrails::default(),
+        });
         index.apply(Change::Identities(ObjectChange::Listed(vec![identity(json!({}))])));
         index
     }
@@ -512,6 +623,126 @@ mod tests {
         assert_eq!(index.session(&ClusterName::new("east").unwrap()), None);
         index.apply(registry("one", true));
         assert_ne!(session(&index), first);
+    }
+
+    #[test]
+    fn another_way_to_the_same_cluster_is_another_session_that_forgets_nothing() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let first = session(&index);
+        tell(&mut index, first);
+        index.settle();
+        let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one", "region": "us-east-1",
+            "accountId": "111111111111", "enabled": true, "endpoint": "https://private.example"}});
+        let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+        index.apply(Change::Registries(ObjectChange::Applied(object)));
+        let settled = index.settle();
+        assert_ne!(session(&index), first);
+        assert_eq!(index.pod_count(), 1);
+        assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+    }
+
+    /// Who answers in the registry's session, and with one pod; the registry's standing after that.
+    fn answered(index: &mut Index, name: &str, uid: &str) -> Option<ClusterStanding> {
+        let name = ClusterName::new(name).unwrap();
+        let number = index.session(&name).unwrap().number;
+        let identity = ClusterIdentity { arn: "arn".to_owned(), uid: uid.to_owned() };
+        index.apply(Change::Cluster(name.clone(), number, ClusterChange::Identified(identity)));
+        if name.as_str() == "east" {
+            tell(index, number);
+        }
+        index.settle();
+        index.cluster_standing(&name)
+    }
+
+    fn put(index: &mut Index, object: serde_json::Value) {
+        index.apply(Change::Registries(ObjectChange::Applied(Ok(Arc::new(
+            serde_json::from_value(object).unwrap(),
+        )))));
+        index.settle();
+    }
+
+    fn object(
+        name: &str,
+        created: &str,
+        annotations: serde_json::Value,
+        status: serde_json::Value,
+    ) -> serde_json::Value {
+        json!({"metadata": {"name": name, "creationTimestamp": created, "annotations": annotations},
+            "spec": {"clusterName": "one", "region": "us-east-1", "accountId": "111111111111", "enabled": true},
+            "status": status})
+    }
+
+    const THEN: &str = "2026-01-01T00:00:00Z";
+
+    #[test]
+    fn another_cluster_in_the_place_of_the_one_that_was_is_held_until_it_is_accepted() {
+        let mut index = index();
+        let status = json!({"clusterARN": "arn", "clusterUID": "old"});
+        put(&mut index, object("east", THEN, json!({}), status.clone()));
+        let held = Some(ClusterStanding::Held(Hold::AnotherCluster));
+        assert_eq!(answered(&mut index, "east", "new"), held);
+        assert_eq!(index.pod_count(), 0, "nothing of it is taken in");
+        // One annotation for all times would be none at all.
+        put(&mut index, object("east", THEN, json!({ACCEPT_CLUSTER_ANNOTATION: "yes"}), status.clone()));
+        assert_eq!(answered(&mut index, "east", "new"), held);
+        let before = session(&index);
+        put(&mut index, object("east", THEN, json!({ACCEPT_CLUSTER_ANNOTATION: "new"}), status.clone()));
+        assert_ne!(session(&index), before, "it is listed anew");
+        assert_eq!(answered(&mut index, "east", "new"), Some(ClusterStanding::Synced { complete: true }));
+        assert_eq!(answered(&mut index, "east", "third"), held);
+    }
+
+    #[test]
+    fn of_two_registries_of_one_cluster_the_older_has_it() {
+        let mut index = index();
+        let later = "2026-01-01T00:00:01Z";
+        put(&mut index, object("east", THEN, json!({}), json!({})));
+        put(&mut index, object("a-younger", later, json!({}), json!({})));
+        let younger = Some(ClusterStanding::Held(Hold::SameCluster));
+        assert_ne!(answered(&mut index, "a-younger", "same"), younger);
+        assert_eq!(answered(&mut index, "east", "same"), Some(ClusterStanding::Synced { complete: true }));
+        assert_eq!(index.cluster_standing(&ClusterName::new("a-younger").unwrap()), younger);
+        // The older one goes: the writer is told of the younger too.
+        let mut disabled = object("east", THEN, json!({}), json!({}));
+        disabled["spec"]["enabled"] = json!(false);
+        index.apply(Change::Registries(ObjectChange::Applied(Ok(Arc::new(
+            serde_json::from_value(disabled).unwrap(),
+        )))));
+        let told = index.settle().delta.clusters;
+        assert!(
+            told.iter().any(|(name, standing)| name.as_str() == "a-younger" && *standing != younger),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn nodes_that_may_not_be_read_cost_the_pods_and_not_the_cluster() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let number = session(&index);
+        let denied = ClusterChange::Denied("nodes", "403".to_owned());
+        index.apply(Change::Cluster(ClusterName::new("east").unwrap(), number, denied));
+        let demand = Arc::new(Demand::default());
+        let pod =
+            json!({"metadata": {"name": "p", "namespace": "shop", "uid": "u"}, "spec": {"nodeName": "n"}});
+        let items = vec![trim::pod(&pod, &demand).unwrap()];
+        let pods = Watched::Listed { items, malformed: Vec::new(), demand: demand.clone() };
+        let namespaces = Watched::Listed { items: Vec::new(), malformed: Vec::new(), demand };
+        for change in [
+            ClusterChange::Pods(pods),
+            ClusterChange::Namespaces(namespaces),
+            ClusterChange::Phase(Phase::Live),
+        ] {
+            index.apply(Change::Cluster(ClusterName::new("east").unwrap(), number, change));
+        }
+        let settled = index.settle();
+        assert_eq!(settled.delta.clusters[0].1, Some(ClusterStanding::Synced { complete: true }));
+        let failure = index.failures().next().unwrap();
+        assert!(matches!(failure.told, Told::Failing(problem) if problem.reason == "NodesForbidden"));
+        tell(&mut index, number);
+        index.settle();
+        assert!(index.failures().all(|failure| *failure.told == Told::Derived));
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! The writer's book: desired beside observed, which pods are not in step, and what became of each write.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::Problem;
+use crate::brake::{Brake, Braked, Budgets, Held, Scope};
 use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::mirror::{Mirror, Observed, Row};
 use crate::names::{ClusterName, IdentityName};
-use crate::plan::{self, PlanFault, PodPlan, Write};
+use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
 
 /// The first pause after a failed write; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -44,6 +46,36 @@ pub struct Tally {
     pub pending: u64,
     /// Entries that SPIRE refused or that somebody else holds.
     pub failing: u64,
+    /// Entries that an identity with `preview: true` would create.
+    pub would_create: u64,
+    /// Entries that it would update.
+    pub would_update: u64,
+    /// Entries that it would delete.
+    pub would_delete: u64,
+}
+
+/// How much of the plan is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// All of it.
+    #[default]
+    Sync,
+    /// No deletes: they are told.
+    UpsertOnly,
+    /// Nothing: what would be written is told.
+    Observe,
+}
+
+impl Mode {
+    /// As the configuration file has it.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        match text {
+            "Sync" => Ok(Self::Sync),
+            "UpsertOnly" => Ok(Self::UpsertOnly),
+            "Observe" => Ok(Self::Observe),
+            _ => Err("there is no such mode"),
+        }
+    }
 }
 
 /// What the writer knows, for the report.
@@ -65,6 +97,12 @@ pub struct Outcome {
     pub held: BTreeMap<Hold, u64>,
     /// Entries of others.
     pub foreign: u64,
+    /// Plans that the brake holds for an identity's budget.
+    pub braked_identities: BTreeMap<IdentityName, Held>,
+    /// Plans that the brake holds for a cluster's budget.
+    pub braked_clusters: BTreeMap<ClusterName, Held>,
+    /// The plan that the brake holds for the budget of everything.
+    pub braked_fleet: Option<Held>,
     /// Identities that were seen being deleted and have no entry left.
     pub released_identities: BTreeSet<IdentityName>,
     /// Registries that were seen being deleted and have no entry left.
@@ -78,6 +116,7 @@ struct PodState {
     pending: Vec<IdentityName>,
     failing: Vec<(IdentityName, Problem)>,
     holds: Vec<Hold>,
+    previews: Vec<(IdentityName, Would)>,
 }
 
 #[derive(Debug)]
@@ -91,6 +130,12 @@ struct Failure {
 #[derive(Debug)]
 pub struct Ledger {
     prefix: String,
+    mode: Mode,
+    brake: Brake,
+    /// Digests of held plans that somebody released.
+    released: Arc<BTreeSet<String>>,
+    /// Pods whose end was watched and that may still have entries.
+    ended: HashSet<PodKey>,
     desired: Desired,
     mirror: Mirror,
     listed: bool,
@@ -115,9 +160,13 @@ pub struct Ledger {
 
 impl Ledger {
     /// An empty book; ids that begin with this prefix and parse are ours.
-    pub fn new(prefix: &str) -> Self {
+    pub fn new(prefix: &str, mode: Mode, budgets: Budgets) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            mode,
+            brake: Brake::new(budgets),
+            released: Arc::default(),
+            ended: HashSet::new(),
             desired: Desired::default(),
             mirror: Mirror::new(prefix),
             listed: false,
@@ -139,12 +188,30 @@ impl Ledger {
     /// Takes in what the index gives out.
     pub fn apply(&mut self, delta: &Delta) {
         let was_ready = self.desired.is_ready();
+        if let Some(released) = &delta.released {
+            self.released = released.clone();
+            self.brake.reopen();
+        }
+        let still_there = |pod: &&PodKey| self.mirror.of_pod(pod).next().is_some();
+        self.ended.extend(delta.ended.iter().filter(still_there).cloned());
         for (key, pod) in &delta.pods {
             self.failures.remove(key);
+            if pod.is_some() {
+                self.ended.remove(key);
+            }
             let is_new = pod.is_some() && self.desired.pod(key).is_none();
             let queue = if is_new && self.listed { &mut self.fresh } else { &mut self.stale };
             queue.insert(key.clone());
         }
+        // What such an identity no longer wants is not among the changed pods: it did not want it before either.
+        let is_preview = |standing: Option<IdentityStanding>| standing == Some(IdentityStanding::Preview);
+        let turned = delta
+            .identities
+            .iter()
+            .filter(|(name, standing)| is_preview(self.desired.identity(name)) != is_preview(*standing));
+        let turned: BTreeSet<PodKey> =
+            turned.flat_map(|(name, _)| self.mirror.pods_with(name)).cloned().collect();
+        self.stale.extend(turned);
         self.desired.apply(delta);
         for (name, _) in &delta.clusters {
             self.touch_cluster(&ClusterTag::of(name));
@@ -152,7 +219,7 @@ impl Ledger {
         for (name, standing) in &delta.identities {
             match standing {
                 // Pods whose entries were nobody's may now be somebody's.
-                Some(IdentityStanding::Live) => {
+                Some(IdentityStanding::Live | IdentityStanding::Preview) => {
                     self.ending.remove(name);
                     self.stale.extend(self.orphans.iter().cloned());
                 }
@@ -198,10 +265,8 @@ impl Ledger {
     /// Whether a round at this time would look at any pod.
     pub fn has_work(&self, now: Instant) -> bool {
         let ready = self.listed && self.desired.is_ready();
-        ready
-            && !(self.fresh.is_empty()
-                && self.stale.is_empty()
-                && !self.failures.values().any(|it| it.due <= now))
+        let is_queued = !self.fresh.is_empty() || !self.stale.is_empty() || self.brake.is_open();
+        ready && (is_queued || self.failures.values().any(|it| it.due <= now))
     }
 
     /// When the next failed pod is to be tried again.
@@ -230,7 +295,7 @@ impl Ledger {
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
                 continue;
             }
-            let plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
+            let mut plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
                 EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
             });
             if let Err(fault) = plan::check(&plan, &self.desired, &self.mirror, &self.prefix) {
@@ -239,8 +304,13 @@ impl Ledger {
                 round.faults.push((pod, fault));
                 continue;
             }
+            if self.mode != Mode::Sync {
+                let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
+                plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, hold)));
+            }
+            self.brake_plan(&mut plan);
             self.note(&plan);
-            if plan.is_empty() {
+            if plan.is_empty() || self.mode == Mode::Observe {
                 self.failures.remove(&pod);
             } else {
                 writes += plan.creates.len() + plan.deletes.len();
@@ -248,7 +318,56 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
+        if self.brake.is_open() && self.fresh.is_empty() && self.stale.is_empty() {
+            self.decide(now);
+        }
         round
+    }
+
+    /// Takes out of a plan what has to wait for the brake.
+    fn brake_plan(&mut self, plan: &mut PodPlan) {
+        let (desired, mirror) = (&self.desired, &self.mirror);
+        let row = |id: &EntryId| mirror.row(id);
+        let changes_key = |write: &&Write| row(&write.id).is_some_and(|row| row.key != write.wanted.key);
+        let updates = plan.updates.iter().filter(changes_key).map(|write| Braked {
+            id: write.id.clone(),
+            becomes: Some(write.wanted.content),
+            identity: Some(write.wanted.identity.clone()),
+        });
+        // A pod whose end was watched is one pod, and nobody's mistake.
+        let was_watched = self.ended.contains(&plan.pod);
+        let counts = |delete: &&Delete| !(was_watched && delete.end.is_pods_end());
+        let deletes = plan.deletes.iter().filter(counts).map(|delete| {
+            let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
+            let of = |standing| digest.and_then(|it| desired.identity_of(&plan.pod.pod, it, standing));
+            let identity = of(IdentityStanding::Live).or_else(|| of(IdentityStanding::Ended));
+            Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
+        });
+        let braked: Vec<Braked> = updates.chain(deletes).collect();
+        if was_watched && plan.deletes.is_empty() {
+            self.ended.remove(&plan.pod);
+        }
+        if self.brake.admit(&plan.pod, braked) {
+            return;
+        }
+        let (waiting, rest): (Vec<Write>, Vec<Write>) =
+            std::mem::take(&mut plan.updates).into_iter().partition(|write| changes_key(&write));
+        plan.updates = rest;
+        plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
+        // All of them: whoever does not get what it is to have keeps what it has.
+        plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, Hold::Brake)));
+    }
+
+    /// Lets the brake decide over all that waits, once nothing else is left to be planned.
+    fn decide(&mut self, now: Instant) {
+        let mirror = &self.mirror;
+        let size = |scope: &Scope| match scope {
+            Scope::Fleet => mirror.counts().0 as u64,
+            Scope::Cluster(tag) => mirror.pods_of(tag).map(|pod| mirror.of_pod(pod).count() as u64).sum(),
+            Scope::Identity(name) => mirror.pods_with(name).count() as u64,
+        };
+        let go_on = self.brake.decide(now, &self.released, size);
+        self.stale.extend(go_on);
     }
 
     /// Notes that an entry stands in SPIRE as wanted.
@@ -325,7 +444,23 @@ impl Ledger {
         let ended = self.desired.ended_clusters().filter(|(tag, _)| self.listed && is_free(tag));
         let released = self.ending.iter().filter(|(_, pods)| self.listed && pods.is_empty());
         let first = |pods: &BTreeMap<PodKey, Problem>| pods.values().next().cloned();
+        let (mut braked_identities, mut braked_clusters, mut braked_fleet) = Default::default();
+        for held in self.brake.held() {
+            match &held.scope {
+                Scope::Fleet => braked_fleet = Some(held.clone()),
+                Scope::Cluster(tag) => {
+                    let name = self.desired.cluster_name(tag).cloned();
+                    BTreeMap::extend(&mut braked_clusters, name.map(|name| (name, held.clone())));
+                }
+                Scope::Identity(name) => {
+                    BTreeMap::insert(&mut braked_identities, name.clone(), held.clone());
+                }
+            }
+        }
         Outcome {
+            braked_identities,
+            braked_clusters,
+            braked_fleet,
             listed: self.listed,
             listed_at: self.listed_at,
             unavailable,
@@ -380,6 +515,7 @@ impl Ledger {
             state.failing.push((identity.clone(), Problem::new("Conflict", "(entry)", message)));
         }
         state.holds.extend(plan.holds.iter().map(|(_, hold)| *hold));
+        state.previews.clone_from(&plan.previews);
         let is_orphan =
             state.holds.iter().any(|it| matches!(it, Hold::UnknownIdentity | Hold::UnknownCluster));
         set(&mut self.orphans, &plan.pod, is_orphan);
@@ -419,6 +555,15 @@ impl Ledger {
         for (name, _) in &state.failing {
             step(&mut self.identities.entry(name.clone()).or_default().failing);
             step(&mut cluster.failing);
+        }
+        for (name, would) in &state.previews {
+            let tally = self.identities.entry(name.clone()).or_default();
+            match would {
+                Would::Create => step(&mut tally.would_create),
+                Would::Update => step(&mut tally.would_update),
+                Would::Delete => step(&mut tally.would_delete),
+                Would::Keep => step(&mut tally.in_place),
+            }
         }
         for hold in &state.holds {
             step(self.held.entry(*hold).or_default());

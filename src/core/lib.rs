@@ -1,16 +1,19 @@
 //! The pure part of the registrar.
 
 pub mod api;
+pub mod brake;
 pub mod config;
 pub mod derive;
 pub mod desired;
 pub mod entry;
 pub mod facts;
+pub mod guardrails;
 pub mod index;
 pub mod ledger;
 pub mod mirror;
 pub mod names;
 pub mod plan;
+pub mod reasons;
 pub mod report;
 pub mod select;
 #[cfg(test)]

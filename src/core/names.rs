@@ -116,6 +116,42 @@ name!(
     /// The ARN of an IAM role.
     RoleArn, "IAM role ARN", role_arn
 );
+name!(
+    /// What a role's trust policy asks for beside the caller (`sts:ExternalId`). No secret by AWS's own word, but a value
+    /// that only the two parties need to know.
+    ExternalId, "external id", external_id
+);
+name!(
+    /// The address of an API server: `https://host` or `https://host:port`.
+    HttpsUrl, "address", https_url
+);
+name!(
+    /// An HTTP proxy: `http://host` or `http://host:port`. It holds no credentials: objects are no place for them.
+    ProxyUrl, "proxy", proxy_url
+);
+
+impl RoleArn {
+    /// The account that the role is of: twelve digits.
+    pub fn account(&self) -> &str {
+        self.as_str().split(':').nth(4).unwrap_or_default()
+    }
+
+    /// `aws`, `aws-cn` or `aws-us-gov`.
+    pub fn partition(&self) -> &str {
+        self.as_str().split(':').nth(1).unwrap_or_default()
+    }
+}
+
+impl Region {
+    /// The partition that the region is of, as it stands in ARNs.
+    pub fn partition(&self) -> &'static str {
+        match self.as_str().split('-').collect::<Vec<_>>().as_slice() {
+            ["cn", ..] => "aws-cn",
+            [_, "gov", ..] => "aws-us-gov",
+            _ => "aws",
+        }
+    }
+}
 
 /// RFC 1123 subdomain, as `IsDNS1123Subdomain` in k8s.io/apimachinery/pkg/util/validation has it.
 fn dns_subdomain(value: &str) -> Result<(), &'static str> {
@@ -192,9 +228,71 @@ fn role_arn(value: &str) -> Result<(), &'static str> {
     if fits { Ok(()) } else { Err(RULE) }
 }
 
+/// The pattern of `ExternalId` in the STS API reference (AssumeRole).
+fn external_id(value: &str) -> Result<(), &'static str> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&b);
+    let right = (2..=1224).contains(&value.len()) && value.bytes().all(fits);
+    if right { Ok(()) } else { Err("2 to 1224 of A-Z, a-z, 0-9 and _+=,.@:/-") }
+}
+
+fn https_url(value: &str) -> Result<(), &'static str> {
+    if is_origin(value, "https://") { Ok(()) } else { Err("https://<host> or https://<host>:<port>") }
+}
+
+fn proxy_url(value: &str) -> Result<(), &'static str> {
+    const RULE: &str = "http://<host> or http://<host>:<port>, without user and password";
+    if is_origin(value, "http://") { Ok(()) } else { Err(RULE) }
+}
+
+/// Scheme, host and perhaps a port: no user, no path, no query.
+fn is_origin(value: &str, scheme: &str) -> bool {
+    let Some(rest) = value.strip_prefix(scheme) else { return false };
+    let rest = rest.strip_suffix('/').unwrap_or(rest);
+    let (host, port) = match rest.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (rest, None),
+    };
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let host_fits = match inner {
+        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let fits = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'.';
+            (1..=253).contains(&host.len()) && host.bytes().all(fits)
+        }
+    };
+    host_fits && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_origins_and_proxies_hold_no_password() {
+        for good in ["https://a.example", "https://a.example:8443/", "https://[::1]:443", "https://10.0.0.1"]
+        {
+            assert!(HttpsUrl::new(good).is_ok(), "{good}");
+        }
+        for bad in
+            ["http://a", "https://", "https://a/path", "https://u:p@a", "https://a:0", "https://a:x", "a"]
+        {
+            assert!(HttpsUrl::new(bad).is_err(), "{bad}");
+        }
+        assert!(ProxyUrl::new("http://proxy.example:3128").is_ok());
+        assert!(ProxyUrl::new("http://user:password@proxy.example:3128").is_err());
+    }
+
+    #[test]
+    fn a_role_and_a_region_tell_account_and_partition() {
+        let role = RoleArn::new("arn:aws-us-gov:iam::333333333333:role/a/b").unwrap();
+        assert_eq!((role.account(), role.partition()), ("333333333333", "aws-us-gov"));
+        for (region, partition) in
+            [("us-gov-west-1", "aws-us-gov"), ("cn-north-1", "aws-cn"), ("eu-west-1", "aws")]
+        {
+            assert_eq!(Region::new(region).unwrap().partition(), partition);
+        }
+        assert!(ExternalId::new("a:b/c-1").is_ok() && ExternalId::new("a").is_err());
+    }
 
     #[test]
     fn names_are_checked_with_the_rule_in_the_error() {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::desired::{Desired, Fate, Hold, PodKey, SeenEnd, Wanted};
+use crate::desired::{Desired, Fate, Hold, IdentityStanding, PodKey, SeenEnd, Wanted};
 use crate::entry::{EntryDigest, EntryId};
 use crate::mirror::{Mirror, Row};
 use crate::names::IdentityName;
@@ -44,8 +44,23 @@ pub struct PodPlan {
     pub conflicts: Vec<(IdentityName, EntryId)>,
     /// Entries that stay although the pod is not to have them.
     pub holds: Vec<(EntryId, Hold)>,
+    /// What identities with `preview: true` would do.
+    pub previews: Vec<(IdentityName, Would)>,
     /// The plan depends on an entry that is not ours: one that serves the pod as it is, or one in conflict.
     pub leans_on_others: bool,
+}
+
+/// What an identity with `preview: true` would do with one entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Would {
+    /// Create it.
+    Create,
+    /// Update it in place.
+    Update,
+    /// Delete it.
+    Delete,
+    /// Nothing: it is in place.
+    Keep,
 }
 
 impl PodPlan {
@@ -71,6 +86,7 @@ pub fn plan(
         waiting: Vec::new(),
         conflicts: Vec::new(),
         holds: Vec::new(),
+        previews: Vec::new(),
         leans_on_others: false,
     };
     let synced = desired.is_synced(&pod.cluster);
@@ -121,14 +137,51 @@ pub fn plan(
             None => plan.creates.push(Write { id: make_id(&want.digest), wanted: want.clone() }),
         }
     }
+    let mut frozen = BTreeMap::new();
     for (id, row) in free {
         let Some(place) = &row.place else { continue };
         match desired.fate(pod, &place.digest) {
             Fate::End(end) => plan.deletes.push(Delete { id: id.clone(), end }),
-            Fate::Hold(hold) => plan.holds.push((id.clone(), hold)),
+            Fate::Hold(hold) => {
+                plan.holds.push((id.clone(), hold));
+                if hold == Hold::Preview {
+                    frozen.insert(id, row);
+                }
+            }
         }
     }
+    let previewed = desired.pod(pod).map(|pod| pod.previewed.as_slice()).unwrap_or_default();
+    plan.previews = previews(pod, desired, previewed, frozen);
     plan
+}
+
+/// What would become of frozen entries and of those that their identities would give the pod.
+fn previews(
+    pod: &PodKey,
+    desired: &Desired,
+    previewed: &[Wanted],
+    mut frozen: BTreeMap<&EntryId, &Row>,
+) -> Vec<(IdentityName, Would)> {
+    let mut previews = Vec::new();
+    for want in previewed {
+        let same_digest = |row: &Row| row.place.as_ref().is_some_and(|place| place.digest == want.digest);
+        let by_key = frozen.iter().find(|(_, row)| row.key == want.key);
+        let found = by_key.or_else(|| frozen.iter().find(|(_, row)| same_digest(row)));
+        let would = match found.map(|(id, row)| (*id, row.content)) {
+            None => Would::Create,
+            Some((id, content)) => {
+                frozen.remove(id);
+                if content == Some(want.content) { Would::Keep } else { Would::Update }
+            }
+        };
+        previews.push((want.identity.clone(), would));
+    }
+    let left = frozen
+        .values()
+        .filter_map(|row| row.place.as_ref())
+        .filter_map(|place| desired.identity_of(&pod.pod, &place.digest, IdentityStanding::Preview).cloned());
+    previews.extend(left.map(|identity| (identity, Would::Delete)));
+    previews
 }
 
 /// A plan that breaks a rule; it is not carried out.

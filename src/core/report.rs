@@ -6,12 +6,16 @@ use std::sync::Arc;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told};
-use crate::desired::{ClusterStanding, IdentityStanding};
-use crate::facts::Phase;
+use crate::api::{
+    ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentityStats, told,
+};
+use crate::brake::Held;
+use crate::desired::{ClusterStanding, Hold, IdentityStanding};
+use crate::facts::{ClusterIdentity, Phase};
 use crate::index::{IdentityView, Index, RegistryView};
 use crate::ledger::{Outcome, Tally};
 use crate::names::{ClusterName, IdentityName};
+use crate::reasons::{self, Stage};
 
 /// A condition's `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,10 @@ pub struct RegistryReport {
     pub object: Arc<EKSClusterRegistry>,
     /// Conditions in their order.
     pub conditions: Vec<ConditionReport>,
+    /// `clusterARN`, `clusterUID`.
+    pub identity: Option<ClusterIdentity>,
+    /// Number of objects known, by kind.
+    pub objects: [(&'static str, usize); 3],
     /// `namespacesCount`.
     pub namespaces: u64,
     /// `entriesRegistered`.
@@ -113,7 +121,19 @@ fn registry(
     let is_synced = matches!(view.standing, ClusterStanding::Synced { .. });
     let mut report = RegistryReport {
         object: view.object.clone(),
-        conditions: vec![valid(view.problems, &[]), connected(view), objects_readable(view)],
+        conditions: [
+            valid(view.problems, &[]),
+            connected(view),
+            credentials_valid(view),
+            reachable(view),
+            synced(view, tally, outcome),
+            objects_readable(view),
+        ]
+        .into_iter()
+        .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
+        .collect(),
+        identity: view.identity.cloned(),
+        objects: [("pods", view.pods), ("nodes", view.nodes), ("namespaces", view.namespaces)],
         namespaces: view.namespaces as u64,
         entries: tally.in_place,
         last_sync: None,
@@ -148,13 +168,19 @@ fn identity(
     let ready = in_step(view, tally, outcome);
     let mut report = IdentityReport {
         object: view.object.clone(),
-        conditions: vec![valid(view.problems, view.notes), ready.clone()],
+        conditions: [valid(view.problems, view.notes), ready.clone()]
+            .into_iter()
+            .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
+            .collect(),
         stats: WorkloadIdentityStats {
             clusters_targeted: view.clusters_targeted as u64,
             namespaces_found: view.namespaces_found as u64,
             pods_selected: view.pods_selected,
             entries_registered: tally.in_place,
             entry_failures: view.failing + tally.failing,
+            would_create: tally.would_create,
+            would_update: tally.would_update,
+            would_delete: tally.would_delete,
         },
         last_reconciliation: None,
         finalizer: if outcome.released_identities.contains(view.name) {
@@ -219,11 +245,23 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
             (ConditionStatus::False, hold.reason(), message.to_owned())
         }
         (ClusterStanding::Synced { .. }, _) => {
-            let message = format!("{} pods in {} namespaces are watched.", view.pods, view.namespaces);
-            (ConditionStatus::True, "Connected", message)
+            let (pods, namespaces) =
+                (counted(view.pods as u64, "pod"), counted(view.namespaces as u64, "namespace"));
+            let message = format!("Watching {pods} in {namespaces}.");
+            match view.denied.first() {
+                None => (ConditionStatus::True, "Connected", message),
+                Some((kind, why)) => {
+                    let next = reasons::next_step("PartialPermissions");
+                    let message = format!("{message} But {kind} may not be read: {why}. {next}");
+                    (ConditionStatus::True, "PartialPermissions", message)
+                }
+            }
         }
         (_, Some(Phase::Unreachable { reason, message })) => {
-            (ConditionStatus::False, *reason, format!("{message}; its entries stay as they are."))
+            (ConditionStatus::False, *reason, told_unreachable(reason, message))
+        }
+        (ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster), _) => {
+            (ConditionStatus::False, held_reason(view), held_message(view))
         }
         _ => (
             ConditionStatus::Unknown,
@@ -234,6 +272,112 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
     condition("Ready", status, reason, message)
 }
 
+/// What a failure is told as, with the next step and what does not happen.
+fn told_unreachable(reason: &str, message: &str) -> String {
+    match reasons::next_step(reason) {
+        "" => format!("{message}; its entries stay as they are."),
+        next => format!("{message}. {next} Until then its entries stay as they are."),
+    }
+}
+
+fn held_reason(view: &RegistryView<'_>) -> &'static str {
+    match view.standing {
+        ClusterStanding::Held(hold) => hold.reason(),
+        _ => "Held",
+    }
+}
+
+fn held_message(view: &RegistryView<'_>) -> String {
+    let who = |identity: Option<&ClusterIdentity>| {
+        identity.map_or_else(|| "unknown".to_owned(), |it| format!("{} with kube-system {}", it.arn, it.uid))
+    };
+    match (view.another, view.elder) {
+        (Some(another), _) => format!(
+            "The entries are of {}, and what answers now is {}. Nothing of it is taken in and the entries stay as they \
+             are, until `kubectl annotate eksclusterregistry {} {ACCEPT_CLUSTER_ANNOTATION}={} --overwrite` says that it \
+             takes the other's place.",
+            who(view.identity),
+            who(Some(another)),
+            view.name,
+            another.uid,
+        ),
+        (None, Some(elder)) => format!(
+            "Registry {elder}, which is older, names the same cluster: this one does nothing and its entries stay as they \
+             are. Delete one of the two."
+        ),
+        (None, None) => "The cluster is held; its entries stay as they are.".to_owned(),
+    }
+}
+
+fn credentials_valid(view: &RegistryView<'_>) -> ConditionReport {
+    let condition = |status, reason, message: String| condition("CredentialsValid", status, reason, message);
+    match view.phase {
+        Some(Phase::Unreachable { reason, message }) => match reasons::stage(reason) {
+            Stage::Credentials => {
+                condition(ConditionStatus::False, reason, told_unreachable(reason, message))
+            }
+            Stage::Unknown => condition(ConditionStatus::Unknown, reason, message.clone()),
+            Stage::Cluster => {
+                condition(ConditionStatus::True, "Valid", "AWS takes the credentials.".to_owned())
+            }
+        },
+        Some(Phase::Live) => {
+            condition(ConditionStatus::True, "Valid", "AWS and the API server take them.".to_owned())
+        }
+        Some(Phase::Connecting) => condition(ConditionStatus::Unknown, "Connecting", String::new()),
+        None => condition(ConditionStatus::Unknown, "NotWatched", String::new()),
+    }
+}
+
+fn reachable(view: &RegistryView<'_>) -> ConditionReport {
+    let condition = |status, reason, message: String| condition("ClusterReachable", status, reason, message);
+    match view.phase {
+        Some(Phase::Unreachable { reason, message }) => match reasons::stage(reason) {
+            Stage::Cluster => condition(ConditionStatus::False, reason, told_unreachable(reason, message)),
+            Stage::Credentials | Stage::Unknown => {
+                condition(ConditionStatus::Unknown, "CredentialsFirst", "See CredentialsValid.".to_owned())
+            }
+        },
+        Some(Phase::Live) => {
+            condition(ConditionStatus::True, "Reachable", "The API server answers.".to_owned())
+        }
+        Some(Phase::Connecting) => condition(ConditionStatus::Unknown, "Connecting", String::new()),
+        None => condition(ConditionStatus::Unknown, "NotWatched", String::new()),
+    }
+}
+
+fn synced(view: &RegistryView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
+    let condition = |status, reason, message: String| condition("Synced", status, reason, message);
+    match view.standing {
+        ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster) => {
+            condition(ConditionStatus::False, held_reason(view), held_message(view))
+        }
+        ClusterStanding::Held(hold) => condition(
+            ConditionStatus::False,
+            hold.reason(),
+            "The cluster is not watched now: see Ready. Its entries stay as they are.".to_owned(),
+        ),
+        ClusterStanding::Ended => condition(ConditionStatus::False, "Deleting", "Its entries go.".to_owned()),
+        ClusterStanding::Synced { .. } if !outcome.listed => condition(
+            ConditionStatus::Unknown,
+            "Listing",
+            "SPIRE's entries have not been listed yet.".to_owned(),
+        ),
+        ClusterStanding::Synced { .. } if tally.failing > 0 => condition(
+            ConditionStatus::False,
+            "EntriesFailing",
+            format!("{} entries are not in place: see the identities.", tally.failing),
+        ),
+        ClusterStanding::Synced { .. } if tally.pending > 0 => {
+            let message = format!("{} entries are still to be written.", tally.pending);
+            condition(ConditionStatus::Unknown, "Writing", message)
+        }
+        ClusterStanding::Synced { .. } => {
+            condition(ConditionStatus::True, "InStep", "Every entry is in place.".to_owned())
+        }
+    }
+}
+
 fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
     match view.malformed.first() {
         None => {
@@ -241,13 +385,18 @@ fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
         }
         Some((kind, object)) => {
             let count = view.malformed.len();
-            let message = format!(
-                "{count} objects cannot be read, among them {kind} {}: {}",
-                object.name, object.problem
-            );
+            let objects = counted(count as u64, "object");
+            let message =
+                format!("Cannot read {objects}, among them {kind} {}: {}", object.name, object.problem);
             condition("ObjectsReadable", ConditionStatus::False, "MalformedObjects", message)
         }
     }
+}
+
+/// Only while the brake holds something: of the object's own budget, or of that of everything.
+fn within_budgets(own: Option<&Held>, outcome: &Outcome) -> Option<ConditionReport> {
+    let held = own.or(outcome.braked_fleet.as_ref())?;
+    Some(condition("WithinBudgets", ConditionStatus::False, "Braked", held.to_string()))
 }
 
 fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
@@ -259,18 +408,25 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     if let Some(first) = view.problems.first() {
         return no(first.reason, "The spec cannot be used; entries that stand stay as they are.".to_owned());
     }
+    if view.standing == IdentityStanding::Preview {
+        let Tally { would_create, would_update, would_delete, .. } = tally;
+        let message = format!(
+            "spec.preview is true: what it has stays as it is. It would create {would_create}, update {would_update} and delete {would_delete} entries."
+        );
+        return no("Preview", message);
+    }
     if let Some((cluster, pod, problem)) = view.example {
         let count = view.failing;
         return no(
             problem.reason,
-            format!("{count} pods get no entry, among them {pod} in {cluster}: {problem}"),
+            format!("No entry for {}, among them {pod} in {cluster}: {problem}", counted(count, "pod")),
         );
     }
     if let Some(problem) = outcome.examples.get(view.name) {
         let count = tally.failing;
         return no(
             problem.reason,
-            format!("{count} entries are not in place, one of them because: {}", problem.message),
+            format!("Not in place: {}, because (of one): {}", counted(count, "entry"), problem.message),
         );
     }
     if let Some(problem) = &outcome.unavailable {
@@ -283,15 +439,19 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         let (open, all) = (view.not_synced, view.clusters_targeted);
         return unknown(
             "ClustersNotReady",
-            format!("{open} of {all} clusters are not connected; see their conditions."),
+            format!("Not connected: {open} of {all} clusters; see their conditions."),
         );
     }
     if view.waiting > 0 {
-        let message = format!("{} pods wait for their node or fields to be listed.", view.waiting);
+        let pods = counted(view.waiting, "pod");
+        let message = format!("Waiting for the node or fields of {pods} to be listed.");
         return unknown("WaitingForFacts", message);
     }
+    if let Some(held) = outcome.braked_identities.get(view.name) {
+        return no("Braked", held.to_string());
+    }
     if tally.pending > 0 {
-        return unknown("Writing", format!("{} entries are still to be written.", tally.pending));
+        return unknown("Writing", format!("Still to be written: {}.", counted(tally.pending, "entry")));
     }
     let message = match view.masked {
         0 => "Every selected pod has its entry.".to_owned(),
@@ -300,6 +460,15 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         ),
     };
     condition("Ready", ConditionStatus::True, "InStep", message)
+}
+
+/// `1 pod`, `2 pods`, `2 entries`.
+fn counted(count: u64, noun: &str) -> String {
+    match noun.strip_suffix('y') {
+        _ if count == 1 => format!("1 {noun}"),
+        Some(stem) => format!("{count} {stem}ies"),
+        None => format!("{count} {noun}s"),
+    }
 }
 
 fn condition(

@@ -8,15 +8,62 @@ use kube::core::{Selector, SelectorExt};
 use regex::Regex;
 
 use crate::api::{Problem, WorkloadIdentitySpec};
-use crate::facts::PodFacts;
+use crate::facts::{Labels, PodFacts};
 use crate::names::NamespaceName;
 
 /// The rules of an identity by which pods are selected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
     clusters: Selector,
-    namespace: NamespaceName,
+    namespaces: Namespaces,
     pods: Selector,
+    label: Option<(String, String)>,
+}
+
+/// The namespaces whose pods an identity may want.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Namespaces {
+    /// None: the identity has no rule for them.
+    None,
+    /// One, whose labels have to fit too where there is a selector.
+    One(NamespaceName, Option<Selector>),
+    /// Those whose labels fit.
+    Labelled(Selector),
+}
+
+impl Namespaces {
+    /// Checks the identity's rules for namespaces.
+    pub fn compile(spec: &WorkloadIdentitySpec) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let labels = spec.namespace_selector.as_ref();
+        let labels = labels.map(|it| selector("spec.namespaceSelector", Some(it), &mut problems));
+        let name =
+            spec.namespace.as_deref().filter(|name| !name.is_empty()).map(NamespaceName::new).transpose();
+        let name = name.map_err(|error| problems.push(Problem::new("InvalidSpec", "spec.namespace", error)));
+        match (name, labels) {
+            _ if !problems.is_empty() => Err(problems),
+            (Ok(Some(name)), labels) => Ok(Self::One(name, labels)),
+            (_, Some(labels)) => Ok(Self::Labelled(labels)),
+            (_, None) => Ok(Self::None),
+        }
+    }
+
+    /// Whether a namespace of this name and, where it is known, these labels may have selected pods.
+    pub fn may_have(&self, namespace: &NamespaceName, labels: Option<&Labels>) -> bool {
+        match self {
+            Self::None => false,
+            Self::One(name, selector) => {
+                let fits = selector.as_ref().zip(labels).is_none_or(|(it, labels)| it.matches(&**labels));
+                name == namespace && fits
+            }
+            Self::Labelled(selector) => labels.is_none_or(|labels| selector.matches(&**labels)),
+        }
+    }
+
+    /// Whether the namespace's labels decide.
+    pub fn reads_labels(&self) -> bool {
+        matches!(self, Self::One(_, Some(_)) | Self::Labelled(_))
+    }
 }
 
 /// The rule that said no.
@@ -24,8 +71,10 @@ pub struct Selection {
 pub enum Refusal {
     /// The registry's labels do not fit `clusterSelector`.
     ClusterSelector,
-    /// The pod is in another namespace.
+    /// The pod is in another namespace, or its namespace's labels do not fit `namespaceSelector`.
     Namespace,
+    /// The namespace's labels decide, and they are not known yet.
+    NamespaceUnknown,
     /// The configuration's `ignoreNamespaces` names the pod's namespace.
     IgnoredNamespace,
     /// The pod's labels do not fit `podSelector`.
@@ -41,6 +90,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::ClusterSelector => "the cluster's labels do not fit clusterSelector",
             Self::Namespace => "the pod is in another namespace",
+            Self::NamespaceUnknown => "the labels of the pod's namespace are not known yet",
             Self::IgnoredNamespace => "ignoreNamespaces names the pod's namespace",
             Self::PodSelector => "the pod's labels do not fit podSelector",
             Self::NotBound => "the pod is not bound to a node",
@@ -55,17 +105,24 @@ impl Selection {
         let mut problems = Vec::new();
         let clusters = selector("spec.clusterSelector", spec.cluster_selector.as_ref(), &mut problems);
         let pods = selector("spec.podSelector", spec.pod_selector.as_ref(), &mut problems);
-        let namespace = NamespaceName::new(&spec.namespace)
-            .map_err(|error| problems.push(Problem::new("InvalidSpec", "spec.namespace", error)));
-        match namespace {
-            Ok(namespace) if problems.is_empty() => Ok(Self { clusters, namespace, pods }),
+        let namespaces = Namespaces::compile(spec).map_err(|found| problems.extend(found));
+        let labels = spec.pod_selector.as_ref().and_then(|selector| selector.match_labels.as_ref());
+        let label = labels.and_then(|labels| labels.first_key_value());
+        let label = label.map(|(key, value)| (key.clone(), value.clone()));
+        match namespaces {
+            Ok(namespaces) if problems.is_empty() => Ok(Self { clusters, namespaces, pods, label }),
             _ => Err(problems),
         }
     }
 
-    /// The only namespace whose pods can be selected.
-    pub fn namespace(&self) -> &NamespaceName {
-        &self.namespace
+    /// The namespaces whose pods can be selected.
+    pub fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    /// A label that every selected pod has, where there is one: by it the identity is found.
+    pub fn label(&self) -> Option<(&str, &str)> {
+        self.label.as_ref().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// Whether a cluster with these labels can have selected pods.
@@ -73,20 +130,25 @@ impl Selection {
         self.clusters.matches(labels)
     }
 
-    /// Whether the pod, in a cluster with these labels, is selected; otherwise the first rule that said no.
+    /// Whether the pod, in a cluster with these labels and in a namespace with those, is selected; otherwise the first
+    /// rule that said no.
     pub fn wants(
         &self,
         cluster_labels: &BTreeMap<String, String>,
+        namespace_labels: Option<&Labels>,
         pod: &PodFacts,
         ignored: &[Regex],
     ) -> Result<(), Refusal> {
+        let is_known = namespace_labels.is_some() || !self.namespaces.reads_labels();
         let rules = [
             (self.wants_cluster(cluster_labels), Refusal::ClusterSelector),
-            (pod.namespace == self.namespace, Refusal::Namespace),
+            (self.namespaces.may_have(&pod.namespace, namespace_labels), Refusal::Namespace),
             (!is_ignored(&pod.namespace, ignored), Refusal::IgnoredNamespace),
             (self.pods.matches(&*pod.labels), Refusal::PodSelector),
             (pod.node.is_some(), Refusal::NotBound),
             (!pod.finished, Refusal::Finished),
+            // Last: whoever is refused by another rule does not have to wait for this one.
+            (is_known, Refusal::NamespaceUnknown),
         ];
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(refusal))
     }
@@ -145,18 +207,21 @@ mod tests {
         .unwrap();
         let prod = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
         let ignored = [Regex::new("^sho").unwrap()];
-        assert_eq!(selection.wants(&prod, &web(), &[]), Ok(()));
-        assert_eq!(selection.wants(&BTreeMap::new(), &web(), &[]), Err(Refusal::ClusterSelector));
-        assert_eq!(selection.wants(&prod, &web(), &ignored), Err(Refusal::IgnoredNamespace));
+        assert_eq!(selection.wants(&prod, None, &web(), &[]), Ok(()));
+        assert_eq!(selection.wants(&BTreeMap::new(), None, &web(), &[]), Err(Refusal::ClusterSelector));
+        assert_eq!(selection.wants(&prod, None, &web(), &ignored), Err(Refusal::IgnoredNamespace));
         let other = PodFacts { namespace: NamespaceName::new("else").unwrap(), ..web() };
-        assert_eq!(selection.wants(&prod, &other, &[]), Err(Refusal::Namespace));
+        assert_eq!(selection.wants(&prod, None, &other, &[]), Err(Refusal::Namespace));
         let labels =
             BTreeMap::from([("app".to_owned(), "web".to_owned()), ("tier".to_owned(), "1".to_owned())]);
         let tiered = PodFacts { labels: Arc::new(labels), ..web() };
-        assert_eq!(selection.wants(&prod, &tiered, &[]), Err(Refusal::PodSelector));
-        assert_eq!(selection.wants(&prod, &PodFacts { node: None, ..web() }, &[]), Err(Refusal::NotBound));
+        assert_eq!(selection.wants(&prod, None, &tiered, &[]), Err(Refusal::PodSelector));
         assert_eq!(
-            selection.wants(&prod, &PodFacts { finished: true, ..web() }, &[]),
+            selection.wants(&prod, None, &PodFacts { node: None, ..web() }, &[]),
+            Err(Refusal::NotBound)
+        );
+        assert_eq!(
+            selection.wants(&prod, None, &PodFacts { finished: true, ..web() }, &[]),
             Err(Refusal::Finished)
         );
     }
@@ -176,5 +241,33 @@ mod tests {
                 "spec.namespace"
             ]
         );
+    }
+
+    #[test]
+    fn namespaces_are_selected_by_name_by_labels_or_by_both_and_never_by_silence() {
+        let namespaces = |rules: serde_json::Value| {
+            let mut value = json!({"applicationName": "a", "spiffeIDTemplate": "x"});
+            value.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
+            Selection::compile(&spec(value)).unwrap()
+        };
+        let team =
+            |name: &str| -> Labels { Arc::new(BTreeMap::from([("team".to_owned(), name.to_owned())])) };
+        let wants = |selection: &Selection, labels: Option<&Labels>| {
+            selection.wants(&BTreeMap::new(), labels, &web(), &[])
+        };
+        let none = namespaces(json!({}));
+        assert_eq!(wants(&none, Some(&team("a"))), Err(Refusal::Namespace));
+        assert_eq!(wants(&namespaces(json!({"namespace": ""})), None), Err(Refusal::Namespace));
+        let labelled = namespaces(json!({"namespaceSelector": {"matchLabels": {"team": "a"}}}));
+        assert_eq!(wants(&labelled, Some(&team("a"))), Ok(()));
+        assert_eq!(wants(&labelled, Some(&team("b"))), Err(Refusal::Namespace));
+        assert_eq!(wants(&labelled, None), Err(Refusal::NamespaceUnknown));
+        assert_eq!(wants(&namespaces(json!({"namespaceSelector": {}})), Some(&team("b"))), Ok(()));
+        let both =
+            namespaces(json!({"namespace": "shop", "namespaceSelector": {"matchLabels": {"team": "a"}}}));
+        assert_eq!(wants(&both, Some(&team("a"))), Ok(()));
+        assert_eq!(wants(&both, Some(&team("b"))), Err(Refusal::Namespace));
+        let other = namespaces(json!({"namespace": "else", "namespaceSelector": {}}));
+        assert_eq!(wants(&other, Some(&team("a"))), Err(Refusal::Namespace));
     }
 }

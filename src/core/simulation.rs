@@ -9,13 +9,15 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::api::Problem;
+use crate::brake::Budgets;
 use crate::derive::Domains;
 use crate::desired::Hold;
 use crate::entry::{ContentHash, EntryId, KeyHash, Nonce};
 use crate::facts::demand::Demand;
 use crate::facts::{Change, ClusterChange, ObjectChange, Phase, Watched, trim};
+use crate::guardrails::Guardrails;
 use crate::index::{Index, Settings};
-use crate::ledger::{Ledger, RoundLimits};
+use crate::ledger::{Ledger, Mode, RoundLimits};
 use crate::mirror::Observed;
 use crate::names::{ClusterName, NodeName, PodUid};
 use crate::spiffe::TrustDomain;
@@ -47,6 +49,12 @@ enum Event {
         identity: u8,
         app: u8,
         path: u8,
+        manner: u8,
+    },
+    /// The namespace gets another label.
+    NamespaceLabelled {
+        cluster: usize,
+        team: u8,
     },
     IdentityDeleted {
         identity: u8,
@@ -74,7 +82,9 @@ fn event() -> impl Strategy<Value = Event> {
         3 => (cluster.clone(), pod).prop_map(|(cluster, pod)| Event::PodGone { cluster, pod }),
         1 => cluster.clone().prop_map(|cluster| Event::NodeReplaced { cluster }),
         1 => cluster.clone().prop_map(|cluster| Event::NodeGone { cluster }),
-        4 => (identity.clone(), app, 0..3_u8).prop_map(|(identity, app, path)| Event::Identity { identity, app, path }),
+        4 => (identity.clone(), app, 0..3_u8, 0..6_u8)
+            .prop_map(|(identity, app, path, manner)| Event::Identity { identity, app, path, manner }),
+        1 => (cluster.clone(), 0..2_u8).prop_map(|(cluster, team)| Event::NamespaceLabelled { cluster, team }),
         1 => identity.prop_map(|identity| Event::IdentityDeleted { identity }),
         2 => cluster.clone().prop_map(|cluster| Event::Unreachable { cluster }),
         2 => cluster.prop_map(|cluster| Event::Reachable { cluster }),
@@ -88,6 +98,7 @@ fn event() -> impl Strategy<Value = Event> {
 struct Cluster {
     pods: BTreeMap<u8, u8>,
     node: Option<u32>,
+    team: u8,
     is_reachable: bool,
 }
 
@@ -118,7 +129,7 @@ fn uid(cluster: usize, pod: u8) -> PodUid {
 fn settings() -> Settings {
     let domains =
         Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
-    Settings { domains, ignore_namespaces: Vec::new() }
+    Settings { domains, ignore_namespaces: Vec::new(), guardrails: Guardrails::default() }
 }
 
 impl World {
@@ -129,7 +140,7 @@ impl World {
             identities: BTreeMap::new(),
             nodes_made: 0,
             index: Index::new(settings()),
-            ledger: Ledger::new("t-"),
+            ledger: Ledger::new("t-", Mode::Sync, Budgets::default()),
             spire: BTreeMap::new(),
             used: BTreeSet::new(),
             refuse: 0,
@@ -143,7 +154,7 @@ impl World {
 
     fn start(&mut self) {
         self.index = Index::new(settings());
-        self.ledger = Ledger::new("t-");
+        self.ledger = Ledger::new("t-", Mode::Sync, Budgets::default());
         let registries = CLUSTERS.map(|name| {
             let object = json!({"metadata": {"name": name}, "spec": {"clusterName": name, "region": "us-west-2",
                 "accountId": "111111111111", "enabled": true}});
@@ -170,6 +181,10 @@ impl World {
             "labels": {"app": format!("a{app}")}}, "spec": {"nodeName": "n"}})
     }
 
+    fn namespace_object(team: u8) -> Value {
+        json!({"metadata": {"name": "shop", "labels": {"team": format!("t{team}")}}})
+    }
+
     fn node_object(node: u32) -> Value {
         json!({"metadata": {"name": "n", "uid": format!("n{node}")}})
     }
@@ -184,7 +199,8 @@ impl World {
         let pods = Watched::Listed { items: pods.collect(), malformed: Vec::new(), demand: demand.clone() };
         let nodes = it.node.iter().map(|node| trim::node(&Self::node_object(*node), &demand).unwrap());
         let nodes = Watched::Listed { items: nodes.collect(), malformed: Vec::new(), demand: demand.clone() };
-        let namespaces = Watched::Listed { items: Vec::new(), malformed: Vec::new(), demand };
+        let namespaces = vec![trim::namespace(&Self::namespace_object(it.team)).unwrap()];
+        let namespaces = Watched::Listed { items: namespaces, malformed: Vec::new(), demand };
         self.tell(cluster, ClusterChange::Namespaces(namespaces));
         self.tell(cluster, ClusterChange::Nodes(nodes));
         self.tell(cluster, ClusterChange::Pods(pods));
@@ -215,10 +231,27 @@ impl World {
                     self.tell(cluster, ClusterChange::Nodes(Watched::Gone(NodeName::new("n").unwrap())));
                 }
             }
-            Event::Identity { identity, app, path } => {
-                let object = json!({"metadata": {"name": format!("i{identity}")}, "spec": {"applicationName": "x", "namespace": "shop",
+            Event::NamespaceLabelled { cluster, team } => {
+                self.clusters[cluster].team = team;
+                let facts = trim::namespace(&Self::namespace_object(team)).unwrap();
+                self.tell(cluster, ClusterChange::Namespaces(Watched::Applied(facts)));
+            }
+            Event::Identity { identity, app, path, manner } => {
+                let mut object = json!({"metadata": {"name": format!("i{identity}")}, "spec": {"applicationName": "x", "namespace": "shop",
                     "spiffeIDTemplate": format!("spiffe://{{{{ .TrustDomain }}}}/{path}"),
                     "podSelector": {"matchLabels": {"app": format!("a{app}")}}}});
+                let spec = object["spec"].as_object_mut().unwrap();
+                match manner {
+                    0 => drop(spec.insert("priority".to_owned(), json!(1))),
+                    1 => drop(spec.insert("fallback".to_owned(), json!(true))),
+                    2 => drop(spec.remove("podSelector")),
+                    3 => {
+                        spec.remove("namespace");
+                        let team = json!({"matchLabels": {"team": "t1"}});
+                        spec.insert("namespaceSelector".to_owned(), team);
+                    }
+                    _ => {}
+                }
                 self.identities.insert(identity, object.clone());
                 let object = Arc::new(serde_json::from_value(object).unwrap());
                 self.index.apply(Change::Identities(ObjectChange::Applied(Ok(object))));

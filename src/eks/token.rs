@@ -53,7 +53,7 @@ fn presigned_url(
     now: SystemTime,
 ) -> Result<String, EksError> {
     let failed = |error: &dyn std::fmt::Display| EksError::Presign(error.to_string());
-    let suffix = if target.region.as_str().starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffix = if target.region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     let region = target.region.as_str();
     let url = format!("https://sts.{region}.{suffix}/?Action=GetCallerIdentity&Version=2011-06-15");
     let mut settings = SigningSettings::default();

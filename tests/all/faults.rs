@@ -53,7 +53,7 @@ async fn an_entry_that_spire_refuses_costs_itself_and_is_tried_again() {
     fleet.pod("east", "web-1", "web");
     fleet.until_entries(1).await;
     let message = fleet.until_condition("workloadidentities", "web", "Ready", "False", "SPIRERefused").await;
-    assert!(message.starts_with("1 entries are not in place"), "{message}");
+    assert!(message.starts_with("Not in place: 1 entry, because (of one)"), "{message}");
     fleet.pod("east", "web-2", "web");
     fleet.until_entries(2).await;
     fleet.world.spire.accept_entries();
@@ -163,6 +163,9 @@ async fn a_cluster_of_another_account_than_the_registry_says_is_never_spoken_to(
     let message =
         fleet.until_condition("eksclusterregistries", "east", "Ready", "False", "AccountMismatch").await;
     assert!(message.contains("999999999999") && message.contains("111122223333"), "{message}");
+    fleet
+        .until_condition("eksclusterregistries", "east", "ClusterReachable", "False", "AccountMismatch")
+        .await;
     fleet.until_condition("eksclusterregistries", "west", "Ready", "False", "AccountNotAllowed").await;
     for name in ["east", "west"] {
         assert_eq!(fleet.cluster(name).requests(Verb::List, "pods") + fleet.cluster(name).unauthorized(), 0);
@@ -184,10 +187,15 @@ async fn each_failure_of_aws_has_its_reason_and_ends() {
     let registrar = world.run(crate::PROGRAM);
     let fleet = Fleet { world, registrar };
     for (name, reason) in
-        [("creating", "ClusterCreating"), ("missing", "ClusterNotFound"), ("by-role", "NoCredentials")]
+        [("creating", "ClusterCreating"), ("missing", "ClusterNotFound"), ("by-role", "RoleNotAssumable")]
     {
         let message = fleet.until_condition("eksclusterregistries", name, "Ready", "False", reason).await;
         assert!(message.ends_with("its entries stay as they are."), "{message}");
+        let told = match reason {
+            "RoleNotAssumable" => "CredentialsValid",
+            _ => "ClusterReachable",
+        };
+        fleet.until_condition("eksclusterregistries", name, told, "False", reason).await;
     }
     creating.status = "ACTIVE".to_owned();
     fleet.world.aws.put_cluster(creating);

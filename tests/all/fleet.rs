@@ -42,10 +42,7 @@ impl Fleet {
 
     /// Waits until SPIRE holds what the condition says.
     pub async fn until(&self, what: &str, condition: impl Fn(&View<'_>) -> bool) {
-        self.world
-            .spire
-            .until(&format!("{what}; the log: {:#?}", Tail(&self.registrar)), PATIENCE, condition)
-            .await;
+        self.world.spire.until(what, PATIENCE, condition).await;
     }
 
     /// Waits until SPIRE holds so many entries.
@@ -94,16 +91,6 @@ impl Fleet {
     /// How many entries were written in some way so far.
     pub fn writes(&self, kind: WriteKind) -> usize {
         self.world.spire.writes().iter().filter(|write| write.kind == kind).count()
-    }
-}
-
-/// The end of a log, for messages.
-struct Tail<'a>(&'a Replica);
-
-impl std::fmt::Debug for Tail<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let log = self.0.log();
-        f.debug_list().entries(log.iter().rev().take(5).rev()).finish()
     }
 }
 

@@ -129,19 +129,21 @@ async fn an_identity_that_breaks_keeps_what_stands() {
             })
             .await;
     }
-    // Its pods too: nobody can say what they are to have.
-    fleet.cluster("east").patch(
-        "pods",
-        Some("shop"),
-        "web-1",
-        json!({"metadata": {"labels": {"app": "none"}}}),
-    );
+    // Other identities of the namespace are not held up.
+    fleet.identity(identity("other", "api"));
+    fleet.pod("east", "api-1", "api");
+    fleet.until_entries(3).await;
+    management.remove("workloadidentities", None, "other");
+    fleet.until_entries(2).await;
+    management
+        .until("it is gone", PATIENCE, |view| view.get("workloadidentities", None, "other").is_none())
+        .await;
     fleet.until_compared().await;
     assert_eq!(fleet.ids(), before);
     let mended = json!({"spec": {"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/mended", "ttl": null}});
     management.patch("workloadidentities", None, "web", mended);
-    fleet.until("mended", |view| view.spiffe_ids() == ["spiffe://example.org/mended"]).await;
-    assert!(fleet.world.spire.entries().iter().all(|entry| crate::fleet::pod_uid(entry) != Some(&east)));
+    fleet.until("mended", |view| view.spiffe_ids() == ["spiffe://example.org/mended"; 2]).await;
+    assert_eq!((fleet.ids(), fleet.entry(&east).id.is_empty()), (before, false));
 }
 
 #[tokio::test]
@@ -252,5 +254,8 @@ async fn a_node_without_provider_id_costs_the_pods_that_ask_for_it() {
     let object = object();
     let ready = crate::fleet::condition(Some(&object), "Ready").unwrap();
     assert_eq!(ready["status"], "False", "{ready}");
-    assert!(ready["message"].as_str().unwrap().contains("1 pods get no entry"), "{ready}");
+    assert!(
+        ready["message"].as_str().unwrap().contains("No entry for 1 pod, among them shop/web-bare in east"),
+        "{ready}"
+    );
 }

@@ -160,7 +160,7 @@ async fn status_counts_and_finalizers_follow_the_entries() {
     assert_eq!(status("workloadidentities", "web")["stats"], stats);
     assert!(status("workloadidentities", "web")["lastReconciliation"].is_string());
     let east = status("eksclusterregistries", "east");
-    assert_eq!((&east["namespacesCount"], &east["entriesRegistered"]), (&json!(1), &json!(2)));
+    assert_eq!((&east["namespacesCount"], &east["entriesRegistered"]), (&json!(2), &json!(2)));
     assert!(east["lastSync"].is_string());
     // Both kinds carry the finalizer, and an object goes when nothing of it is left.
     let finalizers =

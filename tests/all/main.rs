@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
+mod access;
 mod crds;
 mod faults;
 mod fleet;
@@ -9,7 +10,9 @@ mod holds;
 mod line;
 mod render;
 mod replicas;
+mod rules;
 mod spire_rules;
+mod token;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");

@@ -8,7 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Problem;
-use crate::names::{AccountId, EksClusterName, InvalidName, Region, RoleArn};
+use crate::guardrails::Pattern;
+use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName, ProxyUrl, Region, RoleArn};
 
 /// An EKS cluster whose pods are given identities. The object's name is what templates call `.ClusterName`.
 #[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, JsonSchema)]
@@ -39,6 +40,20 @@ pub struct EKSClusterRegistrySpec {
     /// The IAM role to assume for this cluster. Empty: the configuration's `aws.assumeRoleArn`, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assume_role_arn: Option<String>,
+    /// The external id that the role's trust policy asks for, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// Where the API server is reached instead of at the address that EKS tells, such as a private link:
+    /// `https://host[:port]`. Its certificate is still checked against the cluster's own authority and name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// An HTTP proxy that is asked to CONNECT to the API server: `http://host[:port]`.
+    #[serde(default, rename = "proxyURL", skip_serializing_if = "Option::is_none")]
+    pub proxy_url: Option<String>,
+    /// Which SPIFFE IDs the cluster's pods may be given, as patterns of paths such as `/ns/*/sa/*`; absent: what the
+    /// configuration's guardrails allow, which this can only narrow.
+    #[serde(default, rename = "allowedSPIFFEIDs", skip_serializing_if = "Option::is_none")]
+    pub allowed_spiffe_ids: Option<Vec<String>>,
     /// What a WorkloadIdentity's `clusterSelector` selects by, and what templates call `.ClusterLabels`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
@@ -51,7 +66,15 @@ pub struct EKSClusterRegistryStatus {
     /// When the cluster was last known to be in step with SPIRE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sync: Option<Time>,
-    /// `Valid`: the spec can be used. `Ready`: the cluster is connected and watched.
+    /// The ARN of the cluster that the entries are of.
+    #[serde(default, rename = "clusterARN", skip_serializing_if = "Option::is_none")]
+    pub cluster_arn: Option<String>,
+    /// The uid of its namespace `kube-system`. Another cluster that answers in its place is held until the annotation
+    /// `eksclusterregistry.spire.spiffe.io/accept-cluster` names the other's.
+    #[serde(default, rename = "clusterUID", skip_serializing_if = "Option::is_none")]
+    pub cluster_uid: Option<String>,
+    /// `Valid`: the spec can be used. `Ready`: the cluster is connected and watched. `CredentialsValid`,
+    /// `ClusterReachable`, `Synced`: how far it came.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -63,7 +86,7 @@ pub struct EKSClusterRegistryStatus {
     pub entries_registered: u64,
 }
 
-/// What a registry's spec says about reaching its cluster, checked.
+/// What a registry's spec says about its cluster, checked: which one it is, and the way to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterTarget {
     /// `spec.clusterName`.
@@ -72,27 +95,96 @@ pub struct ClusterTarget {
     pub region: Region,
     /// `spec.accountId`.
     pub account: AccountId,
+    /// The way to it; another way leads to the same cluster.
+    pub access: ClusterAccess,
+}
+
+/// The way to a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClusterAccess {
     /// `spec.assumeRoleArn`; none where it is absent or empty.
     pub role: Option<RoleArn>,
+    /// `spec.externalId`; none where it is absent or empty.
+    pub external_id: Option<ExternalId>,
+    /// `spec.endpoint`; none where it is absent or empty.
+    pub endpoint: Option<HttpsUrl>,
+    /// `spec.proxyURL`; none where it is absent or empty.
+    pub proxy: Option<ProxyUrl>,
+}
+
+impl ClusterTarget {
+    /// Whether both name one cluster, whatever the way to it.
+    pub fn is_same_cluster(&self, other: &Self) -> bool {
+        (&self.eks_name, &self.region, &self.account) == (&other.eks_name, &other.region, &other.account)
+    }
 }
 
 impl EKSClusterRegistrySpec {
     /// Checks every field; the error is all problems at once.
     pub fn target(&self) -> Result<ClusterTarget, Vec<Problem>> {
         let mut problems = Vec::new();
-        let role =
-            self.assume_role_arn.as_deref().filter(|arn| !arn.is_empty()).map(RoleArn::new).transpose();
         let eks_name = checked("spec.clusterName", EksClusterName::new(&self.cluster_name), &mut problems);
         let region = checked("spec.region", Region::new(&self.region), &mut problems);
         let account = checked("spec.accountId", AccountId::new(&self.account_id), &mut problems);
-        let role = checked("spec.assumeRoleArn", role, &mut problems);
-        match (eks_name, region, account, role) {
-            (Some(eks_name), Some(region), Some(account), Some(role)) => {
-                Ok(ClusterTarget { eks_name, region, account, role })
+        let role = optional("spec.assumeRoleArn", &self.assume_role_arn, RoleArn::new, &mut problems);
+        let external_id = optional("spec.externalId", &self.external_id, ExternalId::new, &mut problems);
+        let endpoint = optional("spec.endpoint", &self.endpoint, HttpsUrl::new, &mut problems);
+        let proxy = optional("spec.proxyURL", &self.proxy_url, ProxyUrl::new, &mut problems);
+        if let (Some(role), Some(account), Some(region)) = (&role, &account, &region) {
+            problems.extend(misplaced_role(role, account, region));
+        }
+        match (eks_name, region, account) {
+            (Some(eks_name), Some(region), Some(account)) if problems.is_empty() => {
+                let access = ClusterAccess { role, external_id, endpoint, proxy };
+                Ok(ClusterTarget { eks_name, region, account, access })
             }
             _ => Err(problems),
         }
     }
+}
+
+impl EKSClusterRegistrySpec {
+    /// The patterns of `allowedSPIFFEIDs`, checked.
+    pub fn allowed(&self) -> Result<Option<Vec<Pattern>>, Vec<Problem>> {
+        let Some(texts) = &self.allowed_spiffe_ids else { return Ok(None) };
+        let mut problems = Vec::new();
+        let mut patterns = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let field = format!("spec.allowedSPIFFEIDs[{index}]");
+            match Pattern::of_paths(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let message =
+                        format!("{text:?} must be a pattern of paths such as /ns/*/sa/** ({error})");
+                    problems.push(Problem::new("InvalidSpec", field, message));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Some(patterns)) } else { Err(problems) }
+    }
+}
+
+/// EKS describes a cluster only to a principal of the cluster's own account: a role elsewhere cannot be meant.
+fn misplaced_role(role: &RoleArn, account: &AccountId, region: &Region) -> Option<Problem> {
+    let message = if role.account() != account.as_str() {
+        format!("{role} is a role of account {}, must be one of spec.accountId, {account}", role.account())
+    } else if role.partition() != region.partition() {
+        let (found, right) = (role.partition(), region.partition());
+        format!("{role} is of partition {found}, must be of {right}, which {region} is in")
+    } else {
+        return None;
+    };
+    Some(Problem::new("RoleNotOfAccount", "spec.assumeRoleArn", message))
+}
+
+fn optional<'a, T>(
+    field: &str,
+    text: &'a Option<String>,
+    parse: impl FnOnce(&'a str) -> Result<T, InvalidName>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let text = text.as_deref().filter(|text| !text.is_empty())?;
+    checked(field, parse(text), problems)
 }
 
 fn checked<T>(field: &str, result: Result<T, InvalidName>, problems: &mut Vec<Problem>) -> Option<T> {
@@ -103,18 +195,46 @@ fn checked<T>(field: &str, result: Result<T, InvalidName>, problems: &mut Vec<Pr
 mod tests {
     use super::*;
 
+    fn spec(change: serde_json::Value) -> EKSClusterRegistrySpec {
+        let mut spec = serde_json::json!({"clusterName": "prod", "region": "us-west-2",
+            "accountId": "111122223333", "enabled": true});
+        if let (Some(spec), serde_json::Value::Object(change)) = (spec.as_object_mut(), change) {
+            spec.extend(change);
+        }
+        serde_json::from_value(spec).unwrap()
+    }
+
+    fn told(change: serde_json::Value) -> Vec<(&'static str, String)> {
+        let problems = spec(change).target().err().unwrap_or_default();
+        problems.into_iter().map(|problem| (problem.reason, problem.field)).collect()
+    }
+
     #[test]
     fn all_problems_of_a_registry_are_told_at_once() {
-        let spec = EKSClusterRegistrySpec {
-            cluster_name: String::new(),
-            region: "mars".to_owned(),
-            account_id: "1".to_owned(),
-            enabled: true,
-            assume_role_arn: Some("role".to_owned()),
-            labels: BTreeMap::new(),
-        };
-        let fields: Vec<String> =
-            spec.target().unwrap_err().into_iter().map(|problem| problem.field).collect();
-        assert_eq!(fields, ["spec.clusterName", "spec.region", "spec.accountId", "spec.assumeRoleArn"]);
+        let told = told(serde_json::json!({"clusterName": "", "region": "mars", "accountId": "1",
+            "assumeRoleArn": "role", "externalId": "?", "endpoint": "10.0.0.1", "proxyURL": "socks://a"}));
+        let fields =
+            ["clusterName", "region", "accountId", "assumeRoleArn", "externalId", "endpoint", "proxyURL"];
+        let expected: Vec<_> = fields.iter().map(|field| ("InvalidSpec", format!("spec.{field}"))).collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_role_is_of_the_clusters_account_and_partition() {
+        let role = |arn: &str| told(serde_json::json!({"assumeRoleArn": arn}));
+        let wrong = [("RoleNotOfAccount", "spec.assumeRoleArn".to_owned())];
+        assert_eq!(role("arn:aws:iam::111122223333:role/registrar"), []);
+        assert_eq!(role("arn:aws:iam::999999999999:role/registrar"), wrong);
+        assert_eq!(role("arn:aws-cn:iam::111122223333:role/registrar"), wrong);
+    }
+
+    #[test]
+    fn another_way_leads_to_the_same_cluster() {
+        let target = |change| spec(change).target().unwrap();
+        let plain = target(serde_json::json!({"assumeRoleArn": "", "externalId": ""}));
+        assert_eq!(plain.access, ClusterAccess::default());
+        let private = target(serde_json::json!({"endpoint": "https://vpce.example", "externalId": "a-1"}));
+        assert!(plain.is_same_cluster(&private) && plain != private);
+        assert!(!plain.is_same_cluster(&target(serde_json::json!({"clusterName": "other"}))));
     }
 }

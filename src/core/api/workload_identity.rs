@@ -25,8 +25,13 @@ use serde::{Deserialize, Serialize};
 pub struct WorkloadIdentitySpec {
     /// The application's name: what templates call `.ApplicationName`.
     pub application_name: String,
-    /// The namespace, in each workload cluster, whose pods are selected.
-    pub namespace: String,
+    /// The namespace, in each workload cluster, whose pods are selected. An identity with neither this nor
+    /// `namespaceSelector` selects nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<String>,
+    /// The namespaces, by their labels, whose pods are selected; beside `namespace`, both have to fit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_selector: Option<LabelSelector>,
     /// Go template of the SPIFFE ID.
     #[serde(rename = "spiffeIDTemplate")]
     pub spiffe_id_template: String,
@@ -63,6 +68,15 @@ pub struct WorkloadIdentitySpec {
     /// Whether names of the Services that the pod is an endpoint of are added to the DNS names.
     #[serde(default, rename = "autoPopulateDNSNames")]
     pub auto_populate_dns_names: bool,
+    /// Of two identities that declare the same entry, the one of higher priority has it; of equal ones, the smaller name.
+    #[serde(default)]
+    pub priority: i32,
+    /// Whether the identity applies only to pods that no other identity selects.
+    #[serde(default)]
+    pub fallback: bool,
+    /// Whether the identity is only tried: what it has stays as it is, and what it would do is counted and told.
+    #[serde(default)]
+    pub preview: bool,
     /// A hint for the workload, to tell its identities apart; at most 1024 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
@@ -87,6 +101,20 @@ pub struct WorkloadIdentityStats {
     /// Number of pods for which no entry could be derived or written.
     #[serde(default)]
     pub entry_failures: u64,
+    /// With `preview: true`: number of entries that would be created.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub would_create: u64,
+    /// With `preview: true`: number of entries that would be updated.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub would_update: u64,
+    /// With `preview: true`: number of entries that would be deleted.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub would_delete: u64,
+}
+
+// By reference, because serde asks for it so.
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What the registrar made of the identity.

@@ -1,6 +1,6 @@
 //! Reads keys of a YAML mapping one by one and notes every problem with its path; keys nobody asked for are problems.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::time::Duration;
 
@@ -127,19 +127,40 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A TCP port.
-    pub(super) fn port(&mut self, key: &'static str, default: u16) -> u16 {
+    /// A whole number from zero to the greatest that is right.
+    pub(super) fn number(&mut self, key: &'static str, default: u64, greatest: u64, right: &str) -> u64 {
         match self.take(key) {
             None => default,
-            Some(value) => {
-                match value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0) {
-                    Some(port) => port,
-                    None => {
-                        self.wrong(key, &value.to_string(), "a port from 1 to 65535");
-                        default
-                    }
+            Some(value) => match value.as_u64().filter(|number| *number <= greatest) {
+                Some(number) => number,
+                None => {
+                    self.wrong(key, &value.to_string(), right);
+                    default
                 }
-            }
+            },
+        }
+    }
+
+    /// A TCP port.
+    pub(super) fn port(&mut self, key: &'static str, default: u16) -> u16 {
+        self.positive(key, default, "a port from 1 to 65535")
+    }
+
+    /// How many of something.
+    pub(super) fn count(&mut self, key: &'static str, default: u16) -> u16 {
+        self.positive(key, default, "a number from 1 to 65535")
+    }
+
+    fn positive(&mut self, key: &'static str, default: u16, right: &str) -> u16 {
+        match self.take(key) {
+            None => default,
+            Some(value) => match value.as_u64().and_then(|it| u16::try_from(it).ok()).filter(|it| *it > 0) {
+                Some(it) => it,
+                None => {
+                    self.wrong(key, &value.to_string(), right);
+                    default
+                }
+            },
         }
     }
 
@@ -162,6 +183,58 @@ impl<'a> Reader<'a> {
                 Vec::new()
             }
         }
+    }
+
+    /// A list of texts; none where it is absent, which is not the same as an empty list.
+    pub(super) fn optional_list<T, E: Display>(
+        &mut self,
+        key: &'static str,
+        right: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        self.take(key)?;
+        Some(self.list(key, right, parse))
+    }
+
+    /// A list of mappings; none where it is absent.
+    pub(super) fn sections<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(Reader<'_>) -> T,
+    ) -> Option<Vec<T>> {
+        match self.take(key)? {
+            Value::Array(items) => {
+                let each = items.iter().enumerate().map(|(index, item)| {
+                    let path = format!("{}[{index}]", self.at(key));
+                    read(Reader::over(path, Some(item), self.problems))
+                });
+                Some(each.collect())
+            }
+            other => {
+                self.wrong(key, &other.to_string(), "a list of mappings");
+                None
+            }
+        }
+    }
+
+    /// A mapping of texts to texts; absent is empty.
+    pub(super) fn texts_by_key(&mut self, key: &'static str) -> BTreeMap<String, String> {
+        let mut texts = BTreeMap::new();
+        match self.take(key) {
+            None => {}
+            Some(Value::Object(map)) => {
+                for (name, value) in map {
+                    match value {
+                        Value::String(text) => {
+                            texts.insert(name.clone(), text.clone());
+                        }
+                        other => self.wrong(&format!("{key}.{name}"), &other.to_string(), "a text in quotes"),
+                    }
+                }
+            }
+            Some(other) => self.wrong(key, &other.to_string(), "a mapping of texts to texts"),
+        }
+        texts
     }
 
     /// A key that may be absent and otherwise has just one right value.

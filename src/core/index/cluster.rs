@@ -7,17 +7,21 @@ use super::Settings;
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
 use crate::derive::ClusterContext;
-use crate::desired::{ClusterStanding, Hold, PodDesired, Wanted};
+use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
-use crate::facts::{ClusterChange, Malformed, NodeFacts, Phase, PodFacts, Session, Watched};
+use crate::facts::{
+    ClusterChange, ClusterIdentity, Labels, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Session,
+    Watched,
+};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
+use crate::select::{Namespaces, Refusal};
 
 /// What came of one pod and one identity that selects it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Told {
     /// It is to have the entry.
     Derived,
-    /// Another identity, of a smaller name, declares the same SPIFFE ID, parent and selectors.
+    /// Another identity, of higher priority or a smaller name, declares the same SPIFFE ID, parent and selectors.
     Masked {
         /// That identity.
         by: IdentityName,
@@ -27,6 +31,10 @@ pub enum Told {
     /// Something it depends on is not known yet.
     Waiting(&'static str),
 }
+
+/// Kinds that a cluster can be of use without, as connections name them.
+const NODES: &str = "nodes";
+const NAMESPACES: &str = "namespaces";
 
 /// One pod: its facts, what it is to have, and which identities select it.
 #[derive(Debug)]
@@ -46,11 +54,17 @@ pub(super) struct Cluster {
     context: Arc<ClusterContext>,
     session: Session,
     phase: Phase,
+    /// Who answers in this session; none until it was asked.
+    identity: Option<ClusterIdentity>,
+    /// It is not the cluster that the facts are of: nothing that it tells is taken in.
+    is_another: bool,
+    /// Kinds that may not be read, with the API server's words.
+    denied: BTreeMap<&'static str, String>,
     pods: HashMap<PodUid, Pod>,
     by_node: HashMap<NodeName, BTreeSet<PodUid>>,
     by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
     nodes: BTreeMap<NodeName, NodeFacts>,
-    namespaces: BTreeSet<NamespaceName>,
+    namespaces: BTreeMap<NamespaceName, Labels>,
     pods_listed: Option<Arc<Demand>>,
     nodes_listed: Option<Arc<Demand>>,
     namespaces_listed: bool,
@@ -60,6 +74,17 @@ pub(super) struct Cluster {
     nameless: BTreeSet<String>,
     /// What was told of pods that are gone and not settled since: identities still count it.
     uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
+}
+
+/// What came of a pod so far, while one identity after another is asked.
+#[derive(Default)]
+struct Settling {
+    desired: PodDesired,
+    told: Vec<(IdentityName, Told)>,
+    /// One that is no fallback selects it.
+    others_want: bool,
+    /// Of one that is no fallback nobody can say whether it does.
+    others_may_want: bool,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
@@ -75,11 +100,14 @@ impl Cluster {
             session: Session { number: session, target: context.target.clone() },
             context,
             phase: Phase::Connecting,
+            identity: None,
+            is_another: false,
+            denied: BTreeMap::new(),
             pods: HashMap::new(),
             by_node: HashMap::new(),
             by_namespace: HashMap::new(),
             nodes: BTreeMap::new(),
-            namespaces: BTreeSet::new(),
+            namespaces: BTreeMap::new(),
             pods_listed: None,
             nodes_listed: None,
             namespaces_listed: false,
@@ -93,9 +121,14 @@ impl Cluster {
         &self.session
     }
 
-    /// Another target is another cluster, of which nothing is known yet.
+    /// Another cluster is one of which nothing is known yet; another way to the same one is connected to anew, and what is
+    /// known stays.
     pub(super) fn set_context(&mut self, context: Arc<ClusterContext>, session: u64) {
-        if self.context.target != context.target {
+        if self.context.target.is_same_cluster(&context.target) && self.context.target != context.target {
+            self.context = context.clone();
+            self.begin(session);
+        }
+        if !self.context.target.is_same_cluster(&context.target) {
             let uids: Vec<PodUid> = self.uids().cloned().collect();
             uids.iter().for_each(|uid| self.remove_pod(uid));
             let uncounted = std::mem::take(&mut self.uncounted);
@@ -104,13 +137,46 @@ impl Cluster {
         self.context = context;
     }
 
+    /// Another session with what is known kept; whatever answers in it has to say first who it is.
+    pub(super) fn begin(&mut self, session: u64) {
+        self.session = Session { number: session, target: self.context.target.clone() };
+        self.phase = Phase::Connecting;
+        self.is_another = false;
+    }
+
+    /// Who answers in this session, and whether it is the cluster that the facts are of.
+    pub(super) fn identify(&mut self, identity: ClusterIdentity, is_another: bool) {
+        self.identity = Some(identity);
+        self.is_another = is_another;
+    }
+
+    pub(super) fn identity(&self) -> Option<&ClusterIdentity> {
+        self.identity.as_ref()
+    }
+
+    pub(super) fn is_another(&self) -> bool {
+        self.is_another
+    }
+
+    pub(super) fn denied(&self) -> &BTreeMap<&'static str, String> {
+        &self.denied
+    }
+
+    pub(super) fn node_count(&self) -> usize {
+        self.nodes.len()
+    }
+
     pub(super) fn phase(&self) -> &Phase {
         &self.phase
     }
 
     pub(super) fn standing(&self) -> ClusterStanding {
-        let listed = self.pods_listed.is_some() && self.nodes_listed.is_some() && self.namespaces_listed;
+        let known = |is_listed: bool, kind| is_listed || self.denied.contains_key(kind);
+        let listed = self.pods_listed.is_some()
+            && known(self.nodes_listed.is_some(), NODES)
+            && known(self.namespaces_listed, NAMESPACES);
         match &self.phase {
+            _ if self.is_another => ClusterStanding::Held(Hold::AnotherCluster),
             Phase::Unreachable { .. } => ClusterStanding::Held(Hold::Unreachable),
             Phase::Live if listed => ClusterStanding::Synced { complete: self.nameless.is_empty() },
             Phase::Connecting | Phase::Live => ClusterStanding::Held(Hold::Connecting),
@@ -125,8 +191,13 @@ impl Cluster {
         self.namespaces.len()
     }
 
-    pub(super) fn has_namespace(&self, name: &NamespaceName) -> bool {
-        self.namespaces.contains(name)
+    /// The namespaces that fit an identity's rules.
+    pub(super) fn namespaces_of<'a>(
+        &'a self,
+        namespaces: &'a Namespaces,
+    ) -> impl Iterator<Item = &'a NamespaceName> {
+        let all = self.namespaces.iter();
+        all.filter(|(name, labels)| namespaces.may_have(name, Some(labels))).map(|(name, _)| name)
     }
 
     pub(super) fn malformed(&self) -> impl Iterator<Item = (&'static str, &Malformed)> {
@@ -137,12 +208,18 @@ impl Cluster {
         self.pods.iter()
     }
 
+    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<&str> {
+        self.pods.get(uid).map(|pod| pod.name.as_str())
+    }
+
     pub(super) fn uids(&self) -> impl Iterator<Item = &PodUid> {
         self.pods.keys()
     }
 
-    pub(super) fn uids_in(&self, namespace: &NamespaceName) -> impl Iterator<Item = &PodUid> {
-        self.by_namespace.get(namespace).into_iter().flatten()
+    /// Pods that an identity with these rules for namespaces may want. Namespaces are few, their pods are many.
+    pub(super) fn uids_of<'a>(&'a self, namespaces: &'a Namespaces) -> impl Iterator<Item = &'a PodUid> {
+        let fits = |name: &NamespaceName| namespaces.may_have(name, self.namespaces.get(name));
+        self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, uids)| uids)
     }
 
     /// Identities that counted a pod of this cluster.
@@ -157,28 +234,58 @@ impl Cluster {
                 self.phase = phase;
                 Vec::new()
             }
+            // The index looks at it: what it is worth depends on more than this cluster.
+            ClusterChange::Identified(_) => Vec::new(),
+            _ if self.is_another => Vec::new(),
+            ClusterChange::Denied(kind, message) => {
+                let is_news = self.denied.insert(kind, message).is_none();
+                // What waited for a node is told why it waits in vain.
+                if is_news && kind == NODES { self.uids().cloned().collect() } else { Vec::new() }
+            }
             ClusterChange::Pods(change) => self.apply_pods(change),
             ClusterChange::Nodes(change) => self.apply_nodes(change),
-            ClusterChange::Namespaces(change) => {
-                match change {
-                    Watched::Listed { items, malformed, .. } => {
-                        self.namespaces_listed = true;
-                        self.namespaces = items.into_iter().map(|namespace| namespace.name).collect();
-                        self.all_malformed("namespace", malformed);
+            ClusterChange::Namespaces(change) => self.apply_namespaces(change),
+        }
+    }
+
+    fn apply_namespaces(&mut self, change: Watched<NamespaceFacts, NamespaceName>) -> Vec<PodUid> {
+        let mut changed = Vec::new();
+        match change {
+            Watched::Listed { items, malformed, .. } => {
+                self.denied.remove(NAMESPACES);
+                self.namespaces_listed = true;
+                self.all_malformed("namespace", malformed);
+                let mut before = std::mem::take(&mut self.namespaces);
+                for NamespaceFacts { name, labels } in items {
+                    if before.remove(&name).as_ref() != Some(&labels) {
+                        changed.push(name.clone());
                     }
-                    Watched::Applied(namespace) => {
-                        self.readable("namespace", namespace.name.as_str());
-                        self.namespaces.insert(namespace.name);
-                    }
-                    Watched::Malformed(malformed) => self.note("namespace", malformed),
-                    Watched::Gone(name) => {
-                        self.readable("namespace", name.as_str());
-                        self.namespaces.remove(&name);
-                    }
+                    self.namespaces.insert(name, labels);
                 }
-                Vec::new()
+                changed.extend(before.into_keys());
+            }
+            Watched::Applied(NamespaceFacts { name, labels }) => {
+                self.readable("namespace", name.as_str());
+                if self.namespaces.insert(name.clone(), labels.clone()).as_ref() != Some(&labels) {
+                    changed.push(name);
+                }
+            }
+            Watched::Malformed(malformed) => {
+                // Its labels are not known any more: whoever depends on them waits.
+                if let Ok(name) = NamespaceName::new(&malformed.name)
+                    && self.namespaces.remove(&name).is_some()
+                {
+                    changed.push(name);
+                }
+                self.note("namespace", malformed);
+            }
+            Watched::Gone(name) => {
+                self.readable("namespace", name.as_str());
+                self.namespaces.remove(&name);
+                changed.push(name);
             }
         }
+        changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned().collect()
     }
 
     fn apply_pods(&mut self, change: Watched<PodFacts, PodUid>) -> Vec<PodUid> {
@@ -289,9 +396,11 @@ impl Cluster {
 
     fn apply_nodes(&mut self, change: Watched<NodeFacts, NodeName>) -> Vec<PodUid> {
         let mut changed: Vec<NodeName> = Vec::new();
+        let mut was_denied = false;
         match change {
             Watched::Listed { items, malformed, demand } => {
                 let all = self.nodes_listed.as_ref() != Some(&demand);
+                was_denied = self.denied.remove(NODES).is_some();
                 self.nodes_listed = Some(demand);
                 self.all_malformed("node", malformed);
                 let mut before = std::mem::take(&mut self.nodes);
@@ -324,6 +433,9 @@ impl Cluster {
                 changed.push(name);
             }
         }
+        if was_denied {
+            return self.uids().cloned().collect();
+        }
         changed.iter().filter_map(|node| self.by_node.get(node)).flatten().cloned().collect()
     }
 
@@ -352,7 +464,7 @@ impl Cluster {
         uid: &PodUid,
         settings: &Settings,
         hold_all: bool,
-        candidates: impl FnOnce(&NamespaceName) -> I,
+        candidates: impl FnOnce(&PodFacts) -> I,
     ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
     where
         I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
@@ -360,18 +472,19 @@ impl Cluster {
         let Some(pod) = self.pods.get(uid) else {
             return (self.uncounted.remove(uid).unwrap_or_default(), None);
         };
-        let (mut desired, mut told) = (PodDesired::default(), Vec::new());
+        let mut settling = Settling::default();
         match &pod.facts {
-            None => desired.hold = Some(Hold::Unreadable),
+            None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
-                for (name, identity) in candidates(&facts.namespace) {
-                    self.settle_identity(facts, name, identity, settings, &mut desired, &mut told);
+                for (name, identity) in candidates(facts) {
+                    self.settle_identity(facts, name, identity, settings, &mut settling);
                 }
                 if hold_all {
-                    desired.hold = Some(Hold::NotDerived);
+                    settling.desired.hold = Some(Hold::NotDerived);
                 }
             }
         }
+        let Settling { desired, told, .. } = settling;
         let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
         let changed = !pod.is_settled || *pod.desired != desired;
@@ -388,19 +501,52 @@ impl Cluster {
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
-        desired: &mut PodDesired,
-        told: &mut Vec<(IdentityName, Told)>,
+        settling: &mut Settling,
     ) {
+        let is_preview = identity.standing() == IdentityStanding::Preview;
+        // Fallbacks come last, so what others want is known by now.
+        if identity.is_fallback() && settling.others_want {
+            return;
+        }
         let compiled = match identity.wants() {
             Wanting::Nothing => return,
-            Wanting::Broken => {
-                desired.hold = Some(Hold::NotDerived);
+            Wanting::Broken(_) if is_preview => return,
+            Wanting::Broken(selection) => {
+                let labels = self.namespaces.get(&pod.namespace);
+                let wants = selection.is_none_or(|selection| {
+                    let wants =
+                        selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                    matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
+                });
+                if wants {
+                    settling.desired.hold = Some(Hold::NotDerived);
+                    settling.others_may_want = true;
+                }
                 return;
             }
             Wanting::Compiled(compiled) => compiled,
         };
-        if compiled.selection.wants(&self.context.labels, pod, &settings.ignore_namespaces).is_err() {
-            return;
+        let labels = self.namespaces.get(&pod.namespace);
+        // Whoever is only tried holds up nobody: what it has is frozen anyway.
+        let hold = |settling: &mut Settling| {
+            let hold = (!is_preview).then_some(Hold::NotDerived);
+            settling.desired.hold = settling.desired.hold.or(hold);
+        };
+        let wait = |settling: &mut Settling, reason| {
+            hold(settling);
+            settling.told.push((name.clone(), Told::Waiting(reason)));
+        };
+        match compiled.selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces) {
+            Ok(()) if identity.is_fallback() && settling.others_may_want => {
+                return wait(settling, "OtherIdentityUnknown");
+            }
+            // Whoever is only tried takes nothing from a fallback.
+            Ok(()) => settling.others_want |= !identity.is_fallback() && !is_preview,
+            Err(Refusal::NamespaceUnknown) => {
+                settling.others_may_want |= !identity.is_fallback() && !is_preview;
+                return wait(settling, "NamespaceUnknown");
+            }
+            Err(_) => return,
         }
         let kept = |listed: &Option<Arc<Demand>>, source| {
             listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
@@ -408,16 +554,25 @@ impl Cluster {
         let has_fields = kept(&self.pods_listed, Source::Pod) && kept(&self.nodes_listed, Source::Node);
         let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
         let outcome = match node {
+            None if self.denied.contains_key(NODES) => Told::Failing(Problem::new(
+                "NodesForbidden",
+                "(node)",
+                "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/rbac-workload-cluster.yaml there",
+            )),
             _ if !has_fields => Told::Waiting("FieldsNotListed"),
             None => Told::Waiting("NodeUnknown"),
             Some(node) => match compiled.derive(&settings.domains, &self.context, pod, node) {
                 Err(problem) => Told::Failing(problem),
                 Ok(entry) => {
                     let wanted = Wanted::new(name, &pod.uid, entry);
-                    match desired.wanted.iter().find(|other| other.key == wanted.key) {
+                    match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
                         Some(other) => Told::Masked { by: other.identity.clone() },
+                        None if is_preview => {
+                            settling.desired.previewed.push(wanted);
+                            Told::Derived
+                        }
                         None => {
-                            desired.wanted.push(wanted);
+                            settling.desired.wanted.push(wanted);
                             Told::Derived
                         }
                     }
@@ -425,9 +580,9 @@ impl Cluster {
             },
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
-            desired.hold = Some(Hold::NotDerived);
+            hold(settling);
         }
-        told.push((name.clone(), outcome));
+        settling.told.push((name.clone(), outcome));
     }
 }
 

@@ -5,12 +5,19 @@ use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
 
+use super::Settings;
+use super::candidates::{Place, Rank};
 use super::cluster::{Cluster, Told};
-use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted, reconcile_request};
-use crate::derive::{ClusterContext, CompiledIdentity, Domains};
+use crate::api::{
+    ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted,
+    reconcile_request, release,
+};
+use crate::derive::{ClusterContext, CompiledIdentity};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
-use crate::facts::{Malformed, Phase};
-use crate::names::{ClusterName, IdentityName, NamespaceName, PodUid};
+use crate::facts::{ClusterIdentity, Malformed, Phase};
+use crate::guardrails::Guardrails;
+use crate::names::{ClusterName, IdentityName, PodUid};
+use crate::select::{Namespaces, Selection};
 
 /// One `EKSClusterRegistry`.
 #[derive(Debug)]
@@ -24,7 +31,7 @@ pub(super) struct Registry {
 }
 
 impl Registry {
-    pub(super) fn of(object: Result<Arc<EKSClusterRegistry>, Malformed>) -> Self {
+    pub(super) fn of(object: Result<Arc<EKSClusterRegistry>, Malformed>, guardrails: &Guardrails) -> Self {
         match object {
             Err(malformed) => Self {
                 name: malformed.name.clone(),
@@ -39,7 +46,9 @@ impl Registry {
                 let name = ClusterName::new(object.name_any())
                     .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
                 let context = name.and_then(|name| {
-                    object.spec.target().map(|target| Arc::new(ClusterContext { name, target, labels }))
+                    let (target, own) = both(object.spec.target(), object.spec.allowed())?;
+                    let allowed = guardrails.for_cluster(&target.account, &labels, own);
+                    Ok(Arc::new(ClusterContext { name, target, labels, allowed }))
                 });
                 Self {
                     name: object.name_any(),
@@ -68,9 +77,32 @@ impl Registry {
         self.is_ended
     }
 
+    /// Which cluster the entries are of, as an earlier time told.
+    pub(super) fn pinned(&self) -> Option<ClusterIdentity> {
+        let status = self.object.as_ref()?.status.as_ref()?;
+        Some(ClusterIdentity { arn: status.cluster_arn.clone()?, uid: status.cluster_uid.clone()? })
+    }
+
+    /// Whether the operator takes this cluster in the place of the one that was.
+    pub(super) fn accepts(&self, identity: &ClusterIdentity) -> bool {
+        let accepted =
+            self.object.as_ref().and_then(|object| object.annotations().get(ACCEPT_CLUSTER_ANNOTATION));
+        accepted == Some(&identity.uid)
+    }
+
+    /// Of two registries of one cluster, the one that sorts first has it.
+    pub(super) fn age(&self) -> impl Ord {
+        self.object.as_ref().and_then(|object| object.meta().creation_timestamp.as_ref().map(|time| time.0))
+    }
+
     /// Whether pods come out the same with either version.
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
         (self.is_enabled, self.is_ended, &self.context) == (other.is_enabled, other.is_ended, &other.context)
+    }
+
+    /// What it releases of what the brake holds.
+    pub(super) fn release(&self) -> Option<&String> {
+        self.object.as_deref().and_then(release)
     }
 
     /// Whether a full reconciliation is asked for that was not before.
@@ -98,6 +130,8 @@ impl Registry {
         name: &'a ClusterName,
         standing: ClusterStanding,
         cluster: Option<&'a Cluster>,
+        identity: Option<&'a ClusterIdentity>,
+        elder: Option<&'a ClusterName>,
     ) -> Option<RegistryView<'a>> {
         let object = self.object.as_ref()?;
         let problems = self.context.as_ref().err().map(Vec::as_slice).unwrap_or_default();
@@ -108,6 +142,11 @@ impl Registry {
             problems,
             standing,
             phase: cluster.map(Cluster::phase),
+            identity,
+            another: cluster.filter(|cluster| cluster.is_another()).and_then(Cluster::identity),
+            elder,
+            denied: cluster.into_iter().flat_map(Cluster::denied).collect(),
+            nodes: cluster.map_or(0, Cluster::node_count),
             namespaces: cluster.map_or(0, Cluster::namespace_count),
             pods: cluster.map_or(0, Cluster::pod_count),
             malformed: malformed.collect(),
@@ -128,6 +167,16 @@ pub struct RegistryView<'a> {
     pub standing: ClusterStanding,
     /// Where the connection stands; none where there is to be none.
     pub phase: Option<&'a Phase>,
+    /// The cluster that the entries are of; none until one was connected to.
+    pub identity: Option<&'a ClusterIdentity>,
+    /// Another that answers in its place.
+    pub another: Option<&'a ClusterIdentity>,
+    /// An older registry that names the same cluster.
+    pub elder: Option<&'a ClusterName>,
+    /// Kinds that may not be read, with the API server's words.
+    pub denied: Vec<(&'a &'static str, &'a String)>,
+    /// Number of nodes.
+    pub nodes: usize,
     /// Number of namespaces.
     pub namespaces: usize,
     /// Number of pods.
@@ -140,8 +189,8 @@ pub struct RegistryView<'a> {
 pub(super) enum Wanting<'a> {
     /// It is being deleted.
     Nothing,
-    /// Nobody can say: its spec cannot be used.
-    Broken,
+    /// Nobody can say what: its spec cannot be used. Of which pods, its selection says, where that can be used.
+    Broken(Option<&'a Selection>),
     /// What its selection and templates say.
     Compiled(&'a CompiledIdentity),
 }
@@ -153,7 +202,8 @@ pub(super) struct Identity {
     object: Option<Arc<WorkloadIdentity>>,
     malformed: Option<Malformed>,
     compiled: Result<Arc<CompiledIdentity>, Vec<Problem>>,
-    namespace: Option<NamespaceName>,
+    selection: Option<Selection>,
+    place: Option<Place>,
     is_ended: bool,
     counts: BTreeMap<ClusterName, Counts>,
 }
@@ -174,24 +224,44 @@ impl Counts {
 }
 
 impl Identity {
-    pub(super) fn of(object: Result<Arc<WorkloadIdentity>, Malformed>, domains: &Domains) -> Self {
+    pub(super) fn of(object: Result<Arc<WorkloadIdentity>, Malformed>, settings: &Settings) -> Self {
         match object {
             Err(malformed) => Self {
                 name: malformed.name.clone(),
                 object: None,
                 compiled: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
                 malformed: Some(malformed),
-                namespace: None,
+                selection: None,
+                place: None,
                 is_ended: false,
                 counts: BTreeMap::new(),
             },
             Ok(object) => {
                 let is_ended = is_being_deleted(&*object);
+                let name = IdentityName::new(object.name_any());
+                let spec = &object.spec;
+                let compiled = match &name {
+                    Err(error) => Err(vec![Problem::new("InvalidSpec", "metadata.name", error)]),
+                    Ok(name) => {
+                        CompiledIdentity::compile(name, spec, &settings.domains, &settings.guardrails)
+                            .map(Arc::new)
+                    }
+                };
+                let selection = Selection::compile(spec).ok();
+                // Of a selection that cannot be used, all pods of its namespaces may be wanted.
+                let label = selection.as_ref().and_then(Selection::label);
+                let label = label.map(|(key, value)| (key.to_owned(), value.to_owned()));
+                let place = Namespaces::compile(spec).ok().zip(name.ok()).map(|(namespaces, name)| Place {
+                    rank: Rank::new(&name, spec.fallback, spec.priority),
+                    namespaces,
+                    label,
+                });
                 Self {
                     name: object.name_any(),
                     malformed: None,
-                    compiled: CompiledIdentity::compile(&object.spec, domains).map(Arc::new),
-                    namespace: NamespaceName::new(&object.spec.namespace).ok().filter(|_| !is_ended),
+                    compiled,
+                    selection,
+                    place: place.filter(|_| !is_ended),
                     is_ended,
                     object: Some(object),
                     counts: BTreeMap::new(),
@@ -207,7 +277,8 @@ impl Identity {
             object: None,
             malformed: None,
             compiled: Err(Vec::new()),
-            namespace: None,
+            selection: None,
+            place: None,
             is_ended: true,
             counts: BTreeMap::new(),
         }
@@ -219,22 +290,31 @@ impl Identity {
 
     /// Nobody can say which namespace's pods it wants.
     pub(super) fn is_unreadable(&self) -> bool {
-        !self.is_ended && self.namespace.is_none()
+        !self.is_ended && self.place.is_none()
+    }
+
+    /// Whether it applies only to pods that no other identity selects.
+    pub(super) fn is_fallback(&self) -> bool {
+        self.object.as_ref().is_some_and(|object| object.spec.fallback)
     }
 
     pub(super) fn standing(&self) -> IdentityStanding {
-        if self.is_ended { IdentityStanding::Ended } else { IdentityStanding::Live }
+        match self.object.as_ref().is_some_and(|object| object.spec.preview) {
+            _ if self.is_ended => IdentityStanding::Ended,
+            true => IdentityStanding::Preview,
+            false => IdentityStanding::Live,
+        }
     }
 
-    /// The namespace whose pods it may want; none while it is being deleted.
-    pub(super) fn namespace(&self) -> Option<&NamespaceName> {
-        self.namespace.as_ref()
+    /// Where the pods are that it may want; none while it is being deleted.
+    pub(super) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
     }
 
     pub(super) fn wants(&self) -> Wanting<'_> {
         match &self.compiled {
             _ if self.is_ended => Wanting::Nothing,
-            Err(_) => Wanting::Broken,
+            Err(_) => Wanting::Broken(self.selection.as_ref()),
             Ok(compiled) => Wanting::Compiled(compiled),
         }
     }
@@ -243,7 +323,7 @@ impl Identity {
     pub(super) fn wanting(&self) -> Option<&CompiledIdentity> {
         match self.wants() {
             Wanting::Compiled(compiled) => Some(compiled),
-            Wanting::Nothing | Wanting::Broken => None,
+            Wanting::Nothing | Wanting::Broken(_) => None,
         }
     }
 
@@ -251,6 +331,11 @@ impl Identity {
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
         let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
         (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
+    }
+
+    /// What it releases of what the brake holds.
+    pub(super) fn release(&self) -> Option<&String> {
+        self.object.as_deref().and_then(release)
     }
 
     /// Whether a full reconciliation is asked for that was not before.
@@ -307,13 +392,16 @@ impl Identity {
             context.is_some_and(|context| wants(&context))
         });
         let targeted: Vec<&ClusterName> = targeted.map(|(name, _)| name).collect();
-        let has_namespace = |name: &&ClusterName| {
-            let cluster = clusters.get(*name).zip(self.namespace.as_ref());
-            cluster.is_some_and(|(cluster, namespace)| cluster.has_namespace(namespace))
+        let namespaces_in = |name: &&ClusterName| {
+            let cluster = clusters.get(*name).zip(self.place.as_ref());
+            cluster.map_or(0, |(cluster, place)| cluster.namespaces_of(&place.namespaces).count())
         };
         let sum = |part: fn(&Counts) -> u64| self.counts.values().map(part).sum();
-        let failing = self.counts.iter().flat_map(|(cluster, counts)| {
-            counts.failing.iter().map(move |(pod, problem)| (cluster, pod, problem))
+        let mut failing = self.counts.iter().flat_map(|(cluster, counts)| {
+            counts.failing.iter().map(move |(pod, problem)| {
+                let name = clusters.get(cluster).and_then(|cluster| cluster.pod_name(pod));
+                (cluster, name.unwrap_or(pod.as_str()), problem)
+            })
         });
         Some(IdentityView {
             name,
@@ -321,7 +409,7 @@ impl Identity {
             problems: self.compiled.as_ref().err().map(Vec::as_slice).unwrap_or_default(),
             notes: self.compiled.as_ref().map(|compiled| compiled.notes.as_slice()).unwrap_or_default(),
             standing: self.standing(),
-            namespaces_found: targeted.iter().filter(|name| has_namespace(name)).count(),
+            namespaces_found: targeted.iter().map(namespaces_in).sum(),
             not_synced: targeted
                 .iter()
                 .filter(|name| {
@@ -334,8 +422,16 @@ impl Identity {
             masked: sum(|counts| counts.masked),
             waiting: sum(|counts| counts.waiting),
             failing: sum(|counts| counts.failing.len() as u64),
-            example: failing.into_iter().next(),
+            example: failing.next(),
         })
+    }
+}
+
+/// Both values, or the problems of both.
+fn both<A, B>(a: Result<A, Vec<Problem>>, b: Result<B, Vec<Problem>>) -> Result<(A, B), Vec<Problem>> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (a, b) => Err(a.err().into_iter().chain(b.err()).flatten().collect()),
     }
 }
 
@@ -361,7 +457,7 @@ pub struct IdentityView<'a> {
     pub clusters_targeted: usize,
     /// Number of clusters among them that are not connected and listed.
     pub not_synced: usize,
-    /// Number of clusters among them that have its namespace.
+    /// Number of namespaces, over these clusters, that fit its rules.
     pub namespaces_found: usize,
     /// Number of pods that it selects.
     pub pods_selected: u64,
@@ -371,6 +467,6 @@ pub struct IdentityView<'a> {
     pub waiting: u64,
     /// Number of pods among them whose entry does not come out right.
     pub failing: u64,
-    /// One of the failing pods.
-    pub example: Option<(&'a ClusterName, &'a PodUid, &'a Problem)>,
+    /// One of the failing pods: its cluster, `namespace/name`, and why.
+    pub example: Option<(&'a ClusterName, &'a str, &'a Problem)>,
 }

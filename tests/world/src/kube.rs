@@ -17,11 +17,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use serde_json::Value;
-use tokio::sync::watch as channel;
+use tokio::sync::{broadcast, watch as channel};
+
+pub use self::tls::Shown;
 
 use self::resource::Resource;
 use self::store::{Key, Patch, Store, Writer};
+use self::tls::Certificates;
 use crate::aws::{Aws, Cluster};
 use crate::serve::Listening;
 use crate::until::until;
@@ -48,9 +52,9 @@ pub enum Verb {
 /// An API server. Dropping it ends it.
 pub struct KubeApi {
     address: SocketAddr,
-    authority: String,
     shared: Arc<Shared>,
     listening: Listening,
+    certificates: Certificates,
 }
 
 /// What a condition that is waited for can look at.
@@ -68,6 +72,8 @@ struct Shared {
     pulse: channel::Sender<u64>,
     /// A watch lives no longer than the epoch it was begun in.
     watches: channel::Sender<u64>,
+    /// What watches of a resource are to say beside what happens: the resource, the bytes.
+    sayings: broadcast::Sender<(&'static str, Bytes)>,
 }
 
 /// Who is let in.
@@ -81,6 +87,16 @@ enum Access {
 #[derive(Debug, Default)]
 struct Faults {
     failures: BTreeMap<Verb, VecDeque<u16>>,
+    /// What the third and further pages of lists are answered with, so many times.
+    page_failures: VecDeque<u16>,
+    pages: BTreeMap<&'static str, u32>,
+    forbidden: BTreeSet<&'static str>,
+    retry_after: Option<u64>,
+    /// By how many seconds the clock that answers tell of is off.
+    clock: i64,
+    /// How many bytes more than it would have an answer to a list has.
+    bloat: usize,
+    repeats_pages: bool,
     withdrawn: BTreeSet<&'static str>,
     refuses_tokens: bool,
     tokens_seen: BTreeSet<String>,
@@ -101,16 +117,18 @@ impl KubeApi {
     }
 
     async fn with(access: Access) -> Self {
-        let (authority, tls) = tls::authority_and_acceptor();
+        let certificates = Certificates::new();
+        let tls = certificates.acceptor(Shown::Right);
         let shared = Arc::new(Shared {
             store: Mutex::default(),
             faults: Mutex::default(),
             access,
             pulse: channel::Sender::new(0),
             watches: channel::Sender::new(0),
+            sayings: broadcast::Sender::new(64),
         });
         let (listening, address) = Listening::at_loopback(Some(tls), http::service(shared.clone())).await;
-        Self { address, authority, shared, listening }
+        Self { address, shared, listening, certificates }
     }
 
     /// `https://127.0.0.1:port`.
@@ -120,12 +138,12 @@ impl KubeApi {
 
     /// The certificate, PEM, of the authority that signed the server's.
     pub fn certificate_authority(&self) -> &str {
-        &self.authority
+        self.certificates.authority()
     }
 
     /// A kubeconfig file for this server; that of an EKS cluster has no user.
     pub fn kubeconfig(&self) -> String {
-        let authority = data_encoding::BASE64.encode(self.authority.as_bytes());
+        let authority = data_encoding::BASE64.encode(self.certificate_authority().as_bytes());
         let user = match &self.shared.access {
             Access::Token(token) => format!("{{token: {token}}}"),
             Access::Eks { .. } => "{}".to_owned(),
@@ -259,6 +277,59 @@ impl KubeApi {
     pub fn fail_next(&self, verb: Verb, count: usize, status: u16) {
         let failures = std::iter::repeat_n(status, count);
         lock(&self.shared.faults).failures.entry(verb).or_default().extend(failures);
+    }
+
+    /// The next third pages of lists are answered with this status.
+    pub fn fail_pages(&self, count: usize, status: u16) {
+        lock(&self.shared.faults).page_failures.extend(std::iter::repeat_n(status, count));
+    }
+
+    /// Whether whoever asks may not read or write a resource.
+    pub fn forbid(&self, plural: &str, is_forbidden: bool) {
+        let name = Resource::named(plural).plural;
+        let mut faults = lock(&self.shared.faults);
+        if is_forbidden {
+            faults.forbidden.insert(name);
+        } else {
+            faults.forbidden.remove(name);
+        }
+    }
+
+    /// What refusals with 429 and 503 say of when to come back, in seconds.
+    pub fn retry_after(&self, seconds: Option<u64>) {
+        lock(&self.shared.faults).retry_after = seconds;
+    }
+
+    /// By how many seconds the server's clock is ahead.
+    pub fn set_clock(&self, seconds: i64) {
+        lock(&self.shared.faults).clock = seconds;
+    }
+
+    /// Answers to lists are larger by so many bytes.
+    pub fn bloat_lists(&self, bytes: usize) {
+        lock(&self.shared.faults).bloat = bytes;
+    }
+
+    /// Whether each page of a list has the page before it once more.
+    pub fn repeat_pages(&self, are_repeated: bool) {
+        lock(&self.shared.faults).repeats_pages = are_repeated;
+    }
+
+    /// Watches of a resource send these bytes beside what happens; empty ones end them.
+    pub fn say(&self, plural: &str, bytes: impl Into<Bytes>) {
+        // An error says that nobody watches.
+        let _ = self.shared.sayings.send((Resource::named(plural).plural, bytes.into()));
+    }
+
+    /// A byte a second is all that comes out of each connection.
+    pub fn trickle(&self) {
+        self.listening.trickle();
+    }
+
+    /// New connections see this certificate; those that are there are cut.
+    pub fn show(&self, shown: Shown) {
+        self.listening.accept_with(self.certificates.acceptor(shown));
+        self.listening.cutter().cut();
     }
 
     /// Takes a resource out of the API, as one whose definition is not installed, or puts it back.

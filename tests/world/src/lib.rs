@@ -15,6 +15,7 @@ pub mod aws;
 pub mod kube;
 pub mod objects;
 mod process;
+mod proxy;
 mod serve;
 mod sigv4;
 pub mod spire;
@@ -22,6 +23,7 @@ mod until;
 mod world;
 
 pub use process::Process;
+pub use proxy::Proxy;
 pub use world::{Replica, WorkloadCluster, World};
 
 /// A random version 4 UUID.

@@ -89,6 +89,16 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    /// A test that fails shows what the program said last.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let lines = self.log.lines();
+            lines.iter().skip(lines.len().saturating_sub(30)).for_each(|line| eprintln!("  {line}"));
+        }
+    }
+}
+
 impl Log {
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use http_body_util::BodyExt;
@@ -21,6 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::WatchStream;
@@ -45,6 +47,8 @@ enum Mode {
     Silent,
     /// New connections are closed at once.
     Refusing,
+    /// A byte a second is all that comes out.
+    Trickling,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +61,7 @@ struct State {
 /// A listening socket. Dropping it ends the listening and every connection.
 pub(crate) struct Listening {
     state: watch::Sender<State>,
+    tls: watch::Sender<Option<TlsAcceptor>>,
     _tasks: JoinSet<()>,
 }
 
@@ -81,8 +86,9 @@ impl Listening {
     fn over(listener: Listener, tls: Option<TlsAcceptor>, service: Service) -> Self {
         let state = watch::Sender::new(State { mode: Mode::Open, epoch: 0 });
         let mut tasks = JoinSet::new();
-        tasks.spawn(accept(listener, tls, service, state.clone()));
-        Self { state, _tasks: tasks }
+        let tls = watch::Sender::new(tls);
+        tasks.spawn(accept(listener, tls.subscribe(), service, state.clone()));
+        Self { state, tls, _tasks: tasks }
     }
 
     /// From now on no byte goes in or out, on connections new and old.
@@ -93,6 +99,16 @@ impl Listening {
     /// Cuts all connections and closes new ones at once.
     pub(crate) fn refuse(&self) {
         self.state.send_modify(|state| *state = State { mode: Mode::Refusing, epoch: state.epoch + 1 });
+    }
+
+    /// From now on a byte a second is all that comes out of each connection.
+    pub(crate) fn trickle(&self) {
+        self.state.send_modify(|state| state.mode = Mode::Trickling);
+    }
+
+    /// New connections are accepted with this from now on; those that are there go on.
+    pub(crate) fn accept_with(&self, tls: TlsAcceptor) {
+        self.tls.send_replace(Some(tls));
     }
 
     /// Ends silence or refusal. Connections that were silent go on, as they do when a network is mended.
@@ -138,7 +154,12 @@ impl Listener {
     }
 }
 
-async fn accept(listener: Listener, tls: Option<TlsAcceptor>, service: Service, state: watch::Sender<State>) {
+async fn accept(
+    listener: Listener,
+    tls: watch::Receiver<Option<TlsAcceptor>>,
+    service: Service,
+    state: watch::Sender<State>,
+) {
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
@@ -148,9 +169,9 @@ async fn accept(listener: Listener, tls: Option<TlsAcceptor>, service: Service, 
         if now.mode == Mode::Refusing {
             continue;
         }
-        let gate = Gate { stream, mode: now.mode, changes: WatchStream::new(state.subscribe()) };
+        let gate = Gate { stream, mode: now.mode, changes: WatchStream::new(state.subscribe()), pause: None };
         let mut states = state.subscribe();
-        let (tls, service) = (tls.clone(), service.clone());
+        let (tls, service) = (tls.borrow().clone(), service.clone());
         connections.spawn(async move {
             let cut = states.wait_for(|state| state.epoch != now.epoch);
             tokio::select! {
@@ -183,6 +204,8 @@ struct Gate {
     stream: Box<dyn Io>,
     mode: Mode,
     changes: WatchStream<State>,
+    /// Until the next byte may come out.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Gate {
@@ -209,7 +232,16 @@ impl AsyncRead for Gate {
 impl AsyncWrite for Gate {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         std::task::ready!(self.poll_open(cx));
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        if self.mode != Mode::Trickling {
+            return Pin::new(&mut self.stream).poll_write(cx, bytes);
+        }
+        if let Some(pause) = &mut self.pause {
+            std::task::ready!(pause.as_mut().poll(cx));
+        }
+        let one = bytes.get(..1).unwrap_or_default();
+        let written = std::task::ready!(Pin::new(&mut self.stream).poll_write(cx, one));
+        self.pause = Some(Box::pin(tokio::time::sleep(Duration::from_secs(1))));
+        Poll::Ready(written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -98,6 +98,7 @@ impl World {
 
     async fn add(&mut self, name: &str, mut eks: Cluster, role: Option<String>) -> &WorkloadCluster {
         let api = KubeApi::start_in(&self.aws, &eks).await;
+        api.put(objects::namespace("kube-system"));
         eks.endpoint = api.url();
         eks.certificate_authority = api.certificate_authority().to_owned();
         self.aws.allow(role.as_deref().unwrap_or(&self.user.principal), &eks);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER};
 use hyper::http::request::Parts;
 use hyper::{Method, Request, Response};
 use serde_json::{Value, json};
@@ -29,10 +29,22 @@ pub(super) fn service(shared: Arc<Shared>) -> Service {
             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             let answer = answer(&shared, &head, &body);
             shared.beat();
-            match answer {
+            let mut answer = match answer {
                 Ok(answer) => answer,
                 Err(refusal) => response(refusal.code, whole(refusal.body())),
+            };
+            let faults = lock(&shared.faults);
+            let is_busy = matches!(answer.status().as_u16(), 429 | 503);
+            if let Some(seconds) = faults.retry_after.filter(|_| is_busy) {
+                answer.headers_mut().insert(RETRY_AFTER, seconds.into());
             }
+            if faults.clock != 0 {
+                let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(faults.clock);
+                let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+                answer.headers_mut().insert(DATE, date.parse().expect("a date as a header"));
+            }
+            drop(faults);
+            answer
         })
     })
 }
@@ -200,6 +212,9 @@ fn begin(shared: &Shared, verb: Verb, resource: &'static Resource) -> Result<(),
     if faults.withdrawn.contains(resource.plural) {
         return Err(Refusal::no_such_resource());
     }
+    if faults.forbidden.contains(resource.plural) {
+        return Err(Refusal::forbidden(resource));
+    }
     match faults.failures.get_mut(&verb).and_then(|failures| failures.pop_front()) {
         Some(code) => Err(Refusal::ordered(code)),
         None => Ok(()),
@@ -211,7 +226,21 @@ fn list(shared: &Shared, target: &Target, query: &Query) -> Result<Response<Body
     let continuation = Some(query.get("continue")).filter(|token| !token.is_empty());
     let selector = query.selector()?;
     let namespace = target.namespace.as_deref();
-    let page = lock(&shared.store).list(target.resource, namespace, &selector, limit, continuation)?;
+    let (bloat, repeats) = {
+        let mut faults = lock(&shared.faults);
+        let number = faults.pages.entry(target.resource.plural).or_default();
+        *number = if continuation.is_some() { *number + 1 } else { 1 };
+        if *number >= 3
+            && let Some(code) = faults.page_failures.pop_front()
+        {
+            return Err(Refusal::ordered(code));
+        }
+        (faults.bloat, faults.repeats_pages)
+    };
+    let mut page = lock(&shared.store).list(target.resource, namespace, &selector, limit, continuation)?;
+    if repeats {
+        page.items.extend_from_within(..);
+    }
     let mut metadata = json!({"resourceVersion": page.revision.to_string()});
     if let Some(continuation) = page.continuation {
         metadata["continue"] = json!(continuation);
@@ -224,6 +253,9 @@ fn list(shared: &Shared, target: &Target, query: &Query) -> Result<Response<Body
         "metadata": metadata,
         "items": items,
     });
+    if bloat > 0 {
+        return Ok(response(200, whole(format!("{list}{:bloat$}", ""))));
+    }
     Ok(json_response(200, &list))
 }
 

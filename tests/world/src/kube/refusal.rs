@@ -92,6 +92,11 @@ impl Refusal {
         Self::new(410, "Expired", message)
     }
 
+    pub(super) fn forbidden(resource: &Resource) -> Self {
+        let message = format!("{} is forbidden: User cannot read or write it", resource.qualified());
+        Self::new(403, "Forbidden", message)
+    }
+
     /// A failure that a test asked for.
     pub(super) fn ordered(code: u16) -> Self {
         let reason = match code {

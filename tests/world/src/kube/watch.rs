@@ -8,7 +8,7 @@ use futures::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
-use tokio::sync::watch as channel;
+use tokio::sync::{broadcast, watch as channel};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::refusal::Refusal;
@@ -42,6 +42,7 @@ struct Watch {
     end: Option<Instant>,
     beats: channel::Receiver<u64>,
     epoch: channel::Receiver<u64>,
+    sayings: broadcast::Receiver<(&'static str, Bytes)>,
 }
 
 /// The body that tells what happens.
@@ -70,7 +71,9 @@ pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
         interval
     });
     let end = asked.timeout.map(|timeout| Instant::now() + timeout);
-    let watch = Watch { shared, asked, revision, waiting, is_over: false, bookmarks, end, beats, epoch };
+    let sayings = shared.sayings.subscribe();
+    let watch =
+        Watch { sayings, shared, asked, revision, waiting, is_over: false, bookmarks, end, beats, epoch };
     let lines = stream::unfold(watch, |mut watch| async move {
         let line = watch.next().await?;
         Some((Ok(Frame::data(line)), watch))
@@ -103,6 +106,11 @@ impl Watch {
                 biased;
                 _ = self.epoch.changed() => return None,
                 _ = self.beats.changed() => self.look(),
+                Ok((plural, bytes)) = self.sayings.recv() => match bytes.is_empty() {
+                    _ if plural != self.asked.resource.plural => {}
+                    true => self.is_over = true,
+                    false => self.waiting.push_back(bytes),
+                },
                 () = end => return None,
                 () = bookmark => {
                     // What happened until now is told before, so that the bookmark is true.

@@ -33,6 +33,7 @@ async fn main() -> ExitCode {
     demo.a_deployment_rolls().await;
     demo.an_identity_is_edited().await;
     demo.a_cluster_goes_silent_and_comes_back().await;
+    demo.a_change_is_previewed().await;
     demo.an_identity_is_deleted().await;
     demo.summary().await
 }
@@ -209,10 +210,46 @@ impl Demo {
         );
     }
 
+    async fn a_change_is_previewed(&mut self) {
+        self.screen.chapter("5. A change is previewed: web only where a pod has no label canary");
+        let api = self.world.cluster("prod-west");
+        (0..5).for_each(|number| {
+            let label = json!({"metadata": {"labels": {"canary": "yes"}}});
+            api.patch("pods", Some("shop"), &pod_name("web", "5d4f8", number), label);
+        });
+        let writes = self.world.spire.writes().len();
+        let without = json!([{"key": "canary", "operator": "DoesNotExist"}]);
+        let edit = json!({"spec": {"preview": true, "podSelector": {"matchExpressions": without}}});
+        self.world.management.patch("workloadidentities", None, "web", edit);
+        let told = self.condition("web", "Ready", "Preview").await;
+        self.screen.check(told.contains("delete 5 entries"), &told);
+        let wrote = self.world.spire.writes().len() - writes;
+        self.screen.check(wrote == 0, "and nothing was written");
+        let back = json!({"spec": {"preview": false, "podSelector": {"matchExpressions": null}}});
+        self.world.management.patch("workloadidentities", None, "web", back);
+        let took = self.in_step("the edit is taken back", &["web"]).await;
+        self.screen.check(
+            self.world.spire.writes().len() == writes,
+            &format!("the edit is taken back: Ready again after {}, and nothing was written", millis(took)),
+        );
+    }
+
     async fn an_identity_is_deleted(&mut self) {
-        self.screen.chapter("5. An identity is deleted: worker");
+        self.screen.chapter(
+            "6. An identity is deleted: worker. The brake holds it until somebody says that it is meant",
+        );
         let before = ids(&self.world.spire.entries());
         self.world.management.remove("workloadidentities", None, "worker");
+        let told = self.condition("worker", "WithinBudgets", "Braked").await;
+        self.screen.check(ids(&self.world.spire.entries()) == before, &told);
+        let digest = told.rsplit_once('=').map_or("", |(_, digest)| digest);
+        let annotations = json!({"eksclusterregistry.spire.spiffe.io/release": digest});
+        self.world.management.patch(
+            "workloadidentities",
+            None,
+            "worker",
+            json!({"metadata": {"annotations": annotations}}),
+        );
         let left = CLUSTERS.len() * 2 * PODS_AN_APP;
         let took = self.entries("its entries go", left).await;
         let until = self.world.management.until("the object is gone", PATIENCE, |view| {
@@ -222,7 +259,11 @@ impl Demo {
         let after = ids(&self.world.spire.entries());
         self.screen.check(
             after.is_subset(&before) && after.len() == left,
-            &format!("{} entries are gone after {}, then the object", before.len() - left, millis(took)),
+            &format!(
+                "released: {} entries are gone after {}, then the object",
+                before.len() - left,
+                millis(took)
+            ),
         );
     }
 
@@ -266,6 +307,23 @@ impl Demo {
     async fn entries(&self, what: &str, count: usize) -> Duration {
         let until = self.world.spire.until(what, PATIENCE, |view| view.entries.len() == count);
         self.screen.wait(what, until, || format!("{}, to be {count}", self.world.spire.entries().len())).await
+    }
+
+    /// Waits until a condition of an identity has this reason; its message.
+    async fn condition(&self, name: &str, kind: &str, reason: &str) -> String {
+        let find = |object: Option<&Value>| {
+            let conditions = object?["status"]["conditions"].as_array()?;
+            conditions.iter().find(|it| it["type"] == kind && it["reason"] == reason).cloned()
+        };
+        let what = format!("{name}: {kind}, {reason}");
+        let until = self
+            .world
+            .management
+            .until(&what, PATIENCE, |view| find(view.get("workloadidentities", None, name)).is_some());
+        self.screen.wait(&what, until, String::new).await;
+        let object = self.world.management.get("workloadidentities", None, name);
+        let condition = find(object.as_ref()).unwrap_or_default();
+        condition["message"].as_str().unwrap_or_default().to_owned()
     }
 
     /// Waits until these identities say that they are in step.

@@ -1,0 +1,327 @@
+//! The brake on what is seen, too: deletes and changes of identity beyond a budget are held until somebody releases
+//! exactly them. Somebody deletes a definition, a tool prunes, a selector loses a line: all of that is seen, and meant by
+//! nobody.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use crate::desired::PodKey;
+use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
+use crate::names::IdentityName;
+
+/// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budgets {
+    /// Percent of an identity's or a cluster's entries.
+    pub scope_share: u64,
+    /// Number of an identity's or a cluster's entries.
+    pub scope_number: u64,
+    /// Percent of all entries of this registrar.
+    pub fleet_share: u64,
+    /// Number of all entries of this registrar.
+    pub fleet_number: u64,
+    /// The time within which they add up.
+    pub window: Duration,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            scope_share: 20,
+            scope_number: 100,
+            fleet_share: 10,
+            fleet_number: 500,
+            window: Duration::from_secs(600),
+        }
+    }
+}
+
+/// What has a budget of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Everything.
+    Fleet,
+    /// One cluster.
+    Cluster(ClusterTag),
+    /// One identity.
+    Identity(IdentityName),
+}
+
+/// A delete, or an update that changes the entry's SPIFFE ID, parent or selectors.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Braked {
+    /// The entry.
+    pub id: EntryId,
+    /// What it is to become; none where it is deleted.
+    pub becomes: Option<ContentHash>,
+    /// The identity that it was made for or is updated for, where that is known.
+    pub identity: Option<IdentityName>,
+}
+
+/// A plan beyond a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Whose budget.
+    pub scope: Scope,
+    /// What releases exactly this plan.
+    pub digest: String,
+    /// Number of deletes.
+    pub deletes: u64,
+    /// Number of updates that change what a workload is.
+    pub updates: u64,
+    /// Number of the scope's entries.
+    pub size: u64,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { digest, deletes, updates, size, .. } = self;
+        let entries = match self.scope {
+            Scope::Fleet => format!("all {size} entries"),
+            Scope::Cluster(_) => format!("the cluster's {size} entries"),
+            Scope::Identity(_) => format!("the identity's {size} entries"),
+        };
+        write!(
+            f,
+            "Held: {deletes} deletes and {updates} changes of SPIFFE ID, parent or selectors, of {entries}. \
+             If they are meant, release exactly them: annotate this object with {}={digest}",
+            crate::api::RELEASE_ANNOTATION
+        )
+    }
+}
+
+/// What waits for the brake and what it let through.
+#[derive(Debug)]
+pub struct Brake {
+    budgets: Budgets,
+    parked: BTreeMap<PodKey, Vec<Braked>>,
+    cleared: HashMap<PodKey, Vec<Braked>>,
+    /// What was let through within the window, without a release.
+    passed: VecDeque<(Instant, Vec<Scope>)>,
+    held: Vec<Held>,
+    is_open: bool,
+}
+
+impl Brake {
+    /// A brake with nothing before it.
+    pub fn new(budgets: Budgets) -> Self {
+        let (parked, cleared, passed) = (BTreeMap::new(), HashMap::new(), VecDeque::new());
+        Self { budgets, parked, cleared, passed, held: Vec::new(), is_open: false }
+    }
+
+    /// Whether this much of a pod's plan may be carried out now; otherwise it waits for [`Self::decide`].
+    pub fn admit(&mut self, pod: &PodKey, braked: Vec<Braked>) -> bool {
+        if braked.is_empty() {
+            self.is_open |= self.parked.remove(pod).is_some();
+            self.cleared.remove(pod);
+            return true;
+        }
+        if self.cleared.get(pod).is_some_and(|cleared| braked.iter().all(|it| cleared.contains(it))) {
+            return true;
+        }
+        self.cleared.remove(pod);
+        if self.parked.get(pod) != Some(&braked) {
+            self.parked.insert(pod.clone(), braked);
+            self.is_open = true;
+        }
+        false
+    }
+
+    /// Something was released, or no longer is.
+    pub fn reopen(&mut self) {
+        self.is_open |= !self.parked.is_empty();
+    }
+
+    /// Whether [`Self::decide`] could come to something new.
+    pub fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// Plans beyond a budget.
+    pub fn held(&self) -> &[Held] {
+        &self.held
+    }
+
+    /// Decides over everything that waits, taken together; gives the pods that may go on now. `size` is the number of a
+    /// scope's entries.
+    pub fn decide(
+        &mut self,
+        now: Instant,
+        released: &BTreeSet<String>,
+        size: impl Fn(&Scope) -> u64,
+    ) -> Vec<PodKey> {
+        self.is_open = false;
+        while self.passed.front().is_some_and(|(at, _)| now.duration_since(*at) >= self.budgets.window) {
+            self.passed.pop_front();
+        }
+        let mut waiting: BTreeMap<Scope, BTreeSet<&Braked>> = BTreeMap::new();
+        for (pod, all) in &self.parked {
+            for braked in all {
+                for scope in scopes(pod, braked) {
+                    waiting.entry(scope).or_default().insert(braked);
+                }
+            }
+        }
+        let mut before: HashMap<&Scope, u64> = HashMap::new();
+        self.passed
+            .iter()
+            .flat_map(|(_, scopes)| scopes)
+            .for_each(|scope| *before.entry(scope).or_default() += 1);
+        self.held.clear();
+        let mut let_through = BTreeSet::new();
+        for (scope, braked) in &waiting {
+            let count = braked.len() as u64 + before.get(scope).copied().unwrap_or_default();
+            let (share, number) = match scope {
+                Scope::Fleet => (self.budgets.fleet_share, self.budgets.fleet_number),
+                _ => (self.budgets.scope_share, self.budgets.scope_number),
+            };
+            // The size last: it can cost a look at every entry.
+            if count <= number {
+                continue;
+            }
+            let size = size(scope);
+            if count.saturating_mul(100) <= size.saturating_mul(share) {
+                continue;
+            }
+            let digest = digest(scope, braked);
+            if released.contains(&digest) {
+                let_through.insert(scope.clone());
+                continue;
+            }
+            let deletes = braked.iter().filter(|it| it.becomes.is_none()).count() as u64;
+            let updates = braked.len() as u64 - deletes;
+            self.held.push(Held { scope: scope.clone(), digest, deletes, updates, size });
+        }
+        let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
+        let mut go_on = Vec::new();
+        for (pod, all) in &self.parked {
+            let stays = all.iter().any(|braked| {
+                let mut scopes = scopes(pod, braked).into_iter();
+                let is_released = scopes.clone().any(|scope| let_through.contains(&scope));
+                !is_released && scopes.any(|scope| is_held(&scope))
+            });
+            if !stays {
+                go_on.push(pod.clone());
+            }
+        }
+        for pod in &go_on {
+            let Some(all) = self.parked.remove(pod) else { continue };
+            for braked in &all {
+                let scopes = scopes(pod, braked);
+                // What somebody released is not counted against what comes after it.
+                if !scopes.iter().any(|scope| let_through.contains(scope)) {
+                    self.passed.push_back((now, scopes));
+                }
+            }
+            self.cleared.insert(pod.clone(), all);
+        }
+        go_on
+    }
+}
+
+fn scopes(pod: &PodKey, braked: &Braked) -> Vec<Scope> {
+    let identity = braked.identity.iter().cloned().map(Scope::Identity);
+    [Scope::Fleet, Scope::Cluster(pod.cluster.clone())].into_iter().chain(identity).collect()
+}
+
+/// The same for the same plan, in every process.
+fn digest(scope: &Scope, braked: &BTreeSet<&Braked>) -> String {
+    let scope = match scope {
+        Scope::Fleet => "fleet".to_owned(),
+        Scope::Cluster(tag) => format!("cluster {tag:?}"),
+        Scope::Identity(name) => format!("identity {name}"),
+    };
+    let each = braked.iter().map(|braked| format!("{} {:?}", braked.id, braked.becomes));
+    short_digest([scope].into_iter().chain(each))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{EntryDigest, Nonce};
+    use crate::names::{ClusterName, PodUid};
+
+    fn pod(cluster: &str, number: usize) -> PodKey {
+        let cluster = ClusterTag::of(&ClusterName::new(cluster).unwrap());
+        PodKey { cluster, pod: PodUid::new(format!("u{number}")).unwrap() }
+    }
+
+    fn delete(pod: &PodKey, identity: &str) -> Braked {
+        let identity = IdentityName::new(identity).unwrap();
+        let digest = EntryDigest::of(&identity, &pod.pod, 0);
+        let id = EntryId::make("t-", &pod.cluster, &digest, &Nonce::new(0));
+        Braked { id, becomes: None, identity: Some(identity) }
+    }
+
+    /// Parks so many deletes of identity `i` and decides; the numbers of pods that may go on and of held plans.
+    fn decide(
+        brake: &mut Brake,
+        count: usize,
+        size: u64,
+        now: Instant,
+        released: &BTreeSet<String>,
+    ) -> (usize, usize) {
+        for number in 0..count {
+            let pod = pod("east", number);
+            let braked = delete(&pod, "i");
+            brake.admit(&pod, vec![braked]);
+        }
+        let go_on = brake.decide(now, released, |_| size).len();
+        (go_on, brake.held().len())
+    }
+
+    #[test]
+    fn share_and_number_both_have_to_be_exceeded() {
+        let (now, none) = (Instant::now(), BTreeSet::new());
+        let fresh = || Brake::new(Budgets::default());
+        assert_eq!(decide(&mut fresh(), 100, 100, now, &none), (100, 0), "few");
+        assert_eq!(decide(&mut fresh(), 101, 505, now, &none), (101, 0), "a small share");
+        // Of the identity and of the cluster; the fleet's number is not exceeded.
+        assert_eq!(decide(&mut fresh(), 101, 504, now, &none), (0, 2));
+        assert_eq!(decide(&mut fresh(), 501, 5010, now, &none), (501, 0));
+        assert_eq!(decide(&mut fresh(), 501, 5009, now, &none), (0, 1), "of the fleet");
+    }
+
+    #[test]
+    fn what_passed_within_the_window_counts_and_time_alone_releases_nothing() {
+        let (now, none) = (Instant::now(), BTreeSet::new());
+        let mut brake = Brake::new(Budgets::default());
+        assert_eq!(decide(&mut brake, 60, 200, now, &none), (60, 0));
+        let more: Vec<PodKey> = (100..160).map(|number| pod("east", number)).collect();
+        for pod in &more {
+            let braked = vec![delete(pod, "i")];
+            assert!(!brake.admit(pod, braked));
+        }
+        assert_eq!(brake.decide(now, &none, |_| 200), []);
+        assert_eq!(brake.held().len(), 2);
+        assert!(!brake.is_open(), "nobody asks again because time passes");
+        let mut later = Brake::new(Budgets::default());
+        assert_eq!(decide(&mut later, 60, 200, now, &none), (60, 0));
+        more.iter().for_each(|pod| {
+            later.admit(pod, vec![delete(pod, "i")]);
+        });
+        assert_eq!(later.decide(now + Duration::from_secs(600), &none, |_| 200).len(), 60);
+    }
+
+    #[test]
+    fn a_release_lets_exactly_that_plan_through() {
+        let (now, none) = (Instant::now(), BTreeSet::new());
+        let mut brake = Brake::new(Budgets::default());
+        assert_eq!(decide(&mut brake, 150, 200, now, &none), (0, 2));
+        let of_identity = brake.held().iter().find(|held| matches!(held.scope, Scope::Identity(_))).unwrap();
+        let released = BTreeSet::from([of_identity.digest.clone()]);
+        // One more delete: another plan.
+        let other = pod("east", 150);
+        brake.admit(&other, vec![delete(&other, "i")]);
+        assert_eq!(brake.decide(now, &released, |_| 200), []);
+        // It is gone again, by an edit: the plan is the one that was released, and the cluster's digest is not needed.
+        brake.admit(&other, Vec::new());
+        assert!(brake.is_open());
+        assert_eq!(brake.decide(now, &released, |_| 200).len(), 150);
+        let first = pod("east", 0);
+        assert!(brake.admit(&first, vec![delete(&first, "i")]), "cleared until it is done");
+        assert!(brake.admit(&first, Vec::new()));
+        assert!(!brake.admit(&first, vec![delete(&first, "i")]), "and no longer");
+    }
+}

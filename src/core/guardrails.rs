@@ -1,0 +1,371 @@
+//! What nobody who writes our objects can take: which SPIFFE IDs, parents and DNS names a cluster may be given, and which
+//! identities may be admin, downstream or federate. Made from the configuration alone; a registry only narrows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::api::{Problem, WorkloadIdentitySpec};
+use crate::entry::Entry;
+use crate::names::{AccountId, IdentityName};
+use crate::spiffe::{SpiffeId, TrustDomain};
+
+/// A condition's reason for all of it.
+const DENIED: &str = "GuardrailDenied";
+
+/// Segments between separators: a text stands for itself, `*` for any one segment and `**` for all the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+    separator: char,
+    segments: Vec<Segment>,
+    has_rest: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Exact(String),
+    Any,
+}
+
+impl Pattern {
+    /// A pattern of SPIFFE ID paths such as `/ns/*/sa/**`; `**` can only be last.
+    pub fn of_paths(text: &str) -> Result<Self, String> {
+        let rest = text.strip_prefix('/').ok_or("it does not begin with /")?;
+        Self::new(text, '/', rest.split('/').collect())
+    }
+
+    /// A pattern of DNS names such as `*.shop.svc` or `**.svc.cluster.local`; `**` can only be first.
+    pub fn of_dns_names(text: &str) -> Result<Self, String> {
+        Self::new(text, '.', text.rsplit('.').collect())
+    }
+
+    /// A pattern of identities' names such as `team-a.*`; `**` can only be last.
+    pub fn of_names(text: &str) -> Result<Self, String> {
+        Self::new(text, '.', text.split('.').collect())
+    }
+
+    fn new(text: &str, separator: char, mut parts: Vec<&str>) -> Result<Self, String> {
+        let has_rest = parts.last() == Some(&"**");
+        if has_rest {
+            parts.pop();
+        }
+        let segment = |part: &&str| match *part {
+            "" => Err("a segment is empty".to_owned()),
+            "*" => Ok(Segment::Any),
+            part if part.contains('*') => {
+                Err(format!("{part:?}: * stands for a whole segment, ** for all the rest"))
+            }
+            part => Ok(Segment::Exact(part.to_owned())),
+        };
+        let segments = parts.iter().map(segment).collect::<Result<_, _>>()?;
+        Ok(Self { text: text.to_owned(), separator, segments, has_rest })
+    }
+
+    fn fits<'a>(&self, mut parts: impl Iterator<Item = &'a str>) -> bool {
+        for segment in &self.segments {
+            let fits = match (segment, parts.next()) {
+                (_, None) => false,
+                (Segment::Any, Some(_)) => true,
+                (Segment::Exact(text), Some(part)) => text == part,
+            };
+            if !fits {
+                return false;
+            }
+        }
+        // The rest is something: `/ns/**` does not name `/ns`.
+        parts.next().is_some() == self.has_rest
+    }
+
+    fn fits_path(&self, path: &str) -> bool {
+        path.strip_prefix('/').is_some_and(|path| self.fits(path.split(self.separator)))
+    }
+
+    fn fits_dns_name(&self, name: &str) -> bool {
+        self.fits(name.rsplit(self.separator))
+    }
+
+    fn fits_name(&self, name: &str) -> bool {
+        self.fits(name.split(self.separator))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// The configuration's `guardrails`. A key that is absent restricts nothing; an empty list allows nothing.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Guardrails {
+    /// `rules`: what clusters may be given; a cluster may have what one rule that applies to it allows.
+    pub rules: Option<Vec<Rule>>,
+    /// `admin`: identities that may be `admin: true`.
+    pub admin: Option<Vec<Pattern>>,
+    /// `downstream`: identities that may be `downstream: true`.
+    pub downstream: Option<Vec<Pattern>>,
+    /// `federatesWith`: which identities may federate with whom.
+    pub federates_with: Option<Vec<FederationRule>>,
+}
+
+/// One of `guardrails.rules`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Rule {
+    /// `accounts`: it applies to clusters of these; none: to those of any.
+    pub accounts: BTreeSet<AccountId>,
+    /// `clusterLabels`: it applies to clusters whose registry has all of these.
+    pub cluster_labels: BTreeMap<String, String>,
+    /// `spiffeIDs`: patterns of paths.
+    pub spiffe_ids: Option<Vec<Pattern>>,
+    /// `parentIDs`: patterns of paths. The default parent of the cluster's own nodes is always allowed.
+    pub parent_ids: Option<Vec<Pattern>>,
+    /// `dnsNames`.
+    pub dns_names: Option<Vec<Pattern>>,
+}
+
+/// One of `guardrails.federatesWith`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FederationRule {
+    /// `identities`: patterns of names.
+    pub identities: Vec<Pattern>,
+    /// `trustDomains`.
+    pub trust_domains: BTreeSet<TrustDomain>,
+}
+
+/// What one cluster may be given: the rules that apply to it, and its registry's own narrower list.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Allowed {
+    rules: Option<Vec<Rule>>,
+    own: Option<Vec<Pattern>>,
+}
+
+impl Guardrails {
+    /// The rules that apply to a cluster of this account and these labels, narrowed by its registry's own list.
+    pub fn for_cluster(
+        &self,
+        account: &AccountId,
+        labels: &BTreeMap<String, String>,
+        own: Option<Vec<Pattern>>,
+    ) -> Allowed {
+        let applies = |rule: &&Rule| {
+            let account_fits = rule.accounts.is_empty() || rule.accounts.contains(account);
+            account_fits && rule.cluster_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+        };
+        let rules = self.rules.as_ref().map(|rules| rules.iter().filter(applies).cloned().collect());
+        Allowed { rules, own }
+    }
+
+    /// What of a spec this identity may not ask for; `own` is the SPIRE server's trust domain.
+    pub fn problems_of(
+        &self,
+        name: &IdentityName,
+        spec: &WorkloadIdentitySpec,
+        own: &TrustDomain,
+    ) -> Vec<Problem> {
+        let names = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.fits_name(name.as_str()));
+        let mut problems = Vec::new();
+        let flags = [
+            ("spec.admin", spec.admin, &self.admin, "guardrails.admin"),
+            ("spec.downstream", spec.downstream, &self.downstream, "guardrails.downstream"),
+        ];
+        for (field, is_set, allowed, key) in flags {
+            if is_set && allowed.as_ref().is_some_and(|patterns| !names(patterns)) {
+                let message = format!("true is not allowed: the configuration's {key} does not name {name}");
+                problems.push(Problem::new(DENIED, field, message));
+            }
+        }
+        let Some(rules) = &self.federates_with else { return problems };
+        // Our own is left out of every entry anyway.
+        let asked = spec.federates_with.iter().enumerate().filter(|(_, domain)| *domain != own.as_str());
+        for (index, domain) in asked {
+            let may = |rule: &FederationRule| {
+                names(&rule.identities) && rule.trust_domains.iter().any(|allowed| allowed.as_str() == domain)
+            };
+            if !rules.iter().any(may) {
+                let message = format!(
+                    "{domain:?} is not allowed: no rule of the configuration's guardrails.federatesWith lets {name} federate with it"
+                );
+                problems.push(Problem::new(DENIED, format!("spec.federatesWith[{index}]"), message));
+            }
+        }
+        problems
+    }
+}
+
+impl Allowed {
+    /// Whether the cluster may be given the entry; `default_parent` is whether its parent is the agent of its own node.
+    pub fn check(&self, entry: &Entry, default_parent: bool) -> Result<(), Problem> {
+        let id = &entry.key.spiffe_id;
+        if let Some(own) = &self.own
+            && !own.iter().any(|pattern| pattern.fits_path(id.path()))
+        {
+            return Err(denied("spec.spiffeIDTemplate", id, "the registry's allowedSPIFFEIDs", own));
+        }
+        let Some(rules) = &self.rules else { return Ok(()) };
+        // One rule has to allow all of the entry: two narrow rules do not add up to a wide one.
+        let mut first = None;
+        for rule in rules {
+            match rule.check(entry, default_parent) {
+                Ok(()) => return Ok(()),
+                Err(problem) => first = first.or(Some(problem)),
+            }
+        }
+        Err(first.unwrap_or_else(|| {
+            let message = "no rule of the configuration's guardrails.rules applies to this cluster";
+            Problem::new(DENIED, "spec.spiffeIDTemplate", message)
+        }))
+    }
+}
+
+impl Rule {
+    fn check(&self, entry: &Entry, default_parent: bool) -> Result<(), Problem> {
+        let fits_path = |patterns: &Option<Vec<Pattern>>, id: &SpiffeId| {
+            patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|it| it.fits_path(id.path())))
+        };
+        let key = &entry.key;
+        if !fits_path(&self.spiffe_ids, &key.spiffe_id) {
+            let allowed = self.spiffe_ids.as_deref().unwrap_or_default();
+            return Err(denied("spec.spiffeIDTemplate", &key.spiffe_id, "guardrails.rules", allowed));
+        }
+        if !default_parent && !fits_path(&self.parent_ids, &key.parent_id) {
+            let allowed = self.parent_ids.as_deref().unwrap_or_default();
+            return Err(denied("spec.parentIDTemplate", &key.parent_id, "guardrails.rules", allowed));
+        }
+        let Some(patterns) = &self.dns_names else { return Ok(()) };
+        let refused =
+            entry.dns_names.iter().find(|name| !patterns.iter().any(|it| it.fits_dns_name(name.as_str())));
+        match refused {
+            None => Ok(()),
+            Some(name) => Err(denied("spec.dnsNameTemplates", name.as_str(), "guardrails.rules", patterns)),
+        }
+    }
+}
+
+fn denied(field: &str, value: impl fmt::Display, by: &str, allowed: &[Pattern]) -> Problem {
+    let allowed: Vec<&str> = allowed.iter().map(|pattern| pattern.text.as_str()).collect();
+    let allowed = if allowed.is_empty() { "nothing".to_owned() } else { allowed.join(", ") };
+    Problem::new(DENIED, field, format!("{value} is not allowed by {by}, which allows {allowed}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::EntryKey;
+    use crate::spiffe::{DnsName, Selector};
+
+    fn entry(path: &str, parent: &str, dns_names: &[&str]) -> Entry {
+        let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
+        Entry {
+            key: EntryKey {
+                spiffe_id: id(path),
+                parent_id: id(parent),
+                selectors: [Selector::parse("a:b").unwrap()].into(),
+            },
+            x509_svid_ttl: 0,
+            jwt_svid_ttl: 0,
+            federates_with: BTreeSet::new(),
+            admin: false,
+            downstream: false,
+            dns_names: dns_names.iter().map(|name| DnsName::parse(name).unwrap()).collect(),
+            hint: String::new(),
+        }
+    }
+
+    fn paths(texts: &[&str]) -> Option<Vec<Pattern>> {
+        Some(texts.iter().map(|text| Pattern::of_paths(text).unwrap()).collect())
+    }
+
+    #[test]
+    fn patterns_fit_segment_by_segment() {
+        for (pattern, fits, not) in [
+            ("/ns/*/sa/*", &["/ns/a/sa/b"][..], &["/ns/a/sa", "/ns/a/sa/b/c", "/ns/a/b/sa/c"][..]),
+            ("/ns/shop/**", &["/ns/shop/a", "/ns/shop/a/b"], &["/ns/shop", "/ns/shops/a"]),
+            ("/**", &["/a", "/a/b"], &[]),
+            ("/a", &["/a"], &["/a/b", "/b"]),
+        ] {
+            let pattern = Pattern::of_paths(pattern).unwrap();
+            assert!(fits.iter().all(|path| pattern.fits_path(path)), "{pattern}");
+            assert!(not.iter().all(|path| !pattern.fits_path(path)), "{pattern}");
+        }
+        let inner = Pattern::of_dns_names("**.svc.cluster.local").unwrap();
+        assert!(inner.fits_dns_name("a.b.svc.cluster.local"));
+        assert!(
+            !inner.fits_dns_name("svc.cluster.local") && !inner.fits_dns_name("a.svc.cluster.local.evil")
+        );
+        assert!(Pattern::of_dns_names("*.shop").unwrap().fits_dns_name("web.shop"));
+        for bad in ["ns/a", "/a//b", "/a/b*", "/**/a", "/"] {
+            assert!(Pattern::of_paths(bad).is_err(), "{bad}");
+        }
+        assert!(Pattern::of_dns_names("a.**").is_err());
+    }
+
+    #[test]
+    fn a_cluster_has_what_one_rule_that_applies_allows_and_a_registry_only_narrows() {
+        let account = |id: &str| AccountId::new(id).unwrap();
+        let prod = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+        let guardrails = Guardrails {
+            rules: Some(vec![
+                Rule { cluster_labels: prod.clone(), spiffe_ids: paths(&["/prod/**"]), ..Rule::default() },
+                Rule {
+                    accounts: [account("111111111111")].into(),
+                    spiffe_ids: paths(&["/dev/*"]),
+                    dns_names: Some(vec![Pattern::of_dns_names("*.dev").unwrap()]),
+                    parent_ids: Some(Vec::new()),
+                    ..Rule::default()
+                },
+            ]),
+            ..Guardrails::default()
+        };
+        let none = BTreeMap::new();
+        let first = guardrails.for_cluster(&account("111111111111"), &none, None);
+        assert!(first.check(&entry("/dev/a", "/p", &["a.dev"]), true).is_ok());
+        let told = |entry: &Entry, default| first.check(entry, default).unwrap_err().to_string();
+        assert!(
+            told(&entry("/prod/a", "/p", &[]), true)
+                .contains("/prod/a is not allowed by guardrails.rules, which allows /dev/*")
+        );
+        assert!(told(&entry("/dev/a", "/p", &[]), false).starts_with("spec.parentIDTemplate"));
+        assert!(told(&entry("/dev/a", "/p", &["a.prod"]), true).starts_with("spec.dnsNameTemplates"));
+        // Whoever writes the label gets what the label's rule gives, and nothing of another account's rule.
+        let second = guardrails.for_cluster(&account("222222222222"), &prod, None);
+        assert!(second.check(&entry("/prod/a/b", "/p", &["any"]), false).is_ok());
+        assert!(second.check(&entry("/dev/a", "/p", &[]), true).is_err());
+        let nobody = guardrails.for_cluster(&account("222222222222"), &none, None);
+        assert!(nobody.check(&entry("/dev/a", "/p", &[]), true).unwrap_err().message.contains("no rule"));
+        let narrow = guardrails.for_cluster(&account("222222222222"), &prod, paths(&["/prod/a", "/dev/*"]));
+        assert!(narrow.check(&entry("/prod/a", "/p", &[]), true).is_ok());
+        assert!(narrow.check(&entry("/prod/b", "/p", &[]), true).is_err());
+        assert!(narrow.check(&entry("/dev/a", "/p", &[]), true).is_err(), "a registry cannot widen");
+    }
+
+    #[test]
+    fn flags_and_federation_are_for_identities_that_the_configuration_names() {
+        let name = |name: &str| IdentityName::new(name).unwrap();
+        let patterns = |text: &str| vec![Pattern::of_names(text).unwrap()];
+        let guardrails = Guardrails {
+            admin: Some(patterns("ops")),
+            downstream: Some(Vec::new()),
+            federates_with: Some(vec![FederationRule {
+                identities: patterns("team-a.*"),
+                trust_domains: [TrustDomain::new("partner.example").unwrap()].into(),
+            }]),
+            ..Guardrails::default()
+        };
+        let spec = WorkloadIdentitySpec {
+            admin: true,
+            downstream: true,
+            federates_with: ["partner.example", "other.example", "example.org"].map(str::to_owned).to_vec(),
+            ..WorkloadIdentitySpec::default()
+        };
+        let own = TrustDomain::new("example.org").unwrap();
+        let fields = |name: &IdentityName| -> Vec<String> {
+            guardrails.problems_of(name, &spec, &own).into_iter().map(|problem| problem.field).collect()
+        };
+        assert_eq!(
+            fields(&name("ops")),
+            ["spec.downstream", "spec.federatesWith[0]", "spec.federatesWith[1]"]
+        );
+        assert_eq!(fields(&name("team-a.web")), ["spec.admin", "spec.downstream", "spec.federatesWith[1]"]);
+        assert!(Guardrails::default().problems_of(&name("any"), &spec, &own).is_empty());
+    }
+}

@@ -1,0 +1,119 @@
+//! The whole line against real servers: nothing is simulated but AWS and the kubelet. `make test-real` runs it.
+//!
+//! The tests share one running set of servers and run in the order below; `cargo test --test real -- NAME` runs those
+//! whose names contain NAME. Each makes what it needs and can run alone.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+mod agent;
+mod aws;
+mod child;
+mod kubelet;
+mod kubernetes;
+mod pki;
+mod registrar;
+mod spire;
+mod wait;
+mod world;
+
+mod bad_input;
+mod crash;
+mod deletion;
+mod examples;
+mod exchanges;
+mod kinds;
+mod node;
+mod pod_life;
+mod rights;
+mod svid;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use tempfile::TempDir;
+use world::World;
+
+/// A test, by the name under which it is told.
+type Test = (&'static str, fn(&World));
+
+const TESTS: &[Test] = &[
+    ("kinds::the_api_server_accepts_both_kinds", kinds::the_api_server_accepts_both_kinds),
+    (
+        "rights::those_of_deploy_are_exactly_what_is_needed",
+        rights::those_of_deploy_are_exactly_what_is_needed,
+    ),
+    ("rights::a_token_is_good_for_its_cluster_alone", rights::a_token_is_good_for_its_cluster_alone),
+    ("examples::the_kinds_as_the_seed_describes_them", examples::the_kinds_as_the_seed_describes_them),
+    ("examples::example_1_basic_web_application", examples::example_1_basic_web_application),
+    ("examples::example_2_multi_cluster_microservices", examples::example_2_multi_cluster_microservices),
+    ("examples::example_3_cross_account_setup", examples::example_3_cross_account_setup),
+    ("examples::status_as_kubectl_prints_it", examples::status_as_kubectl_prints_it),
+    ("examples::render_gives_the_very_entries", examples::render_gives_the_very_entries),
+    ("pod_life::from_bound_to_gone", pod_life::from_bound_to_gone),
+    ("pod_life::from_one_identity_to_another", pod_life::from_one_identity_to_another),
+    ("node::replaced_under_the_same_name", node::replaced_under_the_same_name),
+    ("crash::unchanged_entries_are_not_rewritten", crash::unchanged_entries_are_not_rewritten),
+    ("crash::killed_at_random_moments", crash::killed_at_random_moments),
+    (
+        "bad_input::an_identity_that_cannot_be_used_is_alone",
+        bad_input::an_identity_that_cannot_be_used_is_alone,
+    ),
+    (
+        "bad_input::a_registry_that_cannot_be_used_is_alone",
+        bad_input::a_registry_that_cannot_be_used_is_alone,
+    ),
+    ("svid::a_process_in_the_pod_gets_its_svid", svid::a_process_in_the_pod_gets_its_svid),
+    ("deletion::a_disabled_registry_keeps_its_entries", deletion::a_disabled_registry_keeps_its_entries),
+    (
+        "deletion::a_deleted_identity_takes_its_entries_along",
+        deletion::a_deleted_identity_takes_its_entries_along,
+    ),
+    (
+        "deletion::a_deleted_registry_takes_its_entries_along",
+        deletion::a_deleted_registry_takes_its_entries_along,
+    ),
+    ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
+    ("rights::nothing_was_forbidden_and_nothing_broke", rights::nothing_was_forbidden_and_nothing_broke),
+];
+
+fn main() -> ExitCode {
+    let names: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
+    let wanted = |test: &&Test| names.is_empty() || names.iter().any(|name| test.0.contains(name.as_str()));
+    let begin = Instant::now();
+    let folder = TempDir::with_prefix("registrar-real-").unwrap();
+    let tell_logs = || eprint!("{}", child::tails(folder.path()));
+    let Ok(world) = catch_unwind(|| World::start(folder.path())) else {
+        tell_logs();
+        return ExitCode::FAILURE;
+    };
+    println!("\nall servers are up after {:.1} s", begin.elapsed().as_secs_f64());
+    let (mut passed, mut failed) = (0, Vec::new());
+    for (name, test) in TESTS.iter().filter(wanted) {
+        let begin = Instant::now();
+        let is_passed = catch_unwind(AssertUnwindSafe(|| test(&world))).is_ok();
+        let outcome = if is_passed { "ok" } else { "FAILED" };
+        println!("test {name} ... {outcome} ({:.1} s)", begin.elapsed().as_secs_f64());
+        if is_passed {
+            passed += 1;
+        } else {
+            tell_logs();
+            failed.push(*name);
+        }
+    }
+    drop(world);
+    let outcome = if failed.is_empty() { "ok" } else { "FAILED" };
+    failed.iter().for_each(|name| println!("failed: {name}"));
+    println!(
+        "\ntest result: {outcome}. {passed} passed; {} failed; 0 ignored; 0 measured; {} filtered out; finished in {:.2}s\n",
+        failed.len(),
+        TESTS.len() - passed - failed.len(),
+        begin.elapsed().as_secs_f64()
+    );
+    if failed.is_empty() {
+        return ExitCode::SUCCESS;
+    }
+    println!("the logs stay in {}", folder.keep().display());
+    ExitCode::FAILURE
+}
