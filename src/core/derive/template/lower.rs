@@ -355,7 +355,7 @@ impl<'t> Lowering<'t> {
                 self.variables.push(Variable { name: variable.clone(), value: value.clone(), cell: None });
             }
         } else {
-            let bound = self.into_variables(pipe, &value.code);
+            let bound = self.bound(pipe, &value.code);
             self.flush_cells(pipe.at);
             self.set(pipe.at, "_", &bound);
         }
@@ -363,7 +363,7 @@ impl<'t> Lowering<'t> {
     }
 
     /// The code that puts a value into all variables of a pipeline and gives it back.
-    fn into_variables(&mut self, pipe: &'t Pipe, code: &str) -> String {
+    fn bound(&mut self, pipe: &'t Pipe, code: &str) -> String {
         let mut code = code.to_owned();
         for name in &pipe.variables {
             let cell = match pipe.assigns {
@@ -553,7 +553,7 @@ impl<'t> Lowering<'t> {
             return value;
         }
         self.used(&value);
-        Expr::new(self.into_variables(pipe, &value.code))
+        Expr::new(self.bound(pipe, &value.code))
     }
 
     fn commands(&mut self, pipe: &'t Pipe) -> Expr {
