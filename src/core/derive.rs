@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
-use template::{Scope, Template};
+use template::{Scope, Template, Variables};
 
 use crate::api::{ClusterTarget, Problem, WorkloadIdentitySpec};
 use crate::entry::{Entry, EntryKey};
@@ -77,12 +77,13 @@ impl CompiledIdentity {
         let mut problems = guardrails.problems_of(name, spec, &domains.trust);
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
-        let spiffe_id = template("spec.spiffeIDTemplate", &spec.spiffe_id_template, &mut problems);
+        let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
+        let spiffe_id = compile("spec.spiffeIDTemplate", &spec.spiffe_id_template);
         let parent_text = spec.parent_id_template.as_deref().filter(|text| !text.is_empty());
-        let parent_id = parent_text.map(|text| template("spec.parentIDTemplate", text, &mut problems));
+        let parent_id = parent_text.map(|text| compile("spec.parentIDTemplate", text));
         let selectors =
-            templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut problems);
-        let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut problems);
+            templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut compile);
+        let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut compile);
         let x509_svid_ttl = ttl("spec.ttl", spec.ttl.as_deref(), &mut problems);
         let jwt_svid_ttl = ttl("spec.jwtTtl", spec.jwt_ttl.as_deref(), &mut problems);
         let federates_with = federation(&spec.federates_with, &domains.trust, &mut problems, &mut notes);
@@ -207,7 +208,7 @@ impl CompiledIdentity {
     }
 
     fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
-        Scope {
+        let variables = Variables {
             trust_domain: domains.trust.as_str().into(),
             cluster_name: cluster.name.shared(),
             eks_cluster_name: cluster.target.eks_name.shared(),
@@ -215,11 +216,11 @@ impl CompiledIdentity {
             application_name: self.application_name.clone(),
             account_id: cluster.target.account.shared(),
             region: cluster.target.region.shared(),
-            instance_id: node.instance_id().into(),
+            instance_id: Some(node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
             cluster_labels: cluster.labels.clone(),
-            pod: Arc::new(pod.object()),
-            node: Arc::new(node.object()),
-        }
+            aliases: true,
+        };
+        Scope::new(&variables, &pod.object(), &node.object())
     }
 }
 
@@ -275,13 +276,26 @@ fn render<T>(
     }
 }
 
-fn template(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Template> {
-    Template::compile(text).map_err(|error| problems.push(Problem::new("InvalidTemplate", field, error))).ok()
+fn template(
+    field: &str,
+    text: &str,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<Problem>,
+) -> Option<Template> {
+    let template =
+        Template::compile(text).map_err(|error| problems.push(Problem::new("InvalidTemplate", field, error)));
+    let template = template.ok()?;
+    notes.extend(template.warnings().iter().map(|warning| Problem::new("UnknownField", field, warning)));
+    Some(template)
 }
 
-fn templates(field: &str, texts: &[String], problems: &mut Vec<Problem>) -> Vec<Template> {
+fn templates(
+    field: &str,
+    texts: &[String],
+    compile: &mut impl FnMut(&str, &str) -> Option<Template>,
+) -> Vec<Template> {
     let each = texts.iter().enumerate();
-    each.filter_map(|(index, text)| template(&format!("{field}[{index}]"), text, problems)).collect()
+    each.filter_map(|(index, text)| compile(&format!("{field}[{index}]"), text)).collect()
 }
 
 /// A Go duration as whole seconds; SPIRE has no lifetime below a second.

@@ -13,6 +13,7 @@ mod render;
 mod replicas;
 mod rules;
 mod spire_rules;
+mod template;
 mod token;
 
 /// The program under test.
