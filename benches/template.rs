@@ -196,7 +196,7 @@ fn limits(scope: &Scope) -> Vec<Json> {
         ("64 KiB unknown", "{{.Regoin}}".repeat((64 << 10) / 11)),
         ("a megabyte", "{{ .Region }}".repeat(80_000)),
     ];
-    println!("\n{:<20}{:>9}{:>9}  {}", "limit", "ms", "peak MiB", "ends with");
+    println!("\n{:<20}{:>9}{:>9}  ends with", "limit", "ms", "peak MiB");
     let mut rows = Vec::new();
     for (name, text) in cases {
         let before = peak_mib();
