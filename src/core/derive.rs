@@ -133,7 +133,11 @@ impl CompiledIdentity {
                     demand,
                 })
             }
-            _ => Err(problems),
+            _ => {
+                // Whoever mends the rest mends this in the same edit.
+                problems.extend(notes.into_iter().filter(|note| note.reason == "UnknownField"));
+                Err(problems)
+            }
         }
     }
 
