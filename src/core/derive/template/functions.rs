@@ -70,6 +70,12 @@ fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error
     if let Some(text) = value.as_str() {
         return Ok(out.write_str(text)?);
     }
+    // A named string, such as a UID, prints as the string that it is.
+    if let View::Text(bytes, _) = view(value)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return Ok(out.write_str(text)?);
+    }
     let bytes = format::printed(value, budget(state)).ok_or(ErrorKind::OutOfFuel)?;
     state.consume_fuel(cost(bytes.len()))?;
     match std::str::from_utf8(&bytes) {
