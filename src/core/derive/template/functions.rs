@@ -373,7 +373,7 @@ fn equal(first: &Value, other: &Value) -> Result<bool, Error> {
             }
             if x.is_nil() || y.is_nil() {
                 x.is_nil() == y.is_nil()
-            } else if !y.ty.comparable || !x.ty.comparable {
+            } else if !y.ty.comparable {
                 return Err(fail(format!("error calling eq: non-comparable type {}", y.ty.name)));
             } else {
                 same(first, other)
@@ -645,10 +645,8 @@ fn printable(value: &Value) -> Value {
         View::Invalid => nil(),
         View::Node(node) if node.ty.kind == Kind::Pointer => match indirect(value) {
             Some(inner) => match view(&inner) {
-                // Its address can be taken, and its pointer prints itself.
-                View::Node(node) if node.ty.stringer == types::Stringer::Pointer => {
-                    text(types::of(types::STRING), &format::printed(&inner, 1 << 20).unwrap_or_default())
-                }
+                // Its pointer prints itself.
+                View::Node(node) if node.ty.stringer == types::Stringer::Pointer => value.clone(),
                 _ => inner.clone(),
             },
             None => value.clone(),
