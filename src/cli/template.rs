@@ -85,7 +85,8 @@ impl Facts {
         yaml(path)
     }
 
-    fn scope(&self, aliases: bool) -> Scope {
+    /// `whole` facts are taken as they are; of others, an instance that is not known fails who asks for it.
+    fn scope(&self, aliases: bool, whole: bool) -> Scope {
         let provider = self.node.pointer("/spec/providerID").and_then(Value::as_str).unwrap_or_default();
         let instance = provider.rsplit('/').next().unwrap_or_default();
         let text = |text: &str| Arc::from(text);
@@ -97,7 +98,7 @@ impl Facts {
             application_name: text(&self.application_name),
             account_id: text(&self.account_id),
             region: text(&self.region),
-            instance_id: Some(text(instance)),
+            instance_id: Some(text(instance)).filter(|id| whole || !id.is_empty()),
             cluster_labels: Arc::new(self.cluster_labels.clone()),
             aliases,
         };
@@ -114,7 +115,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     if let (Some(batch), Some(folder)) = (&arguments.batch, &arguments.facts) {
         return self::batch(batch, folder);
     }
-    let scope = facts(arguments)?.scope(true);
+    let scope = facts(arguments)?.scope(true, arguments.facts.is_some());
     if arguments.fields {
         for row in scope.describe() {
             told(writeln!(io::stdout(), "{}\t{}\t{}", row.path, row.type_name, row.value))?;
@@ -160,9 +161,9 @@ fn facts(arguments: &Arguments) -> Result<Facts, Usage> {
             "--facts FILE, or --pod FILE --node FILE --config FILE, is needed".to_owned(),
         ]));
     };
-    let mut facts = Facts { pod: yaml(pod)?, ..Facts::default() };
+    let mut facts = Facts { pod: object(pod)?, ..Facts::default() };
     if let Some(node) = &arguments.node {
-        facts.node = yaml(node)?;
+        facts.node = object(node)?;
     }
     if let Some(path) = &arguments.config {
         let config = read_config(path, false)?;
@@ -176,6 +177,16 @@ fn facts(arguments: &Arguments) -> Result<Facts, Usage> {
         spec.insert("serviceAccountName".to_owned(), "default".into());
     }
     Ok(facts)
+}
+
+/// An object, or the first of a list.
+fn object(path: &Path) -> Result<Value, Usage> {
+    let mut object: Value = yaml(path)?;
+    match object.get_mut("items").and_then(Value::as_array_mut) {
+        Some(items) if items.is_empty() => Err(Usage(vec![format!("{}: is an empty list", path.display())])),
+        Some(items) => Ok(items.remove(0)),
+        None => Ok(object),
+    }
 }
 
 /// A record to try.
@@ -203,7 +214,7 @@ fn batch(path: &Path, folder: &Path) -> Result<ExitCode, Usage> {
         let wrong = |error: String| Usage(vec![format!("{}:{}: {error}", path.display(), index + 1)]);
         let case: Case = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         if !scopes.contains_key(&case.facts) {
-            let scope = Facts::read(&folder.join(format!("{}.yaml", case.facts)))?.scope(false);
+            let scope = Facts::read(&folder.join(format!("{}.yaml", case.facts)))?.scope(false, true);
             scopes.insert(case.facts.clone(), scope);
         }
         let Some(scope) = scopes.get(&case.facts) else { continue };

@@ -380,10 +380,7 @@ impl Printer {
                 }
                 _ => self.bad(verb, Some(value)),
             },
-            View::Text(bytes, _) => {
-                let bytes = bytes.to_vec();
-                self.string(&bytes, verb, value);
-            }
+            View::Text(bytes, _) => self.string(bytes, verb, value),
             View::Node(node) => self.node(node, value, verb, depth),
         }
     }
@@ -714,8 +711,8 @@ impl Printer {
     }
 
     fn format_string(&mut self, bytes: &[u8]) {
-        let cut = self.cut(bytes).to_vec();
-        self.pad_bytes(&cut);
+        let cut = self.cut(bytes);
+        self.pad_bytes(cut);
     }
 
     /// As many characters as the precision allows.
@@ -733,14 +730,14 @@ impl Printer {
     }
 
     fn quoted(&mut self, bytes: &[u8]) {
-        let cut = self.cut(bytes).to_vec();
-        let quoted = if self.flags.sharp && can_backquote(&cut) {
+        let cut = self.cut(bytes);
+        let quoted = if self.flags.sharp && can_backquote(cut) {
             let mut quoted = b"`".to_vec();
-            quoted.extend_from_slice(&cut);
+            quoted.extend_from_slice(cut);
             quoted.push(b'`');
             quoted
         } else {
-            literal::quote(&cut, '"', self.flags.plus).into_bytes()
+            literal::quote(cut, '"', self.flags.plus).into_bytes()
         };
         self.pad_bytes(&quoted);
     }

@@ -70,6 +70,12 @@ fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error
     if let Some(text) = value.as_str() {
         return Ok(out.write_str(text)?);
     }
+    // A named string, such as a UID, prints as the string that it is.
+    if let View::Text(bytes, _) = view(value)
+        && let Ok(text) = std::str::from_utf8(bytes)
+    {
+        return Ok(out.write_str(text)?);
+    }
     let bytes = format::printed(value, budget(state)).ok_or(ErrorKind::OutOfFuel)?;
     state.consume_fuel(cost(bytes.len()))?;
     match std::str::from_utf8(&bytes) {
@@ -367,7 +373,7 @@ fn equal(first: &Value, other: &Value) -> Result<bool, Error> {
             }
             if x.is_nil() || y.is_nil() {
                 x.is_nil() == y.is_nil()
-            } else if !y.ty.comparable || !x.ty.comparable {
+            } else if !y.ty.comparable {
                 return Err(fail(format!("error calling eq: non-comparable type {}", y.ty.name)));
             } else {
                 same(first, other)
@@ -639,10 +645,8 @@ fn printable(value: &Value) -> Value {
         View::Invalid => nil(),
         View::Node(node) if node.ty.kind == Kind::Pointer => match indirect(value) {
             Some(inner) => match view(&inner) {
-                // Its address can be taken, and its pointer prints itself.
-                View::Node(node) if node.ty.stringer == types::Stringer::Pointer => {
-                    text(types::of(types::STRING), &format::printed(&inner, 1 << 20).unwrap_or_default())
-                }
+                // Its pointer prints itself.
+                View::Node(node) if node.ty.stringer == types::Stringer::Pointer => value.clone(),
                 _ => inner.clone(),
             },
             None => value.clone(),

@@ -65,15 +65,22 @@ struct Expr {
     origin: Origin,
     /// The code is a path from the root: cheap to repeat, and the same everywhere.
     path: bool,
+    /// Never without a value, as a missing key of a map is.
+    sure: bool,
 }
 
 impl Expr {
     fn new(code: impl Into<String>) -> Self {
-        Self { code: code.into(), ty: None, origin: Origin::Nowhere, path: false }
+        Self { code: code.into(), ty: None, origin: Origin::Nowhere, path: false, sure: false }
     }
 
     fn typed(code: impl Into<String>, ty: u16) -> Self {
         Self { ty: Some(types::of(ty)), ..Self::new(code) }
+    }
+
+    /// Of a type, and never without a value.
+    fn sure(code: impl Into<String>, ty: u16) -> Self {
+        Self { sure: true, ..Self::typed(code, ty) }
     }
 
     fn is(&self, ty: u16) -> bool {
@@ -129,8 +136,13 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
     let mut assigned = BTreeSet::new();
     collect_assigned(&tree.main, &mut assigned);
     tree.defined.values().for_each(|body| collect_assigned(body, &mut assigned));
-    let root =
-        Expr { code: "dot".to_owned(), ty: Some(types::of(types::ROOT)), origin: Origin::Root, path: true };
+    let root = Expr {
+        code: "dot".to_owned(),
+        ty: Some(types::of(types::ROOT)),
+        origin: Origin::Root,
+        path: true,
+        sure: true,
+    };
     let mut lowering = Lowering {
         tree,
         constants: Vec::new(),
@@ -164,6 +176,7 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
             ty: instance.ty.map(types::of),
             origin: instance.origin,
             path: instance.path.is_some(),
+            sure: instance.path.is_some(),
         };
         let (text, of_text) = lowering.body(list, dot);
         append((format!("{{% macro m{number}(p) %}}{text}{{% endmacro %}}"), of_text));
@@ -324,6 +337,9 @@ impl<'t> Lowering<'t> {
 
     fn action(&mut self, pipe: &'t Pipe) {
         if pipe.variables.is_empty() {
+            if self.spelled(pipe) {
+                return;
+            }
             let value = self.pipe(pipe);
             self.used(&value);
             self.flush_cells(pipe.at);
@@ -331,6 +347,46 @@ impl<'t> Lowering<'t> {
         } else {
             self.declared(pipe);
         }
+    }
+
+    /// A `printf` of nothing but whole strings and integers is text and actions side by side; whether this one was.
+    fn spelled(&mut self, pipe: &'t Pipe) -> bool {
+        let [Command { words, .. }] = pipe.commands.as_slice() else { return false };
+        let [
+            Operand { what: Word::Function(name), .. },
+            Operand { what: Word::Text(format, _), .. },
+            arguments @ ..,
+        ] = words.as_slice()
+        else {
+            return false;
+        };
+        let simple = |word: &Operand| {
+            matches!(word.what, Word::Field(_) | Word::Variable(..) | Word::Dot | Word::Text(..))
+        };
+        let Some(pieces) = std::str::from_utf8(format).ok().and_then(verbs) else { return false };
+        if name != "printf" || pieces.len() != arguments.len() + 1 || !arguments.iter().all(simple) {
+            return false;
+        }
+        let values: Vec<Expr> = arguments.iter().map(|word| self.operand(word)).collect();
+        let fits = pieces.iter().zip(&values).all(|((_, verb), value)| {
+            value.sure
+                && match verb {
+                    's' => value.is(types::STRING),
+                    'd' => value.is(types::INT),
+                    _ => value.is(types::STRING) || value.is(types::INT),
+                }
+        });
+        if !fits {
+            return false;
+        }
+        for (index, (before, _)) in pieces.iter().enumerate() {
+            self.text(before);
+            if let Some(value) = values.get(index) {
+                self.used(value);
+                self.emit(pipe.at, &value.code);
+            }
+        }
+        true
     }
 
     /// A pipeline whose value goes into its variables, as a statement; what the value can be read by afterwards.
@@ -441,8 +497,8 @@ impl<'t> Lowering<'t> {
             _ => Origin::Nowhere,
         };
         let (key, item) = (self.name('e'), self.name('e'));
-        let item_value = Expr { code: item.clone(), ty: item_type, origin, path: false };
-        let key_value = Expr { code: key.clone(), ty: key_type, origin: Origin::Nowhere, path: false };
+        let item_value = Expr { code: item.clone(), ty: item_type, origin, path: false, sure: true };
+        let key_value = Expr { ty: key_type, sure: true, ..Expr::new(key.clone()) };
         match pipe.variables.len() {
             0 | 1 => self.tag(at, &format!("for {item} in iter({})", source.code)),
             _ => self.tag(at, &format!("for {key}, {item} in pairs({})", source.code)),
@@ -597,7 +653,7 @@ impl<'t> Lowering<'t> {
             Word::Bool(it) => Expr::typed(it.to_string(), types::BOOL),
             Word::Number(number) => self.number(number),
             Word::Text(bytes, _) => match std::str::from_utf8(bytes) {
-                Ok(text) => Expr::typed(quoted(text), types::STRING),
+                Ok(text) => Expr::sure(quoted(text), types::STRING),
                 Err(_) => self.constant(value::text(types::of(types::STRING), bytes), types::STRING),
             },
             Word::Field(names) => {
@@ -648,7 +704,7 @@ impl<'t> Lowering<'t> {
                 self.constant(value::node(types::of(types::COMPLEX128), data), types::COMPLEX128)
             }
             (None, Some(float), _) if float_like => self.constant(Value::from(float), types::FLOAT64),
-            (None, _, Some(int)) if int >= 0 => Expr::typed(int.to_string(), types::INT),
+            (None, _, Some(int)) if int >= 0 => Expr::sure(int.to_string(), types::INT),
             (None, _, Some(int)) => self.constant(Value::from(int), types::INT),
             _ => Expr::fail(&format!("{text} overflows int")),
         }
@@ -711,7 +767,7 @@ impl<'t> Lowering<'t> {
                     true => format!("{}.{name}", receiver.code),
                     false => unknown(&receiver).code,
                 };
-                Expr { code, ty: Some(holder.elem()), origin: below(&receiver.origin), path: false }
+                Expr { ty: Some(holder.elem()), origin: below(&receiver.origin), ..Expr::new(code) }
             }
             _ => {
                 self.used(&receiver);
@@ -726,7 +782,7 @@ impl<'t> Lowering<'t> {
         let code = format!("at({}, {})", receiver.code, quoted(name));
         let field = name.strip_prefix("Get").and_then(|field| holder.path(field));
         match field.as_deref() {
-            Some([index]) => Expr { code, path: false, ..self.step(receiver, *index) },
+            Some([index]) => Expr { code, path: false, sure: false, ..self.step(receiver, *index) },
             _ => {
                 self.used(&receiver);
                 Expr::new(code)
@@ -761,7 +817,7 @@ impl<'t> Lowering<'t> {
             }
             closed => closed.clone(),
         };
-        Expr { code, ty: Some(types::of(field.ty)), origin, path: receiver.path }
+        Expr { code, ty: Some(types::of(field.ty)), origin, path: receiver.path, sure: receiver.sure }
     }
 
     fn warn(&mut self, at: usize, name: &str, holder: &'static Type) {
@@ -839,7 +895,7 @@ impl<'t> Lowering<'t> {
             // A map that is surely one, by a string: the engine's own subscript, which gives the zero value as Go's does.
             ("index", [map, key]) if map.path && map.is(types::STRING_MAP) && key.code.starts_with('"') => {
                 let code = format!("{}[{}]", map.code, key.code);
-                Expr { origin: below(&map.origin), ..Expr::typed(code, types::STRING) }
+                Expr { origin: below(&map.origin), ..Expr::sure(code, types::STRING) }
             }
             ("index", [item, _]) => {
                 let ty = item.ty.map(Type::pointee);
@@ -895,6 +951,26 @@ impl<'t> Lowering<'t> {
             _ => self.used(value),
         }
     }
+}
+
+/// A format's text before each of its verbs, and after the last; none where there is more to it than `%s`, `%d` and `%v`.
+fn verbs(format: &str) -> Option<Vec<(String, char)>> {
+    let mut pieces = Vec::new();
+    let mut text = String::new();
+    let mut characters = format.chars();
+    while let Some(character) = characters.next() {
+        if character != '%' {
+            text.push(character);
+            continue;
+        }
+        match characters.next()? {
+            '%' => text.push('%'),
+            verb @ ('s' | 'd' | 'v') => pieces.push((std::mem::take(&mut text), verb)),
+            _ => return None,
+        }
+    }
+    pieces.push((text, ' '));
+    Some(pieces)
 }
 
 /// Whether a list has a `break` of its own.
