@@ -12,6 +12,7 @@ mod line;
 mod render;
 mod replicas;
 mod rules;
+mod secrets;
 mod spire_rules;
 mod token;
 
