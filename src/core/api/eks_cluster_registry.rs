@@ -143,6 +143,27 @@ impl EKSClusterRegistrySpec {
     }
 }
 
+impl EKSClusterRegistrySpec {
+    /// The patterns of `allowedSPIFFEIDs`, checked.
+    pub fn allowed(&self) -> Result<Option<Vec<Pattern>>, Vec<Problem>> {
+        let Some(texts) = &self.allowed_spiffe_ids else { return Ok(None) };
+        let mut problems = Vec::new();
+        let mut patterns = Vec::new();
+        for (index, text) in texts.iter().enumerate() {
+            let field = format!("spec.allowedSPIFFEIDs[{index}]");
+            match Pattern::of_paths(text) {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let message =
+                        format!("{text:?} must be a pattern of paths such as /ns/*/sa/** ({error})");
+                    problems.push(Problem::new("InvalidSpec", field, message));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(Some(patterns)) } else { Err(problems) }
+    }
+}
+
 /// EKS describes a cluster only to a principal of the cluster's own account: a role elsewhere cannot be meant.
 fn misplaced_role(role: &RoleArn, account: &AccountId, region: &Region) -> Option<Problem> {
     let message = if role.account() != account.as_str() {
@@ -164,27 +185,6 @@ fn optional<'a, T>(
 ) -> Option<T> {
     let text = text.as_deref().filter(|text| !text.is_empty())?;
     checked(field, parse(text), problems)
-}
-
-impl EKSClusterRegistrySpec {
-    /// The patterns of `allowedSPIFFEIDs`, checked.
-    pub fn allowed(&self) -> Result<Option<Vec<Pattern>>, Vec<Problem>> {
-        let Some(texts) = &self.allowed_spiffe_ids else { return Ok(None) };
-        let mut problems = Vec::new();
-        let mut patterns = Vec::new();
-        for (index, text) in texts.iter().enumerate() {
-            let field = format!("spec.allowedSPIFFEIDs[{index}]");
-            match Pattern::of_paths(text) {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => {
-                    let message =
-                        format!("{text:?} must be a pattern of paths such as /ns/*/sa/** ({error})");
-                    problems.push(Problem::new("InvalidSpec", field, message));
-                }
-            }
-        }
-        if problems.is_empty() { Ok(Some(patterns)) } else { Err(problems) }
-    }
 }
 
 fn checked<T>(field: &str, result: Result<T, InvalidName>, problems: &mut Vec<Problem>) -> Option<T> {
