@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template
+.PHONY: build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -26,7 +26,11 @@ test-real:
 # What takes longer than CI should.
 soak:
 	PROPTEST_CASES=20000 cargo test --locked --release --package registrar-core --lib simulation
-	cargo test --locked --test all -- --ignored --nocapture
+	cargo test --locked --test all -- --ignored --nocapture --skip bench_
+
+# 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
+bench-clusters:
+	cargo test --locked --release --test all -- --ignored --nocapture bench_
 
 # Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
 check: deny

@@ -14,8 +14,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, error, info, warn};
+use tracing_subscriber::filter::{FilterExt, filter_fn};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer};
 
 use super::{Usage, read_config};
 use crate::eks::Eks;
@@ -57,16 +60,31 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let config = read_config(&arguments.config, arguments.expand_env)?;
     let filter = EnvFilter::try_new(&arguments.log_level)
         .map_err(|error| Usage(vec![format!("--log-level {:?}: {error}", arguments.log_level)]))?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = filter.and(filter_fn(|about| !shows_secrets(about.target(), *about.level())));
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     match arguments.log_format {
-        LogFormat::Text => log.with_ansi(false).with_target(false).init(),
-        LogFormat::Json => log.json().flatten_event(true).with_current_span(false).init(),
+        LogFormat::Text => {
+            let log = log.with_ansi(false).with_target(false).with_filter(filter);
+            tracing_subscriber::registry().with(log).init();
+        }
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_current_span(false).with_filter(filter);
+            tracing_subscriber::registry().with(log).init();
+        }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))?;
     runtime.block_on(control(config))
+}
+
+/// Libraries that sign, or send what was signed, show it when they are asked for their details: they never are, whatever
+/// the filter says.
+fn shows_secrets(target: &str, level: Level) -> bool {
+    let library = target.split("::").next().unwrap_or_default();
+    let signs = library.starts_with("aws_") || matches!(library, "h2" | "hyper" | "hyper_util" | "rustls");
+    signs && level > Level::INFO
 }
 
 /// What one long-lived task ended with.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, DATE, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy;
@@ -321,8 +321,12 @@ impl Connection {
         path: &str,
         token: &Token,
     ) -> Result<Result<Response<Body>, kube::Error>, ConnectionError> {
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.secret()))
+            .map_err(|error| reach(call, &error))?;
+        // Libraries below log the headers that they send, those apart that are marked.
+        bearer.set_sensitive(true);
         let request = Request::get(path)
-            .header(AUTHORIZATION, format!("Bearer {}", token.secret()))
+            .header(AUTHORIZATION, bearer)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
             .body(Body::empty())
@@ -410,8 +414,6 @@ fn certificates(pem: &[u8]) -> Result<Vec<Vec<u8>>, String> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]

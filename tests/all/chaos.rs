@@ -87,6 +87,10 @@ fn role(world: &World, name: &str) -> String {
 
 const NOTHING: fn(&World, &str) = |_, _| ();
 
+/// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
+const EMPTY: &str = "an empty list of a cluster with 200 pods";
+const MANY: usize = 200;
+
 /// By role: registered when the failure begins.
 const BY_ROLE: [&str; 2] = ["the role is missing", "STS refuses"];
 
@@ -283,6 +287,18 @@ const CASES: &[Case] = &[
         |world, name| world.cluster(name).bloat_lists(0),
     ),
     case(
+        EMPTY,
+        Some(("WithinBudgets", "False", "Braked")),
+        |world, name| {
+            world.cluster(name).empty_lists(true);
+            relist(world, name);
+        },
+        |world, name| {
+            world.cluster(name).empty_lists(false);
+            relist(world, name);
+        },
+    ),
+    case(
         "a pod that cannot be read",
         Some(("ObjectsReadable", "False", "MalformedObjects")),
         |world, name| {
@@ -386,6 +402,8 @@ async fn fleet() -> Fleet {
             });
         }
     }
+    let empty = CASES.iter().position(|case| case.name == EMPTY).unwrap();
+    (0..MANY).for_each(|number| drop(world.cluster(&name(empty)).put(pod(&format!("many-{number}"), "web"))));
     world.management.put(identity("web", "web"));
     let registrar = world.run(crate::PROGRAM);
     Fleet { world, registrar }
@@ -453,7 +471,7 @@ async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_failure_is_named_mended_and_alone() {
     let fleet = fleet().await;
-    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len()).await;
+    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len() + MANY).await;
     for (index, case) in CASES.iter().enumerate() {
         if !BY_ROLE.contains(&case.name) {
             until_told(&fleet, &name(index), ("Synced", "True", "InStep")).await;
@@ -470,7 +488,7 @@ async fn each_failure_is_named_mended_and_alone() {
     let during = latencies(&fleet, "during", |_| !is_over.load(Ordering::Relaxed));
     let (rows, during) = futures::join!(rows, during);
     assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
-    let entries = WELL + 2 * CASES.len() + before.len() + during.len();
+    let entries = WELL + MANY + 2 * CASES.len() + before.len() + during.len();
     assert_eq!(fleet.ids().len(), entries);
     let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
     // All at once, in a debug build, with the failing servers in the tests' own process and other tests beside it: what one

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod access;
+mod bench;
 mod chaos;
 mod crds;
 mod faults;
@@ -12,6 +13,7 @@ mod line;
 mod render;
 mod replicas;
 mod rules;
+mod secrets;
 mod spire_rules;
 mod template;
 mod token;

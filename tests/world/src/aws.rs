@@ -148,6 +148,15 @@ impl Aws {
         self.lock().keys.get(access_key_id).cloned()
     }
 
+    /// Everything that was issued and that nobody but its owner may see.
+    pub fn secrets(&self) -> Vec<String> {
+        let state = self.lock();
+        let keys = state.keys.values();
+        keys.flat_map(|key| [Some(key.secret_access_key.clone()), key.session_token.clone()])
+            .flatten()
+            .collect()
+    }
+
     /// Revokes all keys of sessions; users' own go on.
     pub fn revoke_sessions(&self) {
         self.lock().keys.retain(|_, key| key.session_token.is_none());

@@ -97,6 +97,7 @@ struct Faults {
     /// How many bytes more than it would have an answer to a list has.
     bloat: usize,
     repeats_pages: bool,
+    empties_lists: bool,
     withdrawn: BTreeSet<&'static str>,
     refuses_tokens: bool,
     tokens_seen: BTreeSet<String>,
@@ -139,6 +140,14 @@ impl KubeApi {
     /// The certificate, PEM, of the authority that signed the server's.
     pub fn certificate_authority(&self) -> &str {
         self.certificates.authority()
+    }
+
+    /// The token that lets in; none for an EKS cluster's server.
+    pub fn token(&self) -> Option<&str> {
+        match &self.shared.access {
+            Access::Token(token) => Some(token),
+            Access::Eks { .. } => None,
+        }
     }
 
     /// A kubeconfig file for this server; that of an EKS cluster has no user.
@@ -320,6 +329,11 @@ impl KubeApi {
     /// Whether each page of a list has the page before it once more.
     pub fn repeat_pages(&self, are_repeated: bool) {
         lock(&self.shared.faults).repeats_pages = are_repeated;
+    }
+
+    /// Whether lists have no items, whatever there is.
+    pub fn empty_lists(&self, are_empty: bool) {
+        lock(&self.shared.faults).empties_lists = are_empty;
     }
 
     /// Watches of a resource send these bytes beside what happens; empty ones end them.

@@ -226,7 +226,7 @@ fn list(shared: &Shared, target: &Target, query: &Query) -> Result<Response<Body
     let continuation = Some(query.get("continue")).filter(|token| !token.is_empty());
     let selector = query.selector()?;
     let namespace = target.namespace.as_deref();
-    let (bloat, repeats) = {
+    let (bloat, repeats, is_empty) = {
         let mut faults = lock(&shared.faults);
         let number = faults.pages.entry(target.resource.plural).or_default();
         *number = if continuation.is_some() { *number + 1 } else { 1 };
@@ -235,9 +235,12 @@ fn list(shared: &Shared, target: &Target, query: &Query) -> Result<Response<Body
         {
             return Err(Refusal::ordered(code));
         }
-        (faults.bloat, faults.repeats_pages)
+        (faults.bloat, faults.repeats_pages, faults.empties_lists)
     };
     let mut page = lock(&shared.store).list(target.resource, namespace, &selector, limit, continuation)?;
+    if is_empty {
+        (page.items, page.continuation) = (Vec::new(), None);
+    }
     if repeats {
         page.items.extend_from_within(..);
     }
