@@ -491,9 +491,9 @@ async fn each_failure_is_named_mended_and_alone() {
     let entries = WELL + MANY + 2 * CASES.len() + before.len() + during.len();
     assert_eq!(fleet.ids().len(), entries);
     let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
-    // All at once, in a debug build, with the failing servers in the tests' own process and other tests beside it: what one
-    // does to another there is no more than this.
-    let most = p99(&before).mul_f64(1.5) + Duration::from_millis(250);
+    // Whoever stood in another's way would cost it a connection's timeouts, ten seconds and more. What is finer than that
+    // depends on what else this machine does just now, other tests among it: the table's figures are those of a run alone.
+    let most = Duration::from_secs(5);
     assert!(p99(&during) <= most, "p99 {:?} before, {:?} during", p99(&before), p99(&during));
     table(&rows, &before, &during);
 }
