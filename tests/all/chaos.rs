@@ -35,6 +35,8 @@ struct Case {
 struct Row {
     name: &'static str,
     told: Option<(&'static str, &'static str, &'static str)>,
+    /// The registry's conditions at that time.
+    shown: Value,
     noticed: Duration,
     mended: Duration,
 }
@@ -90,6 +92,15 @@ const NOTHING: fn(&World, &str) = |_, _| ();
 /// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
 const EMPTY: &str = "an empty list of a cluster with 200 pods";
 const MANY: usize = 200;
+
+/// Whose conditions the document shows.
+const SHOWN: [&str; 5] = [
+    "connected, and silent before TLS",
+    "401 on everything",
+    "EKS does not know the cluster",
+    "another kube-system: the cluster was rebuilt",
+    BY_ROLE[0],
+];
 
 /// By role: registered when the failure begins.
 const BY_ROLE: [&str; 2] = ["the role is missing", "STS refuses"];
@@ -438,6 +449,7 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
         until_told(fleet, &name, told).await;
     }
     let noticed = began.elapsed();
+    let shown = world.management.get(REGISTRIES, None, &name).map(|it| it["status"]["conditions"].clone());
     if let Some(before) = &before {
         assert_eq!(fleet.entry(&first).id, *before, "{what}");
     }
@@ -449,7 +461,7 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
     let mended = began.elapsed();
     let after = until_entry(fleet, &what, &first).await;
     assert!(before.is_none_or(|before| before == after), "{what}: the entry is another");
-    Row { name: case.name, told: case.told, noticed, mended }
+    Row { name: case.name, told: case.told, shown: shown.unwrap_or_default(), noticed, mended }
 }
 
 /// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more.
@@ -490,11 +502,17 @@ async fn each_failure_is_named_mended_and_alone() {
     assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
     let entries = WELL + MANY + 2 * CASES.len() + before.len() + during.len();
     assert_eq!(fleet.ids().len(), entries);
-    let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
-    // All at once, in a debug build, with the failing servers in the tests' own process and other tests beside it: what one
-    // does to another there is no more than this.
-    let most = p99(&before).mul_f64(1.5) + Duration::from_millis(250);
-    assert!(p99(&during) <= most, "p99 {:?} before, {:?} during", p99(&before), p99(&during));
+    // Failures that reached others would cost them pauses of seconds. The bounds leave room for a debug build with the failing
+    // servers in the tests' own process and other tests beside it; the document has what was measured.
+    let (median, p99) = (|all: &[Duration]| all[all.len() / 2], |all: &[Duration]| all[all.len() * 99 / 100]);
+    let most = median(&before).mul_f64(1.5) + Duration::from_millis(100);
+    assert!(median(&during) <= most, "median {:?} before, {:?} during", median(&before), median(&during));
+    assert!(
+        p99(&during) <= Duration::from_secs(2),
+        "p99 {:?} before, {:?} during",
+        p99(&before),
+        p99(&during)
+    );
     table(&rows, &before, &during);
 }
 
@@ -528,6 +546,19 @@ fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
             during.last().map_or(0, Duration::as_millis)
         )
         .unwrap();
+        text.push_str(include_str!("chaos.shown.md"));
+        for row in rows.iter().filter(|row| SHOWN.contains(&row.name)) {
+            write!(text, "\n**{}**\n\n```\nStatus:\n  Conditions:\n", row.name).unwrap();
+            let conditions = row.shown.as_array().into_iter().flatten();
+            for it in conditions.filter(|it| it["status"] != "True") {
+                for (label, field) in
+                    [("Message", "message"), ("Reason", "reason"), ("Status", "status"), ("Type", "type")]
+                {
+                    writeln!(text, "    {label}:  {}", it[field].as_str().unwrap_or_default()).unwrap();
+                }
+            }
+            text.push_str("```\n");
+        }
         std::fs::write(&path, text).unwrap();
         return;
     }
