@@ -276,7 +276,7 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
 fn told_unreachable(reason: &str, message: &str) -> String {
     match reasons::next_step(reason) {
         "" => format!("{message}; its entries stay as they are."),
-        next => format!("{message}. {next} Until then its entries stay as they are."),
+        next => format!("{}. {next} Until then its entries stay as they are.", message.trim_end_matches('.')),
     }
 }
 

@@ -112,7 +112,9 @@ impl Kept {
     async fn ask(&self) -> Result<Credentials, NotHad> {
         match tokio::time::timeout(CALL_TIME, self.provider.provide_credentials()).await {
             Err(_) => Err(NotHad { code: None, problem: format!("none within {CALL_TIME:?}") }),
-            Ok(Err(error)) => Err(NotHad { code: code(&error), problem: causes::told(&error) }),
+            Ok(Err(error)) => {
+                Err(of_sts(&error).unwrap_or_else(|| NotHad { code: None, problem: causes::told(&error) }))
+            }
             Ok(Ok(credentials)) => Ok(credentials),
         }
     }
@@ -134,15 +136,18 @@ fn due(left: Option<Duration>, chance: f64) -> Duration {
     left.saturating_sub(LEAST_LEFT).mul_f64(0.75 + chance * 0.2)
 }
 
-/// STS's error code, somewhere among the causes.
-fn code(error: &(dyn Error + 'static)) -> Option<String> {
+/// What STS itself said, somewhere among the causes; none where it is not at fault.
+fn of_sts(error: &(dyn Error + 'static)) -> Option<NotHad> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<AssumeRoleError>() {
-            return error.code().map(str::to_owned);
+            let code = error.code()?;
+            let problem = format!("STS says {code}: {}", error.message().unwrap_or_default());
+            return Some(NotHad { code: Some(code.to_owned()), problem });
         }
-        if let Some(NotHad { code: Some(code), .. }) = error.downcast_ref() {
-            return Some(code.clone());
+        // The credentials by which a role is assumed are kept here too.
+        if let Some(inner) = error.downcast_ref::<NotHad>() {
+            return Some(inner.clone());
         }
         next = error.source();
     }

@@ -35,6 +35,8 @@ struct Case {
 struct Row {
     name: &'static str,
     told: Option<(&'static str, &'static str, &'static str)>,
+    /// The registry's conditions at that time.
+    shown: Value,
     noticed: Duration,
     mended: Duration,
 }
@@ -90,6 +92,15 @@ const NOTHING: fn(&World, &str) = |_, _| ();
 /// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
 const EMPTY: &str = "an empty list of a cluster with 200 pods";
 const MANY: usize = 200;
+
+/// Whose conditions the document shows.
+const SHOWN: [&str; 5] = [
+    "connected, and silent before TLS",
+    "401 on everything",
+    "EKS does not know the cluster",
+    "another kube-system: the cluster was rebuilt",
+    BY_ROLE[0],
+];
 
 /// By role: registered when the failure begins.
 const BY_ROLE: [&str; 2] = ["the role is missing", "STS refuses"];
@@ -438,6 +449,7 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
         until_told(fleet, &name, told).await;
     }
     let noticed = began.elapsed();
+    let shown = world.management.get(REGISTRIES, None, &name).map(|it| it["status"]["conditions"].clone());
     if let Some(before) = &before {
         assert_eq!(fleet.entry(&first).id, *before, "{what}");
     }
@@ -449,7 +461,7 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
     let mended = began.elapsed();
     let after = until_entry(fleet, &what, &first).await;
     assert!(before.is_none_or(|before| before == after), "{what}: the entry is another");
-    Row { name: case.name, told: case.told, noticed, mended }
+    Row { name: case.name, told: case.told, shown: shown.unwrap_or_default(), noticed, mended }
 }
 
 /// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more.
@@ -528,6 +540,19 @@ fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
             during.last().map_or(0, Duration::as_millis)
         )
         .unwrap();
+        text.push_str(include_str!("chaos.shown.md"));
+        for row in rows.iter().filter(|row| SHOWN.contains(&row.name)) {
+            write!(text, "\n**{}**\n\n```\nStatus:\n  Conditions:\n", row.name).unwrap();
+            let conditions = row.shown.as_array().into_iter().flatten();
+            for it in conditions.filter(|it| it["status"] != "True") {
+                for (label, field) in
+                    [("Message", "message"), ("Reason", "reason"), ("Status", "status"), ("Type", "type")]
+                {
+                    writeln!(text, "    {label}:  {}", it[field].as_str().unwrap_or_default()).unwrap();
+                }
+            }
+            text.push_str("```\n");
+        }
         std::fs::write(&path, text).unwrap();
         return;
     }
