@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: build demo test test-real soak check deny bless crds bench-clusters
+.PHONY: build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -51,6 +51,22 @@ $(DENY):
 # Rewrites the committed answers of golden tests, crds/ among them. Read the difference before you commit it.
 bless:
 	BLESS=1 cargo test --locked --test all
+
+# Asks Go's own text/template again, and Kubernetes' types by reflection. Recorded answers are not for editing.
+GOTEMPLATE := cd tests/gotemplate && go run . -facts ../cases/gotemplate/facts
+bless-go:
+	$(GOTEMPLATE) -types ../../src/core/derive/template/types/table.rs
+	$(GOTEMPLATE) -templates ../cases/gotemplate/recorded.txt -out ../cases/gotemplate/recorded.jsonl
+	$(GOTEMPLATE) -templates ../cases/gotemplate/more.txt -out ../cases/gotemplate/more.jsonl
+	$(GOTEMPLATE) -random 700 -seed 20 -out ../cases/gotemplate/random.jsonl
+
+# What a rendering costs, beside Go's in the same run where Go is installed; what the limits cost.
+bench-template:
+	cargo bench --locked --package registrar-core --bench template
+
+# A million templates made of the recorded ones and of pieces; the summary is printed.
+fuzz-template:
+	FUZZ_EXECUTIONS=1000000 cargo test --locked --release --package registrar-core --lib fuzz -- --nocapture
 
 crds:
 	cargo run --locked -- crds --out crds

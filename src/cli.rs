@@ -3,6 +3,7 @@
 mod crds;
 mod render;
 mod run;
+mod template;
 mod token;
 
 use std::path::Path;
@@ -25,6 +26,8 @@ enum Command {
     Crds(crds::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
+    /// Render a template for one pod from files, as the controller would.
+    Template(template::Arguments),
     /// Print a kubeconfig for a registry's cluster; its user is `token`.
     Kubeconfig(token::Kubeconfig),
     /// Run the controller: keep SPIRE's entries in step with the pods of all registered clusters.
@@ -38,6 +41,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Template(arguments) => template::run(&arguments),
         Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Token(arguments) => token::token(&arguments),

@@ -24,7 +24,7 @@ use crate::eks::{Eks, Endpoint};
 use crate::metrics::Metrics;
 use connection::{Connection, ConnectionError};
 use turns::Turns;
-use watch::{Namespaces, Nodes, Pods, Position, Reporter};
+use watch::{EndpointSlices, Namespaces, Nodes, Pods, Position, Reporter};
 
 /// Within how long it is tried again after a failure: at any moment of it, so that clusters that failed together do not
 /// come back together. It doubles up to [`LONGEST_PAUSE`].
@@ -119,6 +119,7 @@ struct Positions {
     pods: Position,
     nodes: Position,
     namespaces: Position,
+    slices: Position,
 }
 
 impl Cluster {
@@ -202,6 +203,7 @@ impl Cluster {
             watch::run::<Namespaces>(&connection, &mut positions.namespaces, demand(), reporter),
             watch::run::<Nodes>(&connection, &mut positions.nodes, demand(), reporter),
             watch::run::<Pods>(&connection, &mut positions.pods, demand(), reporter),
+            watch::run::<EndpointSlices>(&connection, &mut positions.slices, demand(), reporter),
         )?;
         Ok(())
     }

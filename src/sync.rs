@@ -20,6 +20,8 @@ use crate::spire::{self, CreateResult, Failure, Identified, Spire, SpireError, W
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
 const ROUND: RoundLimits = RoundLimits { writes: 400, updates: 200 };
+/// How many updates are made a second: agents sign anew for each, and SPIRE signs 500 a second for one address.
+const UPDATES_PER_SECOND: u32 = 200;
 /// How long one call may take.
 const CALL_TIME: Duration = Duration::from_secs(20);
 /// How long a complete list may take.
@@ -69,6 +71,7 @@ pub async fn run(
         unavailable: None,
         pause: FIRST_PAUSE,
         retry_at: None,
+        pace: Pace::new(Instant::now()),
     };
     loop {
         while let Ok(delta) = deltas.try_recv() {
@@ -83,7 +86,7 @@ pub async fn run(
             Some(until) if !paused => {
                 if writer.ledger.needs_list() || writer.is_list_due(now, settings.gc_interval) {
                     writer.list(until).await;
-                } else if writer.ledger.has_work(now) {
+                } else if writer.ledger.has_work(now, writer.pace.left(now) > 0) {
                     writer.round(until).await;
                 }
             }
@@ -120,6 +123,36 @@ struct Writer {
     pause: Duration,
     /// When SPIRE is asked again after it could not be reached.
     retry_at: Option<Instant>,
+    pace: Pace,
+}
+
+/// How many updates may be made now: what was not used adds up for a second.
+struct Pace {
+    /// When all of a second's updates may be made.
+    full_at: Instant,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { full_at: now }
+    }
+
+    fn left(&self, now: Instant) -> usize {
+        let used = self.full_at.saturating_duration_since(now).as_secs_f64() * f64::from(UPDATES_PER_SECOND);
+        (UPDATES_PER_SECOND as usize).saturating_sub(used.ceil() as usize)
+    }
+
+    fn used(&mut self, updates: usize, now: Instant) {
+        let seconds = updates as f64 / f64::from(UPDATES_PER_SECOND);
+        self.full_at = self.full_at.max(now) + Duration::from_secs_f64(seconds);
+    }
+
+    /// When some may be made again; none where they may now.
+    fn next_at(&self, now: Instant) -> Option<Instant> {
+        // A tenth of a second's, so that a mass edit goes in batches and not one by one.
+        let enough = UPDATES_PER_SECOND as usize / 10;
+        (self.left(now) < enough).then(|| self.full_at - Duration::from_millis(900))
+    }
 }
 
 impl Writer {
@@ -139,8 +172,9 @@ impl Writer {
     fn can_go_on(&self, interval: Duration) -> bool {
         let now = Instant::now();
         let paused = self.retry_at.is_some_and(|at| at > now);
-        let has_work =
-            self.ledger.needs_list() || self.is_list_due(now, interval) || self.ledger.has_work(now);
+        let has_work = self.ledger.needs_list()
+            || self.is_list_due(now, interval)
+            || self.ledger.has_work(now, self.pace.next_at(now).is_none());
         !paused && has_work
     }
 
@@ -150,7 +184,9 @@ impl Writer {
             return now + interval;
         }
         let next_list = self.listed.map_or(now, |listed| listed + interval);
-        let retries = [self.retry_at, self.ledger.next_retry()].into_iter().flatten().filter(|at| *at > now);
+        let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
+        let retries =
+            [self.retry_at, self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
         match self.retry_at.filter(|at| *at > now) {
             Some(at) => at,
             None => retries.fold(next_list, Instant::min),
@@ -183,7 +219,10 @@ impl Writer {
     }
 
     async fn round(&mut self, until: Instant) {
-        let Round { plans, faults } = self.ledger.round(Instant::now(), ROUND, || Nonce::new(rand::random()));
+        let now = Instant::now();
+        let limits = RoundLimits { updates: self.pace.left(now).min(ROUND.updates), ..ROUND };
+        let Round { plans, faults } = self.ledger.round(now, limits, || Nonce::new(rand::random()));
+        self.pace.used(plans.iter().map(|plan| plan.updates.len()).sum(), now);
         for (pod, fault) in faults {
             error!(pod = %pod.pod, %fault, "a plan breaks a rule and is not carried out");
             self.metrics.entry_failed("PlanFault");
@@ -415,5 +454,25 @@ fn refused_alone<T>(
             Ok(vec![failed(Failure { code, message })])
         }
         other => Err(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_paced_and_what_is_not_used_adds_up_for_a_second_at_most() {
+        let begin = Instant::now();
+        let at = |millis| begin + Duration::from_millis(millis);
+        let mut pace = Pace::new(begin);
+        assert_eq!((pace.left(begin), pace.next_at(begin)), (200, None));
+        pace.used(200, begin);
+        assert_eq!((pace.left(begin), pace.next_at(begin)), (0, Some(at(100))));
+        assert_eq!((pace.left(at(100)), pace.next_at(at(100))), (20, None));
+        assert_eq!(pace.left(at(500)), 100);
+        pace.used(50, at(500));
+        assert_eq!(pace.left(at(500)), 50);
+        assert_eq!(pace.left(at(60_000)), 200);
     }
 }

@@ -169,18 +169,20 @@ fn documents(text: &str, path: &std::path::Path) -> Result<Vec<Value>, Usage> {
 
 /// A dump as the changes that a connection would have told.
 fn dump(text: &str, path: &std::path::Path, demand: &Arc<Demand>) -> Result<Vec<ClusterChange>, Usage> {
-    let (mut pods, mut nodes, mut namespaces) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut pods, mut nodes, mut namespaces, mut slices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for object in documents(text, path)? {
         match object.get("kind").and_then(Value::as_str) {
             Some("Pod") => pods.push(trim::pod(&object, demand)),
             Some("Node") => nodes.push(trim::node(&object, demand)),
             Some("Namespace") => namespaces.push(trim::namespace(&object)),
+            Some("EndpointSlice") => slices.push(trim::endpoint_slice(&object)),
             _ => {}
         }
     }
     Ok(vec![
         ClusterChange::Namespaces(listed(namespaces, demand)),
         ClusterChange::Nodes(listed(nodes, demand)),
+        ClusterChange::EndpointSlices(listed(slices, demand)),
         ClusterChange::Pods(listed(pods, demand)),
         ClusterChange::Phase(Phase::Live),
     ])

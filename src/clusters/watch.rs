@@ -10,7 +10,8 @@ use http_body_util::BodyExt;
 use rand::Rng;
 use registrar_core::facts::demand::{Demand, Source};
 use registrar_core::facts::{
-    Change, ClusterChange, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Watched, trim,
+    Change, ClusterChange, EndpointSliceFacts, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts,
+    Watched, trim,
 };
 use registrar_core::names::{ClusterName, NamespaceName, NodeName, PodUid};
 use serde::Deserialize;
@@ -43,7 +44,7 @@ const WATCH_SECONDS: u32 = 290;
 const LEAST_WATCH: Duration = Duration::from_secs(1);
 /// A watch that goes on for longer is given up: PING says that the connection is alive, not that the watch is.
 const LONGEST_WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
-/// How many kinds are watched in a cluster.
+/// How many kinds have to be known for a cluster to be live.
 const KINDS: usize = 3;
 /// An object has 1.5 MiB in etcd at most; a line that goes on beyond this is none.
 const MAX_LINE_BYTES: usize = 16 << 20;
@@ -62,6 +63,10 @@ pub trait Kind {
     const SOURCE: Option<Source>;
     /// Whether the cluster can be of use without it.
     const IS_OPTIONAL: bool;
+    /// Whether anybody reads it now.
+    fn is_wanted(_: &Demand) -> bool {
+        true
+    }
     /// The facts of an object.
     fn facts(object: &Value, demand: &Demand) -> Result<Self::Facts, Malformed>;
     /// By what an object's end is told.
@@ -76,6 +81,8 @@ pub struct Pods;
 pub struct Nodes;
 /// `v1.Namespace`.
 pub struct Namespaces;
+/// `discovery.k8s.io/v1.EndpointSlice`; the cluster is live without it.
+pub struct EndpointSlices;
 
 impl Kind for Pods {
     type Facts = PodFacts;
@@ -128,6 +135,28 @@ impl Kind for Namespaces {
     }
     fn change(watched: Watched<NamespaceFacts, NamespaceName>) -> ClusterChange {
         ClusterChange::Namespaces(watched)
+    }
+}
+
+impl Kind for EndpointSlices {
+    type Facts = EndpointSliceFacts;
+    type Key = String;
+    const NAME: &'static str = "endpointslices";
+    const PATH: &'static str = "/apis/discovery.k8s.io/v1/endpointslices";
+    const SOURCE: Option<Source> = None;
+    const IS_OPTIONAL: bool = true;
+    fn is_wanted(demand: &Demand) -> bool {
+        demand.reads_endpoint_slices()
+    }
+    fn facts(object: &Value, _: &Demand) -> Result<EndpointSliceFacts, Malformed> {
+        trim::endpoint_slice(object)
+    }
+    fn key(object: &Value) -> Result<String, String> {
+        let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
+        if name.is_empty() { Err("it has no name".to_owned()) } else { Ok(format!("{namespace}/{name}")) }
+    }
+    fn change(watched: Watched<EndpointSliceFacts, String>) -> ClusterChange {
+        ClusterChange::EndpointSlices(watched)
     }
 }
 
@@ -189,9 +218,12 @@ impl Reporter {
     }
 
     /// Everything up to now of this kind is known, over a connection that works.
-    async fn is_current(&self, kind: &'static str) {
+    async fn is_current<K: Kind>(&self) {
+        if K::NAME == EndpointSlices::NAME {
+            return;
+        }
         let mut current = self.current.lock().await;
-        if current.insert(kind) && current.len() == KINDS {
+        if current.insert(K::NAME) && current.len() == KINDS {
             info!(cluster = %self.cluster, "the cluster is connected and watched");
             self.tell(ClusterChange::Phase(Phase::Live)).await;
             drop(current);
@@ -209,6 +241,13 @@ pub async fn run<K: Kind>(
 ) -> Result<(), ConnectionError> {
     loop {
         let wanted = demand.borrow_and_update().clone();
+        if !K::is_wanted(&wanted) {
+            *position = Position::default();
+            if demand.changed().await.is_err() {
+                return Ok(());
+            }
+            continue;
+        }
         let covered = K::SOURCE.is_none_or(|source| position.demand.covers_in(source, &wanted));
         if !covered {
             position.version = None;
@@ -225,7 +264,7 @@ pub async fn run<K: Kind>(
                         if !reporter.tell(ClusterChange::Denied(K::NAME, error.to_string())).await {
                             return Ok(());
                         }
-                        reporter.is_current(K::NAME).await;
+                        reporter.is_current::<K>().await;
                         let part = rand::rng().random_range(0.75..1.25);
                         tokio::time::sleep(DENIED_PAUSE.mul_f64(part)).await;
                         continue;
@@ -236,7 +275,7 @@ pub async fn run<K: Kind>(
                     return Ok(());
                 }
                 *position = Position { version: Some(version.clone()), demand: wanted };
-                reporter.is_current(K::NAME).await;
+                reporter.is_current::<K>().await;
                 version
             }
         };
@@ -366,7 +405,7 @@ async fn follow<K: Kind>(
         Err(error) if error.is_expired() => return Ok(Followed::Expired),
         answer => answer?,
     };
-    reporter.is_current(K::NAME).await;
+    reporter.is_current::<K>().await;
     let mut body = answer.into_body();
     let (mut lines, mut received) = (LinesCodec::new_with_max_length(MAX_LINE_BYTES), BytesMut::new());
     let end = Instant::now() + LONGEST_WATCH;

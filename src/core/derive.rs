@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
-use template::{Scope, Template};
+use template::{Scope, Template, Variables};
 
 use crate::api::{ClusterTarget, Problem, WorkloadIdentitySpec};
 use crate::entry::{Entry, EntryKey};
@@ -62,6 +62,7 @@ pub struct CompiledIdentity {
     admin: bool,
     downstream: bool,
     hint: String,
+    auto_populate: bool,
     demand: Demand,
 }
 
@@ -76,12 +77,13 @@ impl CompiledIdentity {
         let mut problems = guardrails.problems_of(name, spec, &domains.trust);
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
-        let spiffe_id = template("spec.spiffeIDTemplate", &spec.spiffe_id_template, &mut problems);
+        let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
+        let spiffe_id = compile("spec.spiffeIDTemplate", &spec.spiffe_id_template);
         let parent_text = spec.parent_id_template.as_deref().filter(|text| !text.is_empty());
-        let parent_id = parent_text.map(|text| template("spec.parentIDTemplate", text, &mut problems));
+        let parent_id = parent_text.map(|text| compile("spec.parentIDTemplate", text));
         let selectors =
-            templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut problems);
-        let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut problems);
+            templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut compile);
+        let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut compile);
         let x509_svid_ttl = ttl("spec.ttl", spec.ttl.as_deref(), &mut problems);
         let jwt_svid_ttl = ttl("spec.jwtTtl", spec.jwt_ttl.as_deref(), &mut problems);
         let federates_with = federation(&spec.federates_with, &domains.trust, &mut problems, &mut notes);
@@ -102,11 +104,6 @@ impl CompiledIdentity {
             let message = "is absent, and so is spec.namespaceSelector: the identity selects nothing";
             notes.push(Problem::new("NoNamespaceRule", "spec.namespace", message));
         }
-        if spec.auto_populate_dns_names {
-            let message =
-                "is accepted and has no effect yet: names of Services are not added by this version";
-            notes.push(Problem::new("NotSupported", "spec.autoPopulateDNSNames", message));
-        }
         match (selection, spiffe_id) {
             (Some(selection), Some(spiffe_id)) if problems.is_empty() => {
                 let parent_id = parent_id.flatten();
@@ -114,6 +111,9 @@ impl CompiledIdentity {
                 let single = [Some(&spiffe_id), parent_id.as_ref()];
                 for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
                     demand.merge(template.reads());
+                }
+                if spec.auto_populate_dns_names {
+                    demand.add_endpoint_slices();
                 }
                 Ok(Self {
                     selection,
@@ -129,10 +129,15 @@ impl CompiledIdentity {
                     admin: spec.admin,
                     downstream: spec.downstream,
                     hint,
+                    auto_populate: spec.auto_populate_dns_names,
                     demand,
                 })
             }
-            _ => Err(problems),
+            _ => {
+                // Whoever mends the rest mends this in the same edit.
+                problems.extend(notes.into_iter().filter(|note| note.reason == "UnknownField"));
+                Err(problems)
+            }
         }
     }
 
@@ -141,13 +146,14 @@ impl CompiledIdentity {
         &self.demand
     }
 
-    /// The entry of one pod on one node; the error is the first field that does not come out right.
+    /// The entry of one pod on one node, which is an endpoint of these Services; the error is the first field that does not come out right.
     pub fn derive(
         &self,
         domains: &Domains,
         cluster: &ClusterContext,
         pod: &PodFacts,
         node: &NodeFacts,
+        services: &BTreeSet<Arc<str>>,
     ) -> Result<Entry, Problem> {
         let scope = self.scope(domains, cluster, pod, node);
         let spiffe_id = render("spec.spiffeIDTemplate", &self.spiffe_id, &scope, |text| {
@@ -179,6 +185,18 @@ impl CompiledIdentity {
                 dns_names.push(name);
             }
         }
+        for name in services.iter().filter(|_| self.auto_populate).flat_map(|service| {
+            let namespace = pod.namespace.as_str();
+            let inner = format!("{service}.{namespace}.svc");
+            let full = format!("{inner}.{}", domains.cluster);
+            [service.to_string(), format!("{service}.{namespace}"), inner, full]
+        }) {
+            let name = DnsName::parse(&name)
+                .map_err(|error| Problem::new(error.reason(), "spec.autoPopulateDNSNames", error))?;
+            if !dns_names.contains(&name) {
+                dns_names.push(name);
+            }
+        }
         let entry = Entry {
             key: EntryKey { spiffe_id, parent_id, selectors },
             x509_svid_ttl: self.x509_svid_ttl,
@@ -194,7 +212,7 @@ impl CompiledIdentity {
     }
 
     fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
-        Scope {
+        let variables = Variables {
             trust_domain: domains.trust.as_str().into(),
             cluster_name: cluster.name.shared(),
             eks_cluster_name: cluster.target.eks_name.shared(),
@@ -202,11 +220,11 @@ impl CompiledIdentity {
             application_name: self.application_name.clone(),
             account_id: cluster.target.account.shared(),
             region: cluster.target.region.shared(),
-            instance_id: node.instance_id().into(),
+            instance_id: Some(node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
             cluster_labels: cluster.labels.clone(),
-            pod: Arc::new(pod.object()),
-            node: Arc::new(node.object()),
-        }
+            aliases: true,
+        };
+        Scope::new(&variables, &pod.object(), &node.object())
     }
 }
 
@@ -262,13 +280,26 @@ fn render<T>(
     }
 }
 
-fn template(field: &str, text: &str, problems: &mut Vec<Problem>) -> Option<Template> {
-    Template::compile(text).map_err(|error| problems.push(Problem::new("InvalidTemplate", field, error))).ok()
+fn template(
+    field: &str,
+    text: &str,
+    problems: &mut Vec<Problem>,
+    notes: &mut Vec<Problem>,
+) -> Option<Template> {
+    let template =
+        Template::compile(text).map_err(|error| problems.push(Problem::new("InvalidTemplate", field, error)));
+    let template = template.ok()?;
+    notes.extend(template.warnings().iter().map(|warning| Problem::new("UnknownField", field, warning)));
+    Some(template)
 }
 
-fn templates(field: &str, texts: &[String], problems: &mut Vec<Problem>) -> Vec<Template> {
+fn templates(
+    field: &str,
+    texts: &[String],
+    compile: &mut impl FnMut(&str, &str) -> Option<Template>,
+) -> Vec<Template> {
     let each = texts.iter().enumerate();
-    each.filter_map(|(index, text)| template(&format!("{field}[{index}]"), text, problems)).collect()
+    each.filter_map(|(index, text)| compile(&format!("{field}[{index}]"), text)).collect()
 }
 
 /// A Go duration as whole seconds; SPIRE has no lifetime below a second.

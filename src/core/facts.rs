@@ -67,6 +67,19 @@ pub struct NamespaceFacts {
     pub labels: Labels,
 }
 
+/// One endpoint slice: which pods a Service has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointSliceFacts {
+    /// `namespace/name` of the slice.
+    pub name: Arc<str>,
+    /// The namespace of slice, Service and pods.
+    pub namespace: NamespaceName,
+    /// The Service; none where the slice names none.
+    pub service: Option<Arc<str>>,
+    /// Its pods, ready or not.
+    pub pods: Vec<PodUid>,
+}
+
 /// An object that is there but cannot be read; whatever belongs to it is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Malformed {
@@ -138,6 +151,8 @@ pub enum ClusterChange {
     Nodes(Watched<NodeFacts, NodeName>),
     /// Namespaces.
     Namespaces(Watched<NamespaceFacts, NamespaceName>),
+    /// Endpoint slices, by `namespace/name`; watched only while some identity asks for names of Services.
+    EndpointSlices(Watched<EndpointSliceFacts, String>),
 }
 
 /// A connection that the index asks for. Another target, or the same after a pause, is another session: what an ended

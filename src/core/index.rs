@@ -135,6 +135,9 @@ impl Index {
         let demand = (demand != *self.demand).then(|| Arc::new(demand));
         if let Some(demand) = &demand {
             self.demand = demand.clone();
+            if !demand.reads_endpoint_slices() {
+                self.clusters.values_mut().for_each(Cluster::forget_slices);
+            }
         }
         let dirty = std::mem::take(&mut self.dirty);
         let pods_settled = dirty.len();

@@ -24,7 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 pub struct RoundLimits {
     /// Creates and deletes.
     pub writes: usize,
-    /// Updates; fewer, because each makes an agent sign anew.
+    /// Updates; fewer, because each makes an agent sign anew. Beyond them only new pods are looked at.
     pub updates: usize,
 }
 
@@ -262,11 +262,12 @@ impl Ledger {
         !self.listed
     }
 
-    /// Whether a round at this time would look at any pod.
-    pub fn has_work(&self, now: Instant) -> bool {
+    /// Whether a round at this time would look at any pod; `may_update` is whether it may make updates.
+    pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
         let ready = self.listed && self.desired.is_ready();
-        let is_queued = !self.fresh.is_empty() || !self.stale.is_empty() || self.brake.is_open();
-        ready && (is_queued || self.failures.values().any(|it| it.due <= now))
+        let is_due = || self.failures.values().any(|it| it.due <= now);
+        let others = || !self.stale.is_empty() || self.brake.is_open() || is_due();
+        ready && (!self.fresh.is_empty() || may_update && others())
     }
 
     /// When the next failed pod is to be tried again.
@@ -288,8 +289,12 @@ impl Ledger {
             .collect();
         self.stale.extend(due);
         let (mut writes, mut updates) = (0, 0);
-        while writes < limits.writes && updates < limits.updates {
-            let Some(pod) = self.fresh.pop_first().or_else(|| self.stale.pop_first()) else { break };
+        while writes < limits.writes {
+            let next = match self.fresh.pop_first() {
+                None if updates < limits.updates => self.stale.pop_first(),
+                fresh => fresh,
+            };
+            let Some(pod) = next else { break };
             // In both queues, it would be planned twice before the first plan is carried out.
             self.stale.remove(&pod);
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {

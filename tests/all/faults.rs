@@ -225,7 +225,7 @@ async fn a_spec_that_cannot_be_used_is_told_with_every_field() {
     }
     let mut bad = identity("bad", "web");
     bad["spec"]["federatesWith"] = json!(["https://a"]);
-    bad["spec"]["workloadSelectorTemplates"] = json!(["{{ .Nope }}"]);
+    bad["spec"]["workloadSelectorTemplates"] = json!(["{{ nope }}"]);
     bad["spec"]["jwtTtl"] = json!("5 minutes");
     fleet.identity(bad);
     let management = &fleet.world.management;

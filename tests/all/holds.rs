@@ -113,7 +113,7 @@ async fn an_identity_that_breaks_keeps_what_stands() {
     let (before, management) = (fleet.ids(), &fleet.world.management);
     for (edit, field) in [
         (
-            json!({"spec": {"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/{{ .Nope }}"}}),
+            json!({"spec": {"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/{{ nope }}"}}),
             "spec.spiffeIDTemplate",
         ),
         (json!({"spec": {"spiffeIDTemplate": "x", "ttl": "1ms"}}), "spec.ttl"),

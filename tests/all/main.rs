@@ -15,6 +15,7 @@ mod replicas;
 mod rules;
 mod secrets;
 mod spire_rules;
+mod template;
 mod token;
 
 /// The program under test.

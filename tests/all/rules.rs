@@ -336,3 +336,68 @@ async fn a_selector_that_loses_its_pods_is_braked_and_an_edit_back_takes_the_bra
         .await;
     assert_eq!((fleet.ids(), fleet.writes(WriteKind::Delete)), (before, 0));
 }
+
+#[tokio::test]
+async fn names_of_services_come_and_go_with_their_endpoints() {
+    let fleet = Fleet::start(&["east"]).await;
+    let east = fleet.cluster("east");
+    let mut web = identity("web", "web");
+    web["spec"]["autoPopulateDNSNames"] = json!(true);
+    web["spec"]["dnsNameTemplates"] = json!(["{{ .PodMeta.Name }}", "front.shop"]);
+    fleet.identity(web);
+    let uid = fleet.pod("east", "web-1", "web");
+    let slice = |name: &str, service: &str, pods: &[&str]| {
+        let endpoints: Vec<_> =
+            pods.iter().map(|uid| json!({"targetRef": {"kind": "Pod", "uid": uid}})).collect();
+        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": {"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": service}},
+            "endpoints": endpoints})
+    };
+    fleet.until_entries(1).await;
+    assert_eq!(fleet.entry(&uid).dns_names, ["web-1", "front.shop"]);
+    east.put(slice("front-1", "front", &[&uid]));
+    east.put(slice("front-2", "front", &["another", &uid]));
+    // After the templates' own, and none twice.
+    let all = ["web-1", "front.shop", "front", "front.shop.svc", "front.shop.svc.cluster.local"];
+    fleet.until("front's names", |view| view.entries.iter().all(|entry| entry.dns_names == all)).await;
+    let id = fleet.entry(&uid).id;
+    east.put(slice("front-1", "front", &[]));
+    east.put(slice("front-2", "front", &[]));
+    fleet.until("its own names", |view| view.entries.iter().all(|entry| entry.dns_names.len() == 2)).await;
+    assert_eq!(fleet.entry(&uid).id, id);
+    // Nobody asks for them any more: they are no longer watched.
+    fleet.world.management.patch(
+        "workloadidentities",
+        None,
+        "web",
+        json!({"spec": {"autoPopulateDNSNames": false}}),
+    );
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+}
+
+#[tokio::test]
+async fn a_mass_edit_is_paced_and_a_new_pod_goes_before_the_rest_of_it() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    (0..500).for_each(|number| {
+        fleet.pod("east", &format!("web-{number}"), "web");
+    });
+    fleet.until_entries(500).await;
+    let begin = std::time::Instant::now();
+    fleet.world.management.patch("workloadidentities", None, "web", json!({"spec": {"hint": "new"}}));
+    fleet.until("the first updates", |view| view.entries.iter().any(|entry| entry.hint == "new")).await;
+    fleet.pod("east", "web-new", "web");
+    fleet
+        .until("all of it", |view| {
+            view.entries.len() == 501 && view.entries.iter().all(|entry| entry.hint == "new")
+        })
+        .await;
+    // 200 at once, and then 200 a second.
+    assert!(begin.elapsed() >= std::time::Duration::from_millis(1400), "{:?}", begin.elapsed());
+    let writes = fleet.world.spire.writes();
+    let created = writes.iter().position(|write| write.spiffe_id.ends_with("/web-new")).unwrap();
+    assert!(
+        writes[created..].iter().any(|write| write.kind == WriteKind::Update),
+        "it did not wait for the edit"
+    );
+}

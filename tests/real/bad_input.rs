@@ -12,7 +12,7 @@ pub fn an_identity_that_cannot_be_used_is_alone(world: &World) {
     let identities = [
         (
             "unreadable-template",
-            json!({"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/{{ .PodMeta.Nmae }}"}),
+            json!({"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/{{ .PodMeta.Name | nope }}"}),
         ),
         ("federates-with-nobody", json!({"federatesWith": ["unknown.example"]})),
         ("federates-with-a-partner", json!({"federatesWith": [PARTNER, "example.org"]})),
@@ -33,7 +33,7 @@ pub fn an_identity_that_cannot_be_used_is_alone(world: &World) {
     world.spire.entry_of(well);
     message("well", "Ready", "True");
     assert!(message("federates-with-nobody", "Ready", "False").contains("unknown.example"));
-    assert!(message("unreadable-template", "Valid", "False").contains("line 1, column 29"));
+    assert!(message("unreadable-template", "Valid", "False").contains("line 1, column 48"));
     assert!(message("reserved-id", "Ready", "False").contains("/spire/"));
     assert!(message("federates-with-a-partner", "Valid", "True").contains("example.org"));
     let federated = world.spire.entry_of(partner);

@@ -19,17 +19,14 @@ pub fn a_disabled_registry_keeps_its_entries(world: &World) {
     // Nobody is watching: what was there stays, over a restart too.
     world.stop_registrar();
     world.start_registrar();
-    world.registry(
-        "barrier-of-another",
-        &json!({"clusterName": "dev-cluster", "region": "us-west-2", "accountId": "333333333333", "enabled": true,
-                "assumeRoleArn": "arn:aws:iam::333333333333:role/SpireControllerRole", "labels": {"type": "workload"}}),
-    );
-    world.wait_for("eksclusterregistries/barrier-of-another", "Ready", "True");
+    // Another cluster, which is watched, shows that all was looked at. Only one registry of a cluster does anything.
+    world.apply_seed("example-3.yaml");
+    let labelled = json!({"spec": {"labels": {"type": "workload"}}});
+    world.patch("eksclusterregistries/dev-account-cluster", &labelled);
+    world.wait_for("eksclusterregistries/dev-account-cluster", "Ready", "True");
     world.settle(world.cluster("dev-account-cluster"));
     assert_eq!(world.spire.entries_of(&stays), std::slice::from_ref(&entry));
     assert!(world.spire.entries().contains(&other));
-    world.delete("eksclusterregistries/barrier-of-another");
-    world.wait_until_gone("eksclusterregistries/barrier-of-another");
     world.patch("eksclusterregistries/workload-cluster", &json!({"spec": {"enabled": true}}));
     world.spire.wait_for_none_of(&ended);
     assert_eq!(world.spire.entries_of(&stays), [entry]);

@@ -38,7 +38,7 @@ pub fn those_of_deploy_are_exactly_what_is_needed(world: &World) {
     }
     let cluster = world.cluster("production-cluster");
     let user = ["--as", "somebody", "--as-group", GROUP];
-    for resource in ["pods", "nodes", "namespaces"] {
+    for resource in ["pods", "nodes", "namespaces", "endpointslices"] {
         for verb in ["get", "list", "watch"] {
             assert!(may(cluster, &user, verb, resource, &["-A"]), "{verb} {resource}");
         }

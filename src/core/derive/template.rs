@@ -1,534 +1,252 @@
-//! Go templates of one entry field: text, field paths and `index` of a map; anything else of the language is refused.
+//! Go templates of one entry field, exactly: Go's grammar by our own front end, run by minijinja.
+//!
+//! `lex` and `parse` make a tree by Go's rules, `lower` turns the tree into the engine's source, `functions` are Go's built-in
+//! functions over `value`, `types` is the table of Go's types. There is one engine: nothing here evaluates beside it.
 
-use std::collections::BTreeMap;
+mod format;
+mod functions;
+mod lex;
+mod literal;
+mod lower;
+mod methods;
+mod moment;
+mod parse;
+mod print;
+mod quantity;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod types;
+mod unicode;
+mod value;
+
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use serde_json::Value;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 
-use crate::facts::demand::{Demand, Source};
+pub use self::scope::{Described, Scope, Variables};
+use crate::facts::demand::Demand;
 
-/// The variables of one pod.
-#[derive(Debug, Clone)]
-pub struct Scope {
-    /// `.TrustDomain`.
-    pub trust_domain: Arc<str>,
-    /// `.ClusterName`.
-    pub cluster_name: Arc<str>,
-    /// `.EKSClusterName`.
-    pub eks_cluster_name: Arc<str>,
-    /// `.ClusterDomain`.
-    pub cluster_domain: Arc<str>,
-    /// `.ApplicationName`.
-    pub application_name: Arc<str>,
-    /// `.AccountID`.
-    pub account_id: Arc<str>,
-    /// `.Region`.
-    pub region: Arc<str>,
-    /// `.InstanceID`; empty where the node has no `spec.providerID`.
-    pub instance_id: Arc<str>,
-    /// `.ClusterLabels`.
-    pub cluster_labels: Arc<BTreeMap<String, String>>,
-    /// The pod's JSON, `{"metadata": …, "spec": …}`.
-    pub pod: Arc<Value>,
-    /// The node's JSON, `{"metadata": …, "spec": …}`.
-    pub node: Arc<Value>,
-}
+/// A longer template is a mistake.
+const MAX_SOURCE: usize = 64 << 10;
+
+/// What one rendering may take: about so many steps, or 64 bytes of text each.
+const FUEL: u64 = 100_000;
+
+/// How much of an action a message shows.
+const SHOWN: usize = 80;
 
 /// A template that does not compile.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {action:?}: {problem}")]
 pub struct CompileError {
-    line: usize,
-    column: usize,
-    action: String,
-    problem: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In characters, counted from 1.
+    pub column: usize,
+    /// The action at fault, or its beginning.
+    pub action: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// What is worth telling of a template that compiles: a field that no type has fails only when a pod gets there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning(CompileError);
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
 }
 
 /// A template that cannot be rendered for one pod.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
-    /// `.InstanceID` of a node that names none.
-    #[error(".InstanceID is not known: the pod's node has no spec.providerID")]
-    InstanceUnknown,
-}
-
-/// A compiled template; clones share it.
-#[derive(Debug, Clone)]
-pub struct Template {
-    text: Arc<str>,
-    parts: Arc<[Part]>,
-    demand: Arc<Demand>,
-}
-
-#[derive(Debug, PartialEq)]
-enum Part {
-    Text(String),
-    Variable(Variable),
-    /// A key of a map, and whether it was asked for by `index`, which gives "" where Go's field syntax gives
-    /// `<no value>`.
-    Key {
-        map: Map,
-        key: String,
-        by_index: bool,
+    /// Go's template package would fail as well.
+    #[error("line {line}, column {column}: {action:?}: {problem}")]
+    Failed {
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+        /// The action that failed.
+        action: String,
+        /// Why.
+        problem: String,
+    },
+    /// It was ended.
+    #[error("line {line}, column {column}: {action:?}: {limit}")]
+    Limit {
+        /// Counted from 1.
+        line: usize,
+        /// In characters, counted from 1.
+        column: usize,
+        /// The action that was being run.
+        action: String,
+        /// Which limit.
+        limit: &'static str,
     },
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Variable {
-    TrustDomain,
-    ClusterName,
-    EksClusterName,
-    ClusterDomain,
-    ApplicationName,
-    AccountId,
-    Region,
-    InstanceId,
-    Object(Source, &'static str, &'static str),
+/// A compiled template; clones share it.
+#[derive(Clone)]
+pub struct Template(Arc<Compiled>);
+
+struct Compiled {
+    text: Box<str>,
+    environment: Environment<'static>,
+    lines: Vec<(usize, usize)>,
+    demand: Demand,
+    warnings: Vec<Warning>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Map {
-    ClusterLabels,
-    Object(Source, &'static str),
-}
+/// The one name in a template's own environment.
+const NAME: &str = "template";
 
-const META: &[(&str, &str)] =
-    &[("Name", "name"), ("Namespace", "namespace"), ("UID", "uid"), ("GenerateName", "generateName")];
-const META_MAPS: &[(&str, &str)] = &[("Labels", "labels"), ("Annotations", "annotations")];
-const POD_SPEC: &[(&str, &str)] = &[
-    ("ServiceAccountName", "serviceAccountName"),
-    ("NodeName", "nodeName"),
-    ("Hostname", "hostname"),
-    ("Subdomain", "subdomain"),
-];
-const NODE_SPEC: &[(&str, &str)] = &[("ProviderID", "providerID"), ("PodCIDR", "podCIDR")];
-const NAMES: &[&str] = &[
-    "TrustDomain",
-    "ClusterName",
-    "EKSClusterName",
-    "ClusterDomain",
-    "ApplicationName",
-    "AccountID",
-    "Region",
-    "InstanceID",
-    "ClusterLabels",
-    "Namespace",
-    "ServiceAccount",
-    "PodMeta",
-    "PodSpec",
-    "NodeMeta",
-    "NodeSpec",
-];
-/// What `PodFacts` and `NodeFacts` always keep.
-const FIXED: &[&str] =
-    &["name", "namespace", "uid", "labels", "nodeName", "serviceAccountName", "providerID"];
+/// Functions and settings that all templates share.
+static BASE: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut environment = Environment::empty();
+    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
+    environment.set_fuel(Some(FUEL));
+    if let Ok(syntax) = SyntaxConfig::builder().keep_trailing_newline(true).build() {
+        environment.set_syntax(syntax);
+    }
+    functions::register(&mut environment);
+    environment
+});
 
 impl Template {
     /// Compiles a template; the error gives the place and what would be right.
     pub fn compile(text: &str) -> Result<Self, CompileError> {
-        let mut parts = Vec::new();
-        let mut demand = Demand::default();
-        let mut at = 0;
-        let mut trims = false;
-        while let Some(begin) = text.get(at..).and_then(|rest| rest.find("{{")).map(|found| at + found) {
-            let inside = begin + 2;
-            let fail = |problem: &str, end: usize| located(text, begin, end, problem);
-            let Some(end) = end_of_action(text, inside) else {
-                return Err(fail("the action is not closed: }} is missing", text.len()));
-            };
-            let mut action = text.get(inside..end).unwrap_or_default();
-            let mut before = text.get(at..begin).unwrap_or_default();
-            if trims {
-                before = before.trim_start_matches(WHITE);
-            }
-            if let Some(rest) = action.strip_prefix('-').filter(|rest| rest.starts_with(WHITE)) {
-                before = before.trim_end_matches(WHITE);
-                action = rest;
-            }
-            let trimmed = action.strip_suffix('-').filter(|rest| rest.ends_with(WHITE));
-            trims = trimmed.is_some();
-            action = trimmed.unwrap_or(action).trim_matches(WHITE);
-            push_text(&mut parts, before);
-            if action.starts_with("/*") {
-                if !action.ends_with("*/") {
-                    return Err(fail("a comment ends with */ right before the action's end", end + 2));
-                }
-            } else {
-                let part = part(action).map_err(|problem| fail(&problem, end + 2))?;
-                note(&part, &mut demand);
-                match part {
-                    Part::Text(text) => push_text(&mut parts, &text),
-                    part => parts.push(part),
-                }
-            }
-            at = end + 2;
+        if text.len() > MAX_SOURCE {
+            let problem = format!("the template has {} bytes, at most {MAX_SOURCE} are taken", text.len());
+            return Err(located(text, 0, problem));
         }
-        let rest = text.get(at..).unwrap_or_default();
-        push_text(&mut parts, if trims { rest.trim_start_matches(WHITE) } else { rest });
-        Ok(Self { text: text.into(), parts: parts.into(), demand: Arc::new(demand) })
+        let tree = parse::parse(text).map_err(|refusal| located(text, refusal.at, refusal.problem))?;
+        let lowered = lower::lower(&tree);
+        let mut environment = BASE.clone();
+        for (index, constant) in lowered.constants.into_iter().enumerate() {
+            environment.add_global(format!("k{index}"), constant);
+        }
+        environment.add_template_owned(NAME, lowered.source).map_err(|error| {
+            let at = place(&lowered.lines, error.line());
+            located(text, at, format!("nested too deep for the engine ({error})"))
+        })?;
+        let warnings = lowered.warnings.into_iter();
+        Ok(Self(Arc::new(Compiled {
+            text: text.into(),
+            environment,
+            lines: lowered.lines,
+            demand: lowered.demand,
+            warnings: warnings.map(|(at, problem)| Warning(located(text, at, problem))).collect(),
+        })))
     }
 
     /// The template's text.
     pub fn text(&self) -> &str {
-        &self.text
+        &self.0.text
     }
 
     /// The fields that it reads beyond those that facts always have.
     pub fn reads(&self) -> &Demand {
-        &self.demand
+        &self.0.demand
+    }
+
+    /// Field paths that no type has.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.0.warnings
     }
 
     /// The template's output for one pod.
     pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
-        let mut out = String::new();
-        for part in &*self.parts {
-            match part {
-                Part::Text(text) => out.push_str(text),
-                Part::Variable(Variable::InstanceId) if scope.instance_id.is_empty() => {
-                    return Err(RenderError::InstanceUnknown);
-                }
-                Part::Variable(variable) => out.push_str(scope.variable(*variable)),
-                Part::Key { map, key, by_index } => {
-                    let missing = if *by_index { "" } else { "<no value>" };
-                    out.push_str(scope.key(*map, key).unwrap_or(missing));
-                }
-            }
-        }
-        Ok(out)
+        let compiled = &*self.0;
+        let rendered = compiled.environment.get_template(NAME).and_then(|it| it.render(scope.context()));
+        rendered.map_err(|error| compiled.failure(&error))
     }
 }
 
-impl Scope {
-    fn variable(&self, variable: Variable) -> &str {
-        match variable {
-            Variable::TrustDomain => &self.trust_domain,
-            Variable::ClusterName => &self.cluster_name,
-            Variable::EksClusterName => &self.eks_cluster_name,
-            Variable::ClusterDomain => &self.cluster_domain,
-            Variable::ApplicationName => &self.application_name,
-            Variable::AccountId => &self.account_id,
-            Variable::Region => &self.region,
-            Variable::InstanceId => &self.instance_id,
-            // Go's zero value of a string.
-            Variable::Object(source, part, field) => self
-                .object(source)
-                .get(part)
-                .and_then(|part| part.get(field))
-                .and_then(Value::as_str)
-                .unwrap_or(""),
-        }
-    }
-
-    fn key(&self, map: Map, key: &str) -> Option<&str> {
-        match map {
-            Map::ClusterLabels => self.cluster_labels.get(key).map(String::as_str),
-            Map::Object(source, field) => self.object(source).get("metadata")?.get(field)?.get(key)?.as_str(),
-        }
-    }
-
-    fn object(&self, source: Source) -> &Value {
-        match source {
-            Source::Pod => &self.pod,
-            Source::Node => &self.node,
-        }
-    }
-}
-
-/// Go's own white space in templates.
-const WHITE: &[char] = &[' ', '\t', '\r', '\n'];
-
-/// Where the action that begins here ends; a `}}` inside a string or a comment does not end it.
-fn end_of_action(text: &str, begin: usize) -> Option<usize> {
-    let mut quote = None;
-    let mut escaped = false;
-    let inside = text.get(begin..)?;
-    let body = inside.trim_start_matches('-').trim_start_matches(WHITE);
-    if body.starts_with("/*") {
-        let comment = inside.find("*/")?;
-        return inside.get(comment..)?.find("}}").map(|found| begin + comment + found);
-    }
-    for (at, character) in inside.char_indices() {
-        match quote {
-            Some(open) => {
-                if !escaped && character == open {
-                    quote = None;
-                }
-                escaped = open == '"' && character == '\\' && !escaped;
-            }
-            None if character == '"' || character == '`' => quote = Some(character),
-            None if inside.get(at..).is_some_and(|rest| rest.starts_with("}}")) => return Some(begin + at),
-            None => {}
-        }
-    }
-    None
-}
-
-fn push_text(parts: &mut Vec<Part>, text: &str) {
-    match parts.last_mut() {
-        _ if text.is_empty() => {}
-        Some(Part::Text(last)) => last.push_str(text),
-        _ => parts.push(Part::Text(text.to_owned())),
-    }
-}
-
-fn located(text: &str, begin: usize, end: usize, problem: &str) -> CompileError {
-    let before = text.get(..begin).unwrap_or_default();
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let shown: String = text.get(begin..end).unwrap_or_default().chars().take(80).collect();
-    CompileError {
-        line: before.matches('\n').count() + 1,
-        column: before.len() - line_start + 1,
-        action: shown,
-        problem: problem.to_owned(),
-    }
-}
-
-fn part(action: &str) -> Result<Part, String> {
-    if action.is_empty() {
-        return Err("missing value for command".to_owned());
-    }
-    if let Some(literal) = literal(action) {
-        return Ok(Part::Text(literal?));
-    }
-    if let Some(arguments) = action.strip_prefix("index ").map(str::trim_start) {
-        let (path, key) =
-            arguments.split_once(char::is_whitespace).ok_or("index needs a map and a key in quotes")?;
-        let key = literal(key.trim()).ok_or_else(|| format!("index needs a key in quotes, not {key}"))??;
-        return match field(path)? {
-            Field::Map(map) => Ok(Part::Key { map, key, by_index: true }),
-            Field::Variable(_) | Field::Key(..) => Err(format!("{path} is no map")),
+impl Compiled {
+    fn failure(&self, error: &minijinja::Error) -> RenderError {
+        let at = place(&self.lines, error.line());
+        let problem = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
+        let CompileError { line, column, action, problem } = located(&self.text, at, problem);
+        let limit = if error.kind() == ErrorKind::OutOfFuel {
+            Some("it takes more steps or makes more text than a template may")
+        } else if problem.contains("recursion limit") {
+            Some("templates call each other deeper than a template may")
+        } else {
+            None
         };
-    }
-    match field(action)? {
-        Field::Variable(variable) => Ok(Part::Variable(variable)),
-        Field::Key(map, key) => Ok(Part::Key { map, key, by_index: false }),
-        Field::Map(_) => Err(format!(
-            "{action} is a map: name one of its keys, as in {action}.app or index {action} \"app\""
-        )),
-    }
-}
-
-/// The text of a Go string literal; none where the action is none.
-fn literal(text: &str) -> Option<Result<String, String>> {
-    if let Some(raw) = text.strip_prefix('`') {
-        let inner = raw.strip_suffix('`').filter(|inner| !inner.contains('`'));
-        return Some(inner.map(str::to_owned).ok_or_else(|| format!("{text} is no raw string")));
-    }
-    let inner = text.strip_prefix('"')?;
-    let inner = inner.strip_suffix('"').filter(|inner| !inner.contains(['"', '\\', '\n']));
-    Some(inner.map(str::to_owned).ok_or_else(|| format!("{text}: escapes in strings are not supported yet")))
-}
-
-enum Field {
-    Variable(Variable),
-    Map(Map),
-    Key(Map, String),
-}
-
-fn field(path: &str) -> Result<Field, String> {
-    const SUPPORTED: &str =
-        "only field paths such as .PodMeta.Name, index of a map, strings and comments are supported yet";
-    let is_name = |name: &str| {
-        !name.is_empty()
-            && !name.starts_with(|first: char| first.is_ascii_digit())
-            && name.chars().all(|it| it.is_alphanumeric() || it == '_')
-    };
-    let names: Vec<&str> = match path.strip_prefix('.') {
-        Some(rest) if rest.split('.').all(is_name) => rest.split('.').collect(),
-        _ => return Err(SUPPORTED.to_owned()),
-    };
-    let scalar = |variable| match names.len() {
-        1 => Ok(Field::Variable(variable)),
-        _ => Err(format!("{path}: a string has no fields")),
-    };
-    let rest = names.get(1..).unwrap_or_default();
-    match names.first().copied().unwrap_or_default() {
-        "TrustDomain" => scalar(Variable::TrustDomain),
-        "ClusterName" => scalar(Variable::ClusterName),
-        "EKSClusterName" => scalar(Variable::EksClusterName),
-        "ClusterDomain" => scalar(Variable::ClusterDomain),
-        "ApplicationName" => scalar(Variable::ApplicationName),
-        "AccountID" => scalar(Variable::AccountId),
-        "Region" => scalar(Variable::Region),
-        "InstanceID" => scalar(Variable::InstanceId),
-        "Namespace" => scalar(Variable::Object(Source::Pod, "metadata", "namespace")),
-        "ServiceAccount" => scalar(Variable::Object(Source::Pod, "spec", "serviceAccountName")),
-        "ClusterLabels" => in_map(path, Map::ClusterLabels, rest),
-        "PodMeta" => member(path, Source::Pod, "metadata", META, META_MAPS, rest),
-        "NodeMeta" => member(path, Source::Node, "metadata", META, META_MAPS, rest),
-        "PodSpec" => member(path, Source::Pod, "spec", POD_SPEC, &[], rest),
-        "NodeSpec" => member(path, Source::Node, "spec", NODE_SPEC, &[], rest),
-        unknown => Err(format!("there is no .{unknown}; there are {}", listed(NAMES.iter().copied()))),
-    }
-}
-
-fn member(
-    path: &str,
-    source: Source,
-    part: &'static str,
-    strings: &'static [(&'static str, &'static str)],
-    maps: &'static [(&'static str, &'static str)],
-    rest: &[&str],
-) -> Result<Field, String> {
-    let known = || listed(strings.iter().chain(maps).map(|(name, _)| *name));
-    let Some((name, deeper)) = rest.split_first() else {
-        return Err(format!("{path} needs a field: {}", known()));
-    };
-    if let Some((_, json)) = strings.iter().find(|(go, _)| go == name) {
-        return match deeper.is_empty() {
-            true => Ok(Field::Variable(Variable::Object(source, part, json))),
-            false => Err(format!("{path}: a string has no fields")),
-        };
-    }
-    match maps.iter().find(|(go, _)| go == name) {
-        Some((_, json)) => in_map(path, Map::Object(source, json), deeper),
-        None => Err(format!("there is no field {name}, or it is not supported yet; there are {}", known())),
-    }
-}
-
-fn in_map(path: &str, map: Map, rest: &[&str]) -> Result<Field, String> {
-    match rest {
-        [] => Ok(Field::Map(map)),
-        [key] => Ok(Field::Key(map, (*key).to_owned())),
-        _ => Err(format!("{path}: a string has no fields")),
-    }
-}
-
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(|name| format!(".{name}")).collect::<Vec<_>>().join(" ")
-}
-
-fn note(part: &Part, demand: &mut Demand) {
-    let (source, path) = match part {
-        Part::Variable(Variable::Object(source, part, field)) if !FIXED.contains(field) => {
-            (*source, [*part, *field])
+        match limit {
+            Some(limit) => RenderError::Limit { line, column, action, limit },
+            None => RenderError::Failed { line, column, action, problem },
         }
-        Part::Key { map: Map::Object(source, field), .. } if !FIXED.contains(field) => {
-            (*source, ["metadata", *field])
-        }
-        _ => return,
-    };
-    demand.add(source, path.map(str::to_owned).to_vec());
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Template").field(&self.text()).finish()
+    }
 }
 
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(self.text())
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
+/// The byte of the template that a line of the lowered source was made from.
+fn place(lines: &[(usize, usize)], line: Option<usize>) -> usize {
+    let line = line.unwrap_or(usize::MAX);
+    lines.iter().take_while(|(of, _)| *of <= line).last().map_or(0, |(_, at)| *at)
+}
 
-    use super::*;
+/// An error at a byte of a template: line, column, and the action around it.
+fn located(text: &str, at: usize, problem: String) -> CompileError {
+    let at = (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+    let (before, after) = text.split_at(at);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before.get(line_start..).unwrap_or_default().chars().count() + 1;
+    let begin = before.rfind("{{").unwrap_or(at);
+    let end = after.find("}}").map_or(text.len(), |end| at + end + 2);
+    let action: String = text.get(begin..end).unwrap_or_default().chars().take(SHOWN).collect();
+    CompileError { line: before.matches('\n').count() + 1, column, action, problem }
+}
 
-    fn scope() -> Scope {
-        Scope {
-            trust_domain: "example.org".into(),
-            cluster_name: "workload-cluster".into(),
-            eks_cluster_name: "prod-eks".into(),
-            cluster_domain: "cluster.local".into(),
-            application_name: "web".into(),
-            account_id: "072422391281".into(),
-            region: "us-west-2".into(),
-            instance_id: "i-1".into(),
-            cluster_labels: Arc::new(BTreeMap::from([("env".to_owned(), "prod".to_owned())])),
-            pod: Arc::new(json!({"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1",
-                "labels": {"app": "web", "app.kubernetes.io/name": "x"}}, "spec": {"serviceAccountName": "robot", "nodeName": "n1"}})),
-            node: Arc::new(json!({"metadata": {"name": "n1"}, "spec": {"providerID": "aws:///a/i-1"}})),
-        }
+/// The name that is nearest to a word, if one is near: the same but for case, or at most two letters away.
+fn near<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let most = if word.chars().count() < 4 { 1 } else { 2 };
+    let distance = |name: &str| {
+        if name.eq_ignore_ascii_case(word) { 0 } else { edits(word, name) }
+    };
+    names.map(|name| (distance(name), name)).filter(|(far, _)| *far <= most).min().map(|(_, name)| name)
+}
+
+/// Letters to put in, leave out, change or swap until one word is the other.
+fn edits(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(64).collect(), b.chars().take(64).collect());
+    if a.len().abs_diff(b.len()) > 2 {
+        return usize::MAX;
     }
-
-    fn rendered(text: &str) -> String {
-        Template::compile(text).unwrap().render(&scope()).unwrap()
-    }
-
-    #[test]
-    fn the_seeds_templates_render() {
-        for (template, expected) in [
-            (
-                "spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}",
-                "spiffe://example.org/ns/shop/sa/robot",
-            ),
-            (
-                "spiffe://{{ .TrustDomain }}/ns/{{ .Namespace }}/sa/{{ .ServiceAccount }}",
-                "spiffe://example.org/ns/shop/sa/robot",
-            ),
-            ("{{ .PodMeta.Name }}.{{ .PodMeta.Namespace }}.svc", "web-1.shop.svc"),
-            ("k8s:ns:{{.PodMeta.Namespace}}", "k8s:ns:shop"),
-            (
-                "{{ .AccountID }}/{{ .Region }}/{{ .InstanceID }}/{{ .NodeSpec.ProviderID }}",
-                "072422391281/us-west-2/i-1/aws:///a/i-1",
-            ),
-            ("{{ .PodMeta.Labels.app }} {{ .PodMeta.Labels.nope }}", "web <no value>"),
-            (
-                "{{ index .PodMeta.Labels \"app.kubernetes.io/name\" }}{{ index .PodMeta.Labels `nope` }}|",
-                "x|",
-            ),
-            ("a {{- /* note }} */ -}} b{{ \" }} \" }}c", "ab }} c"),
-            ("{{ .ClusterLabels.env }}", "prod"),
-        ] {
-            assert_eq!(rendered(template), expected, "{template}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_supported_is_an_error_with_its_place() {
-        let error = Template::compile("x\n {{ .PodMeta.Nmae }}").unwrap_err().to_string();
-        assert!(
-            error.starts_with("line 2, column 2: \"{{ .PodMeta.Nmae }}\": there is no field Nmae"),
-            "{error}"
-        );
-        for bad in [
-            "{{ if .A }}",
-            "{{ .Foo }}",
-            "{{",
-            "{{ }}",
-            "{{ .PodMeta }}",
-            "{{ .PodMeta.Labels }}",
-            "{{ .PodMeta.Name | printf }}",
-            "{{ .Region.X }}",
-        ] {
-            assert!(Template::compile(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_template_tells_what_it_reads_beyond_the_fixed_facts() {
-        let template = Template::compile(
-            "{{ .PodMeta.Labels.app }}{{ .PodMeta.Annotations.team }}{{ .NodeSpec.PodCIDR }}",
-        )
-        .unwrap();
-        let paths = |source| template.reads().paths_of(source).map(|path| path.join(".")).collect::<Vec<_>>();
-        assert_eq!(
-            (paths(Source::Pod), paths(Source::Node)),
-            (vec!["metadata.annotations".to_owned()], vec!["spec.podCIDR".to_owned()])
-        );
-    }
-
-    #[test]
-    fn a_node_without_provider_id_is_told() {
-        let scope = Scope { instance_id: "".into(), ..scope() };
-        assert_eq!(
-            Template::compile("{{ .InstanceID }}").unwrap().render(&scope),
-            Err(RenderError::InstanceUnknown)
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn compiling_never_panics_and_text_without_actions_is_itself(text in "\\PC*") {
-            if let Ok(template) = Template::compile(&text) && !text.contains("{{") {
-                prop_assert_eq!(template.render(&scope()).unwrap(), text);
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut next = vec![i + 1];
+        for (j, y) in b.iter().enumerate() {
+            let get = |row: &[usize], at: usize| row.get(at).copied().unwrap_or(usize::MAX / 2);
+            let mut best =
+                (get(&row, j) + usize::from(x != y)).min(get(&row, j + 1) + 1).min(get(&next, j) + 1);
+            let swapped = i > 0 && j > 0 && a.get(i - 1) == Some(y) && b.get(j - 1) == Some(x);
+            if swapped {
+                best = best.min(get(&before, j - 1) + 1);
             }
+            next.push(best);
         }
-
-        #[test]
-        fn compiling_never_panics_near_actions(text in "([{} .\"`/*a-zA-Z-]|\\{\\{|\\}\\}|\\.PodMeta)*") {
-            let _ = Template::compile(&text);
-        }
+        before = std::mem::replace(&mut row, next);
     }
+    row.last().copied().unwrap_or(usize::MAX)
 }

@@ -16,6 +16,7 @@ pub enum Source {
 pub struct Demand {
     pod: BTreeSet<Vec<String>>,
     node: BTreeSet<Vec<String>>,
+    endpoint_slices: bool,
 }
 
 impl Demand {
@@ -28,6 +29,16 @@ impl Demand {
         }
     }
 
+    /// Adds endpoint slices, which are read whole or not at all.
+    pub fn add_endpoint_slices(&mut self) {
+        self.endpoint_slices = true;
+    }
+
+    /// Whether endpoint slices are read.
+    pub fn reads_endpoint_slices(&self) -> bool {
+        self.endpoint_slices
+    }
+
     /// Adds all that another demand names.
     pub fn merge(&mut self, other: &Self) {
         for source in [Source::Pod, Source::Node] {
@@ -35,11 +46,13 @@ impl Demand {
                 self.add(source, path.to_vec());
             }
         }
+        self.endpoint_slices |= other.endpoint_slices;
     }
 
     /// Whether objects kept by this demand have all that the other needs.
     pub fn covers(&self, other: &Self) -> bool {
-        self.covers_in(Source::Pod, other) && self.covers_in(Source::Node, other)
+        let covers_slices = self.endpoint_slices || !other.endpoint_slices;
+        self.covers_in(Source::Pod, other) && self.covers_in(Source::Node, other) && covers_slices
     }
 
     /// Whether objects of one kind, kept by this demand, have all that the other needs of them.

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::demand::{Demand, Source};
-use super::{Labels, Malformed, NamespaceFacts, NodeFacts, PodFacts};
+use super::{EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, PodFacts};
 use crate::names::{InvalidName, NamespaceName, NodeName, NodeUid, PodName, PodUid};
+
+/// The label by which a slice names its Service.
+const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// The facts of a `v1.Pod`, or what is wrong with it.
 pub fn pod(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
@@ -56,6 +59,26 @@ pub fn namespace(object: &Value) -> Result<NamespaceFacts, Malformed> {
             name: NamespaceName::new(text(object, "/metadata/name")?).map_err(|e| at("metadata.name", e))?,
             labels: labels(object)?,
         })
+    };
+    read().map_err(|problem| malformed(object, problem))
+}
+
+/// The facts of a `discovery.k8s.io/v1.EndpointSlice`, or what is wrong with it.
+pub fn endpoint_slice(object: &Value) -> Result<EndpointSliceFacts, Malformed> {
+    let read = || -> Result<EndpointSliceFacts, String> {
+        let namespace = NamespaceName::new(text(object, "/metadata/namespace")?)
+            .map_err(|e| at("metadata.namespace", e))?;
+        let service = labels(object)?.get(SERVICE_LABEL).map(|service| service.as_str().into());
+        let endpoints = object.pointer("/endpoints").and_then(Value::as_array).map(Vec::as_slice);
+        let mut pods = Vec::new();
+        for (index, endpoint) in endpoints.unwrap_or_default().iter().enumerate() {
+            if endpoint.pointer("/targetRef/kind").and_then(Value::as_str) == Some("Pod") {
+                let uid = PodUid::new(text(endpoint, "/targetRef/uid")?);
+                pods.push(uid.map_err(|e| at(&format!("endpoints[{index}].targetRef.uid"), e))?);
+            }
+        }
+        let name = format!("{namespace}/{}", text(object, "/metadata/name")?);
+        Ok(EndpointSliceFacts { name: name.into(), namespace, service, pods })
     };
     read().map_err(|problem| malformed(object, problem))
 }

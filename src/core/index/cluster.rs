@@ -10,8 +10,8 @@ use crate::derive::ClusterContext;
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
-    ClusterChange, ClusterIdentity, Labels, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts, Session,
-    Watched,
+    ClusterChange, ClusterIdentity, EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, Phase,
+    PodFacts, Session, Watched,
 };
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
 use crate::select::{Namespaces, Refusal};
@@ -35,6 +35,7 @@ pub enum Told {
 /// Kinds that a cluster can be of use without, as connections name them.
 const NODES: &str = "nodes";
 const NAMESPACES: &str = "namespaces";
+const ENDPOINT_SLICES: &str = "endpointslices";
 
 /// One pod: its facts, what it is to have, and which identities select it.
 #[derive(Debug)]
@@ -65,7 +66,10 @@ pub(super) struct Cluster {
     by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
     nodes: BTreeMap<NodeName, NodeFacts>,
     namespaces: BTreeMap<NamespaceName, Labels>,
+    slices: HashMap<String, EndpointSliceFacts>,
+    slices_of: HashMap<PodUid, BTreeSet<String>>,
     pods_listed: Option<Arc<Demand>>,
+    slices_listed: bool,
     nodes_listed: Option<Arc<Demand>>,
     namespaces_listed: bool,
     /// By kind and name.
@@ -108,7 +112,10 @@ impl Cluster {
             by_namespace: HashMap::new(),
             nodes: BTreeMap::new(),
             namespaces: BTreeMap::new(),
+            slices: HashMap::new(),
+            slices_of: HashMap::new(),
             pods_listed: None,
+            slices_listed: false,
             nodes_listed: None,
             namespaces_listed: false,
             malformed: BTreeMap::new(),
@@ -245,6 +252,83 @@ impl Cluster {
             ClusterChange::Pods(change) => self.apply_pods(change),
             ClusterChange::Nodes(change) => self.apply_nodes(change),
             ClusterChange::Namespaces(change) => self.apply_namespaces(change),
+            ClusterChange::EndpointSlices(change) => self.apply_slices(change),
+        }
+    }
+
+    /// Nobody asks for endpoint slices any more; when somebody does again, they are listed anew.
+    pub(super) fn forget_slices(&mut self) {
+        self.slices_listed = false;
+        self.slices.clear();
+        self.slices_of.clear();
+    }
+
+    /// The Services that a pod is an endpoint of.
+    fn services_of(&self, pod: &PodFacts) -> BTreeSet<Arc<str>> {
+        let slices = self.slices_of.get(&pod.uid).into_iter().flatten();
+        let slices = slices.filter_map(|name| self.slices.get(name));
+        slices
+            .filter(|slice| slice.namespace == pod.namespace)
+            .filter_map(|slice| slice.service.clone())
+            .collect()
+    }
+
+    fn apply_slices(&mut self, change: Watched<EndpointSliceFacts, String>) -> Vec<PodUid> {
+        let mut touched = BTreeSet::new();
+        match change {
+            Watched::Listed { items, malformed, .. } => {
+                let mut gone: BTreeSet<String> = self.slices.keys().cloned().collect();
+                for slice in items {
+                    gone.remove(&*slice.name);
+                    self.put_slice(slice, &mut touched);
+                }
+                // What cannot be read now keeps what it last said.
+                malformed.iter().for_each(|slice| {
+                    gone.remove(&slice.name);
+                });
+                gone.iter().for_each(|name| self.remove_slice(name, &mut touched));
+                self.all_malformed("endpointslice", malformed);
+                self.denied.remove(ENDPOINT_SLICES);
+                if !std::mem::replace(&mut self.slices_listed, true) {
+                    // Whoever waited for the list no longer has to.
+                    touched.extend(self.pods.keys().cloned());
+                }
+            }
+            Watched::Applied(slice) => {
+                self.readable("endpointslice", &slice.name);
+                self.put_slice(slice, &mut touched);
+            }
+            Watched::Malformed(malformed) => self.note("endpointslice", malformed),
+            Watched::Gone(name) => {
+                self.readable("endpointslice", &name);
+                self.remove_slice(&name, &mut touched);
+            }
+        }
+        touched.into_iter().filter(|uid| self.pods.contains_key(uid)).collect()
+    }
+
+    fn put_slice(&mut self, slice: EndpointSliceFacts, touched: &mut BTreeSet<PodUid>) {
+        if self.slices.get(&*slice.name) == Some(&slice) {
+            return;
+        }
+        self.remove_slice(&slice.name, touched);
+        for pod in &slice.pods {
+            self.slices_of.entry(pod.clone()).or_default().insert(slice.name.to_string());
+            touched.insert(pod.clone());
+        }
+        self.slices.insert(slice.name.to_string(), slice);
+    }
+
+    fn remove_slice(&mut self, name: &str, touched: &mut BTreeSet<PodUid>) {
+        let Some(slice) = self.slices.remove(name) else { return };
+        for pod in slice.pods {
+            if let Some(names) = self.slices_of.get_mut(&pod) {
+                names.remove(name);
+                if names.is_empty() {
+                    self.slices_of.remove(&pod);
+                }
+            }
+            touched.insert(pod);
         }
     }
 
@@ -552,6 +636,9 @@ impl Cluster {
             listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
         };
         let has_fields = kept(&self.pods_listed, Source::Pod) && kept(&self.nodes_listed, Source::Node);
+        // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
+        let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
+        let asks_services = compiled.demand().reads_endpoint_slices();
         let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
         let outcome = match node {
             None if self.denied.contains_key(NODES) => Told::Failing(Problem::new(
@@ -560,8 +647,15 @@ impl Cluster {
                 "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/rbac-workload-cluster.yaml there",
             )),
             _ if !has_fields => Told::Waiting("FieldsNotListed"),
+            _ if asks_services && !has_services => Told::Waiting("EndpointsNotListed"),
             None => Told::Waiting("NodeUnknown"),
-            Some(node) => match compiled.derive(&settings.domains, &self.context, pod, node) {
+            Some(node) => match compiled.derive(
+                &settings.domains,
+                &self.context,
+                pod,
+                node,
+                &if asks_services { self.services_of(pod) } else { BTreeSet::new() },
+            ) {
                 Err(problem) => Told::Failing(problem),
                 Ok(entry) => {
                     let wanted = Wanted::new(name, &pod.uid, entry);
