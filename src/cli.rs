@@ -6,7 +6,7 @@ mod run;
 mod template;
 mod token;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +54,23 @@ pub fn main() -> ExitCode {
             }
             ExitCode::from(2)
         }
+    }
+}
+
+/// The configuration file, as every command that needs all of it takes it.
+#[derive(clap::Args)]
+struct ConfigFile {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Replace $NAME and ${NAME} in the configuration by environment variables.
+    #[arg(long)]
+    expand_env: bool,
+}
+
+impl ConfigFile {
+    fn read(&self) -> Result<Config, Usage> {
+        read_config(&self.config, self.expand_env)
     }
 }
 

@@ -13,17 +13,13 @@ use registrar_core::index::{Index, Settings, Told};
 use registrar_core::names::ClusterName;
 use serde_json::{Value, json};
 
-use super::{Usage, read, read_config};
+use super::{ConfigFile, Usage, read};
 
 /// Arguments of `render`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Replace $NAME and ${NAME} in the configuration by environment variables.
-    #[arg(long)]
-    expand_env: bool,
+    #[command(flatten)]
+    config: ConfigFile,
     /// Manifests of EKSClusterRegistry and WorkloadIdentity.
     #[arg(short = 'f', value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -49,7 +45,7 @@ fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
-    let config = read_config(&arguments.config, arguments.expand_env)?;
+    let config = arguments.config.read()?;
     let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
     let mut index = Index::new(Settings {
         domains,

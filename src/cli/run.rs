@@ -1,6 +1,5 @@
 //! `run`: the controller. The only place that knows all parts: they meet here, as ends of channels.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
-use super::{Usage, read_config};
+use super::{ConfigFile, Usage};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::spire::Spire;
@@ -36,12 +35,8 @@ const GRACE: Duration = Duration::from_secs(25);
 /// Arguments of `run`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// The configuration file.
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
-    /// Replace $NAME and ${NAME} in the configuration by environment variables.
-    #[arg(long)]
-    expand_env: bool,
+    #[command(flatten)]
+    config: ConfigFile,
     /// What is logged: error, warn, info, debug or trace; or a filter such as `info,spire_eks_workload_registrar::sync=debug`.
     #[arg(long, value_name = "FILTER", default_value = "info", env = "LOG_LEVEL")]
     log_level: String,
@@ -57,7 +52,7 @@ enum LogFormat {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
-    let config = read_config(&arguments.config, arguments.expand_env)?;
+    let config = arguments.config.read()?;
     let filter = EnvFilter::try_new(&arguments.log_level)
         .map_err(|error| Usage(vec![format!("--log-level {:?}: {error}", arguments.log_level)]))?;
     let filter = filter.and(filter_fn(|about| !shows_secrets(about.target(), *about.level())));

@@ -73,8 +73,9 @@ pub struct Index {
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
     compare: bool,
-    /// Digests that objects name for the brake; looked up again whenever an object came.
+    /// Digests that objects name for the brake.
     released: Arc<BTreeSet<String>>,
+    /// One of our own objects came since the last time: only then can sessions, demand and releases be others.
     objects_changed: bool,
     ended: Vec<PodKey>,
 }
@@ -123,22 +124,11 @@ impl Index {
 
     /// Derives what the recorded facts touch and gives out what changed.
     pub fn settle(&mut self) -> Settled {
-        let sessions = self.clusters.iter().map(|(name, cluster)| (name.clone(), cluster.session().clone()));
-        let sessions: BTreeMap<ClusterName, Session> = sessions.collect();
-        let sessions = (sessions != *self.sessions).then(|| Arc::new(sessions));
-        if let Some(sessions) = &sessions {
-            self.sessions = sessions.clone();
-        }
-        let mut demand = Demand::default();
-        let compiled = self.identities.values().filter_map(Identity::wanting);
-        compiled.for_each(|identity| demand.merge(identity.demand()));
-        let demand = (demand != *self.demand).then(|| Arc::new(demand));
-        if let Some(demand) = &demand {
-            self.demand = demand.clone();
-            if !demand.reads_endpoint_slices() {
-                self.clusters.values_mut().for_each(Cluster::forget_slices);
-            }
-        }
+        // What follows from our own objects alone is not looked at for each pod's event.
+        let (sessions, demand, released) = match std::mem::take(&mut self.objects_changed) {
+            true => (self.new_sessions(), self.new_demand(), self.newly_released()),
+            false => (None, None, None),
+        };
         let dirty = std::mem::take(&mut self.dirty);
         let pods_settled = dirty.len();
         let mut pods = Vec::new();
@@ -164,16 +154,36 @@ impl Index {
         let identities = identities.collect();
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
-        let released = self.newly_released();
         let ended = std::mem::take(&mut self.ended);
         let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
         Settled { delta, sessions, demand, pods_settled }
     }
 
-    fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
-        if !std::mem::take(&mut self.objects_changed) {
+    fn new_sessions(&mut self) -> Option<Arc<BTreeMap<ClusterName, Session>>> {
+        let sessions = self.clusters.iter().map(|(name, cluster)| (name.clone(), cluster.session().clone()));
+        let sessions: BTreeMap<ClusterName, Session> = sessions.collect();
+        if *self.sessions == sessions {
             return None;
         }
+        self.sessions = Arc::new(sessions);
+        Some(self.sessions.clone())
+    }
+
+    fn new_demand(&mut self) -> Option<Arc<Demand>> {
+        let mut demand = Demand::default();
+        let compiled = self.identities.values().filter_map(Identity::wanting);
+        compiled.for_each(|identity| demand.merge(identity.demand()));
+        if *self.demand == demand {
+            return None;
+        }
+        if !demand.reads_endpoint_slices() {
+            self.clusters.values_mut().for_each(Cluster::forget_slices);
+        }
+        self.demand = Arc::new(demand);
+        Some(self.demand.clone())
+    }
+
+    fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
         let registries = self.registries.values().filter_map(Registry::release);
         let identities = self.identities.values().filter_map(Identity::release);
         let released: BTreeSet<String> = registries.chain(identities).cloned().collect();
