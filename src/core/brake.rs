@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
+use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
@@ -112,7 +113,7 @@ impl Brake {
 
     /// Whether this much of a pod's plan may be carried out now; otherwise it waits for [`Self::decide`].
     pub fn admit(&mut self, pod: &PodKey, braked: Vec<Braked>) -> bool {
-        if braked.is_empty() {
+        if braked.is_empty() || mutants::is_on(Mutant::ForgetBrake) {
             self.is_open |= self.parked.remove(pod).is_some();
             self.cleared.remove(pod);
             return true;
@@ -185,7 +186,11 @@ impl Brake {
                 continue;
             }
             let digest = digest(scope, braked);
-            if released.contains(&digest) {
+            let is_released = match released.contains(&digest) {
+                true => !mutants::is_on(Mutant::ForgetReleased),
+                false => mutants::is_on(Mutant::ReleaseAnything) && !released.is_empty(),
+            };
+            if is_released {
                 let_through.insert(scope.clone());
                 continue;
             }

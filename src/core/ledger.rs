@@ -11,6 +11,7 @@ use crate::brake::{Brake, Braked, Budgets, Held, Scope};
 use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::mirror::{Mirror, Observed, Row};
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName};
 use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
 
@@ -240,7 +241,9 @@ impl Ledger {
         let first = !self.listed;
         let changed = self.mirror.replace(list);
         let count = changed.len();
-        self.stale.extend(changed);
+        if !mutants::is_on(Mutant::IgnoreDrift) {
+            self.stale.extend(changed);
+        }
         self.stale.extend(self.leaning.iter().cloned());
         self.listed = true;
         let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
@@ -254,7 +257,7 @@ impl Ledger {
 
     /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again.
     pub fn doubt(&mut self) {
-        self.listed = false;
+        self.listed = self.listed && mutants::is_on(Mutant::IgnoreUnknownOutcome);
     }
 
     /// Whether a complete list is needed before anything can be written.
@@ -284,7 +287,7 @@ impl Ledger {
         let due: Vec<PodKey> = self
             .failures
             .iter()
-            .filter(|(_, failure)| failure.due <= now)
+            .filter(|(_, failure)| failure.due <= now && !mutants::is_on(Mutant::NeverRetry))
             .map(|(pod, _)| pod.clone())
             .collect();
         self.stale.extend(due);
@@ -301,7 +304,8 @@ impl Ledger {
                 continue;
             }
             let mut plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
-                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
+                let nonce = if mutants::is_on(Mutant::ReuseId) { Nonce::new(0) } else { nonce() };
+                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce)
             });
             if let Err(fault) = plan::check(&plan, &self.desired, &self.mirror, &self.prefix) {
                 let problem = Problem::new("PlanFault", "(plan)", &fault);
@@ -359,6 +363,9 @@ impl Ledger {
             std::mem::take(&mut plan.updates).into_iter().partition(|write| changes_key(&write));
         plan.updates = rest;
         plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
+        if mutants::is_on(Mutant::DeleteFirst) {
+            return;
+        }
         // All of them: whoever does not get what it is to have keeps what it has.
         plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, Hold::Brake)));
     }
@@ -442,7 +449,7 @@ impl Ledger {
                     row.place.as_ref().is_some_and(|place| place.digest == digest)
                         && !wanted.iter().any(|want| want.key == row.key)
                 };
-                mirror.of_pod(pod).any(|(_, row)| is_left(row))
+                mirror.of_pod(pod).any(|(_, row)| is_left(row)) && !mutants::is_on(Mutant::ReleaseTooEarly)
             });
         }
         let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();

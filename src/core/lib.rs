@@ -11,6 +11,7 @@ pub mod guardrails;
 pub mod index;
 pub mod ledger;
 pub mod mirror;
+mod mutants;
 pub mod names;
 pub mod plan;
 pub mod reasons;

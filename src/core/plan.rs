@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::desired::{Desired, Fate, Hold, IdentityStanding, PodKey, SeenEnd, Wanted};
 use crate::entry::{EntryDigest, EntryId};
 use crate::mirror::{Mirror, Row};
+use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 
 /// An entry that is to be written under this id.
@@ -102,7 +103,7 @@ pub fn plan(
             None => open.push(want),
             Some((id, row)) => {
                 free.remove(id);
-                if row.content == Some(want.content) {
+                if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {
                     plan.in_place.push(want.identity.clone());
                 } else if synced {
                     plan.updates.push(Write { id: id.clone(), wanted: want.clone() });
@@ -129,7 +130,7 @@ pub fn plan(
         }
         let same_digest = |row: &Row| row.place.as_ref().is_some_and(|place| place.digest == want.digest);
         let by_digest = free.iter().find(|(_, row)| same_digest(row)).map(|(id, _)| *id);
-        match by_digest {
+        match by_digest.filter(|_| !mutants::is_on(Mutant::MakeAnew)) {
             Some(id) => {
                 free.remove(id);
                 plan.updates.push(Write { id: id.clone(), wanted: want.clone() });

@@ -17,6 +17,8 @@ use std::time::Instant;
 use run::Tally;
 use schedule::Schedule;
 
+use crate::mutants;
+
 /// How many schedules `make test` runs.
 const IN_TESTS: u64 = 2000;
 
@@ -53,4 +55,19 @@ fn nothing_is_lost_or_doubled_under_any_order_of_events_and_failures() {
         Ok(tally) => println!("{tally:?} in {:?}", started.elapsed()),
         Err(seed) => panic!("{}", report(seed)),
     }
+}
+
+/// Within how many schedules each defect has to be found.
+const WITHIN: u64 = 1000;
+
+#[test]
+fn each_defect_is_found_within_a_thousand_schedules() {
+    let mut missed = Vec::new();
+    for mutant in mutants::ALL {
+        match mutants::with(mutant, || run_all(0..WITHIN)) {
+            Ok(_) => missed.push(mutant),
+            Err(seed) => println!("{mutant:?}: schedule {seed}"),
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
 }

@@ -13,6 +13,7 @@ use crate::facts::{
     ClusterChange, ClusterIdentity, EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, Phase,
     PodFacts, Session, Watched,
 };
+use crate::mutants::{self, Mutant};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
 use crate::select::{Namespaces, Refusal};
 
@@ -314,7 +315,9 @@ impl Cluster {
         self.remove_slice(&slice.name, touched);
         for pod in &slice.pods {
             self.slices_of.entry(pod.clone()).or_default().insert(slice.name.to_string());
-            touched.insert(pod.clone());
+            if !mutants::is_on(Mutant::ForgetEndpoints) {
+                touched.insert(pod.clone());
+            }
         }
         self.slices.insert(slice.name.to_string(), slice);
     }
@@ -350,7 +353,8 @@ impl Cluster {
             }
             Watched::Applied(NamespaceFacts { name, labels }) => {
                 self.readable("namespace", name.as_str());
-                if self.namespaces.insert(name.clone(), labels.clone()).as_ref() != Some(&labels) {
+                let before = self.namespaces.insert(name.clone(), labels.clone());
+                if before.as_ref() != Some(&labels) && !mutants::is_on(Mutant::ForgetNamespacesPods) {
                     changed.push(name);
                 }
             }
@@ -499,7 +503,8 @@ impl Cluster {
             Watched::Applied(node) => {
                 self.readable("node", node.name.as_str());
                 let name = node.name.clone();
-                if self.nodes.insert(name.clone(), node.clone()).as_ref() != Some(&node) {
+                let before = self.nodes.insert(name.clone(), node.clone());
+                if before.as_ref() != Some(&node) && !mutants::is_on(Mutant::ForgetNodesPods) {
                     changed.push(name);
                 }
             }
@@ -577,6 +582,12 @@ impl Cluster {
             pod.is_settled = true;
         }
         (before, Some(Settlement { desired: pod.desired.clone(), told, changed }))
+    }
+
+    /// Whether another identity's entry was in the way of this one's when the pod was last settled.
+    fn was_masked(&self, pod: &PodUid, name: &IdentityName) -> bool {
+        let told = self.pods.get(pod).map(|pod| pod.told.as_slice()).unwrap_or_default();
+        told.iter().any(|(other, told)| other == name && matches!(told, Told::Masked { .. }))
     }
 
     fn settle_identity(
@@ -661,6 +672,11 @@ impl Cluster {
                     let wanted = Wanted::new(name, &pod.uid, entry);
                     match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
                         Some(other) => Told::Masked { by: other.identity.clone() },
+                        None if mutants::is_on(Mutant::DropMaskedSuccessor)
+                            && self.was_masked(&pod.uid, name) =>
+                        {
+                            Told::Masked { by: name.clone() }
+                        }
                         None if is_preview => {
                             settling.desired.previewed.push(wanted);
                             Told::Derived

@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::schedule::{
-    Apps, CLUSTERS, FEW, Health, IDENTITIES, KINDS, Path, Place, PodPhase, Reading, Spec,
-};
+use super::schedule::{Apps, CLUSTERS, FEW, Health, IDENTITIES, KINDS, Path, Place, PodPhase, Reading, Spec};
 use crate::api::{EKSClusterRegistry, RELEASE_ANNOTATION, WorkloadIdentity};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
@@ -307,7 +305,8 @@ fn slice(name: u8, state: &SliceState) -> Result<EndpointSliceFacts, Malformed> 
     let endpoint = |pod: &PodId| json!({"targetRef": {"kind": "Pod", "uid": pod.uid()}});
     let endpoints: Vec<Value> = state.pods.iter().map(endpoint).collect();
     let labels = json!({"kubernetes.io/service-name": service_name(state.service)});
-    let metadata = json!({"name": slice_name(name), "namespace": namespace_name(SLICES_NAMESPACE), "labels": labels});
+    let metadata =
+        json!({"name": slice_name(name), "namespace": namespace_name(SLICES_NAMESPACE), "labels": labels});
     trim::endpoint_slice(&json!({"metadata": metadata, "endpoints": endpoints}))
 }
 
@@ -441,9 +440,7 @@ pub fn told(item: &Item, demand: &Demand) -> ClusterChange {
         Item::Pod(id, state) => ClusterChange::Pods(applied(pod(*id, *state, demand))),
         Item::PodGone(id) => ClusterChange::Pods(Watched::Gone(PodUid::new(id.uid()).unwrap())),
         Item::Node(name, state) => ClusterChange::Nodes(applied(node(*name, *state))),
-        Item::NodeGone(name) => {
-            ClusterChange::Nodes(Watched::Gone(NodeName::new(node_name(*name)).unwrap()))
-        }
+        Item::NodeGone(name) => ClusterChange::Nodes(Watched::Gone(NodeName::new(node_name(*name)).unwrap())),
         Item::Namespace(name, state) => ClusterChange::Namespaces(applied(namespace(*name, *state))),
         Item::NamespaceGone(name) => {
             ClusterChange::Namespaces(Watched::Gone(NamespaceName::new(namespace_name(*name)).unwrap()))

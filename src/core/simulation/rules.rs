@@ -268,9 +268,7 @@ impl Told {
 
     /// What the process works out of a burst: endpoint slices that nobody reads are forgotten.
     pub fn settle(&mut self) {
-        let reads = |known: &Option<Known<IdentityState>>| {
-            matches!(known, Some(Known::Seen(it)) if it.health == Health::Fine && !it.deleting && it.spec.services)
-        };
+        let reads = |known: &Option<Known<IdentityState>>| matches!(known, Some(Known::Seen(it)) if it.health == Health::Fine && !it.deleting && it.spec.services);
         if !self.identities.iter().any(reads) {
             self.wishes.get_mut().clear();
             for cluster in self.clusters.iter_mut().flatten() {
@@ -299,7 +297,8 @@ impl Told {
         if !is_same {
             self.sessions += 1;
             let known = cluster.take().unwrap_or_default();
-            *cluster = Some(ToldCluster { session: self.sessions * 2 + u32::from(way), live: false, ..known });
+            *cluster =
+                Some(ToldCluster { session: self.sessions * 2 + u32::from(way), live: false, ..known });
         }
     }
 
@@ -329,6 +328,19 @@ impl Told {
             Some(Known::Seen(it)) => is_deleting(it.deleting, it.health),
             None => false,
         }
+    }
+
+    /// The digests that objects name for the brake.
+    pub fn releases(&self) -> impl Iterator<Item = String> {
+        let registries = self.registries.iter().flatten().filter_map(|known| match known {
+            Known::Seen(it) if it.health != Health::Unreadable => it.release.clone(),
+            _ => None,
+        });
+        let identities = self.identities.iter().flatten().filter_map(|known| match known {
+            Known::Seen(it) if it.health != Health::Unreadable => it.release.clone(),
+            _ => None,
+        });
+        registries.chain(identities)
     }
 
     /// What becomes of an entry, made for this identity, that the pod is not to have.

@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use k8s_openapi::jiff::Timestamp;
 
 use super::outside::{
-    self, IdentityState, Item, NamespaceState, NodeState, Outside, PodId, PodState, RegistryState, SliceState,
-    cluster_name, identity_name,
+    self, IdentityState, Item, NamespaceState, NodeState, Outside, PodId, PodState, RegistryState,
+    SliceState, cluster_name, identity_name,
 };
 use super::rules::{Due, Known, Texts, Told};
 use super::schedule::{
@@ -451,7 +451,11 @@ impl Simulation {
     fn happen(&mut self, event: Event) {
         match event {
             Event::Pod { cluster, slot, app, namespace, node, role, phase } => {
-                self.pod(cluster, slot, PodState { namespace, app, node, role, phase, reading: Reading::Good });
+                self.pod(
+                    cluster,
+                    slot,
+                    PodState { namespace, app, node, role, phase, reading: Reading::Good },
+                );
             }
             Event::PodMalformed { cluster, slot, nameless } => {
                 let reading = if nameless { Reading::Nameless } else { Reading::Malformed };
@@ -469,8 +473,7 @@ impl Simulation {
                 self.emit(cluster * KINDS + 1, &Item::Node(node, state));
             }
             Event::NodeMalformed { cluster, node } => {
-                if let Some(state) =
-                    &mut self.outside.clusters[usize::from(cluster)].nodes[usize::from(node)]
+                if let Some(state) = &mut self.outside.clusters[usize::from(cluster)].nodes[usize::from(node)]
                 {
                     state.reading = Reading::Malformed;
                     let item = Item::Node(node, *state);
@@ -551,7 +554,8 @@ impl Simulation {
             Event::Relist { replica, watch } => self.watch(replica, watch).must_list = true,
             Event::Repeat { replica, watch } => {
                 let watch = self.watch(replica, watch);
-                let can_be_told = |item: &&Item| !matches!(item, Item::Pod(_, it) if it.reading == Reading::Nameless);
+                let can_be_told =
+                    |item: &&Item| !matches!(item, Item::Pod(_, it) if it.reading == Reading::Nameless);
                 let again: Vec<Item> = watch.recent.iter().filter(can_be_told).cloned().collect();
                 again.into_iter().rev().for_each(|item| watch.pending.push_front(item));
             }
@@ -688,7 +692,8 @@ impl Simulation {
     }
 
     fn nth_row(&self, nth: u8, is_one: impl Fn(&Row) -> bool) -> Option<EntryId> {
-        let ids: Vec<&EntryId> = self.spire.rows.iter().filter(|(_, row)| is_one(row)).map(|(id, _)| id).collect();
+        let ids: Vec<&EntryId> =
+            self.spire.rows.iter().filter(|(_, row)| is_one(row)).map(|(id, _)| id).collect();
         ids.get(usize::from(nth) % ids.len().max(1)).map(|id| (*id).clone())
     }
 
@@ -699,7 +704,8 @@ impl Simulation {
         entry.x509_svid_ttl = 99;
         if key {
             let domain = TrustDomain::new("example.org").unwrap();
-            entry.key.spiffe_id = crate::spiffe::workload_id("spiffe://example.org/altered", &domain).unwrap();
+            entry.key.spiffe_id =
+                crate::spiffe::workload_id("spiffe://example.org/altered", &domain).unwrap();
         }
         let row = Row::of(&id, &entry, row.owner);
         if !self.spire.rows.values().any(|other| other.texts.key == row.texts.key && key) {
@@ -902,7 +908,9 @@ impl Simulation {
                 }
                 let answers = match self.call(&wishes) {
                     // A call of one entry that is refused as a whole is that entry's failure alone.
-                    Err(CallError::Refused) if wishes.len() == 1 && !self.spire.is_down => vec![Answer::Refused],
+                    Err(CallError::Refused) if wishes.len() == 1 && !self.spire.is_down => {
+                        vec![Answer::Refused]
+                    }
                     Err(error) => return Ok(Err(error)),
                     Ok(answers) => answers,
                 };
@@ -990,7 +998,8 @@ impl Simulation {
         for (at, state) in self.outside.identities.iter_mut().enumerate() {
             let name = at as u8;
             let Some(state) = state else { continue };
-            let is_seen = matches!(&told.identities[at], Some(Known::Seen(it)) if it.health != Health::Unreadable);
+            let is_seen =
+                matches!(&told.identities[at], Some(Known::Seen(it)) if it.health != Health::Unreadable);
             if !state.deleting && !state.finalizer && is_seen {
                 Rc::make_mut(state).finalizer = true;
             }
@@ -1003,7 +1012,8 @@ impl Simulation {
         for (at, state) in self.outside.registries.iter_mut().enumerate() {
             let name = at as u8;
             let Some(state) = state else { continue };
-            let is_seen = matches!(&told.registries[at], Some(Known::Seen(it)) if it.health != Health::Unreadable);
+            let is_seen =
+                matches!(&told.registries[at], Some(Known::Seen(it)) if it.health != Health::Unreadable);
             if !state.deleting && !state.finalizer && is_seen {
                 Rc::make_mut(state).finalizer = true;
             }
@@ -1016,7 +1026,8 @@ impl Simulation {
             let told = &self.replicas[self.leader].told;
             let left = self.replicas[self.leader].known.values().find(|row| {
                 let is_of = |owner: &Owner| owner.identity == *name;
-                let is_wanted = |owner: &Owner| told.wishes(owner.pod).is_some_and(|it| it.has_key(&row.texts.key));
+                let is_wanted =
+                    |owner: &Owner| told.wishes(owner.pod).is_some_and(|it| it.has_key(&row.texts.key));
                 row.owner.as_ref().is_some_and(|owner| is_of(owner) && !is_wanted(owner))
             });
             if let Some(row) = left {
@@ -1070,9 +1081,10 @@ impl Simulation {
             if known.is_some() || self.spire.used.contains(id) {
                 return broken("an id is made once");
             }
-            let in_place_of = replica.known.values().find(|row| {
-                row.owner == Some(owner) && !wishes.has_key(&row.texts.key)
-            });
+            let in_place_of = replica
+                .known
+                .values()
+                .find(|row| row.owner == Some(owner) && !wishes.has_key(&row.texts.key));
             if let Some(row) = in_place_of {
                 return broken(&format!("{} could have been updated in place", row.observed.id));
             }
@@ -1165,7 +1177,8 @@ impl Simulation {
     fn check_rest(&mut self) -> Result<(), Violation> {
         let replica = &self.replicas[self.leader];
         let knows = |rows: &Rows, others: &Rows| {
-            rows.len() == others.len() && rows.iter().zip(others).all(|(a, b)| a.0 == b.0 && a.1.texts == b.1.texts)
+            rows.len() == others.len()
+                && rows.iter().zip(others).all(|(a, b)| a.0 == b.0 && a.1.texts == b.1.texts)
         };
         if !is_at_rest(replica, self.now)
             || self.spire.is_down
@@ -1211,7 +1224,8 @@ impl Simulation {
                     continue;
                 }
                 is_complete = false;
-                let old = rows.iter().position(|row| row.owner.is_some_and(|it| it.identity == wish.identity));
+                let old =
+                    rows.iter().position(|row| row.owner.is_some_and(|it| it.identity == wish.identity));
                 let Some(old) = old else {
                     return Err(format!("{pod:?} is without {}", wish.texts.content));
                 };
@@ -1239,7 +1253,15 @@ impl Simulation {
                 }
             }
         }
-        self.check_brake(&waiting)
+        self.check_brake(&waiting)?;
+        let releases: BTreeSet<String> = told.releases().collect();
+        let outcome = self.replicas[self.leader].ledger.outcome(None);
+        let held = outcome.braked_identities.values().chain(outcome.braked_clusters.values());
+        let mut held = held.chain(&outcome.braked_fleet);
+        match held.find(|held| releases.contains(&held.digest)) {
+            Some(held) => Err(format!("{} is released and still held", held.digest)),
+            None => Ok(()),
+        }
     }
 
     /// What is due and not done is beyond some budget and not released.
@@ -1259,9 +1281,6 @@ impl Simulation {
                 return Err(format!("nothing holds up what is due for {pod:?}"));
             }
         }
-        let objects = self.outside.identities.iter().flatten().filter_map(|it| it.release.as_ref());
-        let objects = objects.chain(self.outside.registries.iter().flatten().filter_map(|it| it.release.as_ref()));
-        let _ = objects;
         Ok(())
     }
 

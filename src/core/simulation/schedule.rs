@@ -409,7 +409,13 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
                 1 => Health::Unreadable,
                 _ => Health::Fine,
             };
-            Event::Registry { cluster, env: dice.roll(2), way: dice.roll(2), enabled: dice.chance(75), health }
+            Event::Registry {
+                cluster,
+                env: dice.roll(2),
+                way: dice.roll(2),
+                enabled: dice.chance(75),
+                health,
+            }
         }
         62 => Event::RegistryDeleted { cluster },
         63 => Event::Management { lost: dice.chance(50) },
