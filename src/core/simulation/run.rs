@@ -100,6 +100,19 @@ struct Replica {
     passed: Vec<Passed>,
     /// What was let through before is carried out late: until then the window says nothing.
     blind_until: Option<Instant>,
+    /// Nobody knows what of the last call was done.
+    is_in_doubt: bool,
+    /// What ended connections have not told yet.
+    leftovers: Vec<Leftover>,
+}
+
+/// Something that an ended connection tells.
+#[derive(Debug)]
+struct Leftover {
+    watch: u8,
+    number: u64,
+    session: u32,
+    item: Item,
 }
 
 /// What a run counted.
@@ -207,6 +220,16 @@ impl Replica {
             must_compare: false,
             passed: Vec::new(),
             blind_until: None,
+            is_in_doubt: false,
+            leftovers: Vec::new(),
+        }
+    }
+
+    /// Killed and started again: it knows nothing, and watches that did not answer still do not.
+    fn restart(&mut self, setup: Setup) {
+        let before = std::mem::replace(self, Self::new(setup));
+        for (now, before) in self.watches.iter_mut().zip(before.watches) {
+            now.lags = before.lags;
         }
     }
 
@@ -317,12 +340,14 @@ impl Replica {
                 if self.connections[at].as_ref().map(|it| it.number) == wanted {
                     continue;
                 }
-                // What the ended connection still has in its queue comes all the same.
+                // What the ended connection still has in its queue comes later all the same.
                 if let Some(ended) = self.connections[at].take() {
-                    for watch in at * usize::from(KINDS)..(at + 1) * usize::from(KINDS) {
-                        while let Some(item) = self.watches[watch].next() {
-                            self.tell(cluster, &item, ended.number, ended.session, watch);
-                        }
+                    let Connection { number, session, .. } = ended;
+                    for watch in cluster * KINDS..(cluster + 1) * KINDS {
+                        let Watch { recent, pending, .. } = &mut self.watches[usize::from(watch)];
+                        let items = recent.drain(..).chain(pending.drain(..));
+                        let left = items.map(|item| Leftover { watch, number, session, item });
+                        self.leftovers.extend(left);
                     }
                 }
                 let Some(number) = wanted else { continue };
@@ -425,6 +450,17 @@ impl Simulation {
                     break;
                 }
             }
+            if replica.leftovers.is_empty() {
+                continue;
+            }
+            for Leftover { watch, number, session, item } in std::mem::take(&mut replica.leftovers) {
+                if replica.watches[usize::from(watch)].must_list {
+                    replica.leftovers.push(Leftover { watch, number, session, item });
+                } else {
+                    replica.tell(watch / KINDS, &item, number, session, usize::from(watch));
+                }
+            }
+            replica.settle(&self.outside);
         }
         let leader = self.leader;
         for (at, replica) in self.replicas.iter_mut().enumerate() {
@@ -566,7 +602,7 @@ impl Simulation {
             Event::Reachable { cluster, resumes } => self.reachable(cluster, resumes),
             Event::Restart { replica } => {
                 let at = usize::from(replica) % self.replicas.len();
-                self.replicas[at] = Replica::new(self.setup);
+                self.replicas[at].restart(self.setup);
             }
             Event::Crash { calls, done } => self.spire.kill = Some((calls, done)),
             Event::Handover { late } => {
@@ -832,7 +868,7 @@ impl Simulation {
             match result {
                 Ok(()) => {}
                 Err(CallError::Killed) => {
-                    self.replicas[at] = Replica::new(self.setup);
+                    self.replicas[at].restart(self.setup);
                     self.hear();
                     return Ok(());
                 }
@@ -840,6 +876,7 @@ impl Simulation {
                     let replica = &mut self.replicas[at];
                     if error == CallError::Unknown {
                         replica.ledger.doubt();
+                        replica.is_in_doubt = true;
                     }
                     replica.paused_until = Some(now + Duration::from_millis(500));
                 }
@@ -854,6 +891,7 @@ impl Simulation {
         let observed: Vec<_> = rows.values().map(|row| row.observed.clone()).collect();
         replica.ledger.observe(observed, Timestamp::UNIX_EPOCH);
         replica.must_compare = false;
+        replica.is_in_doubt = false;
         replica.known = rows;
         if let Some(batch) = self.in_flight.take() {
             batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
@@ -906,7 +944,7 @@ impl Simulation {
                         false => Wish::Update(write.id.clone(), entry),
                     });
                 }
-                let answers = match self.call(&wishes) {
+                let answers = match self.call(at, &wishes)? {
                     // A call of one entry that is refused as a whole is that entry's failure alone.
                     Err(CallError::Refused) if wishes.len() == 1 && !self.spire.is_down => {
                         vec![Answer::Refused]
@@ -958,7 +996,7 @@ impl Simulation {
                 self.check_delete(at, &delete.id, pod_of(&plan.pod)?)?;
                 wishes.push(Wish::Delete(delete.id.clone()));
             }
-            let answers = match self.call(&wishes) {
+            let answers = match self.call(at, &wishes)? {
                 Err(error) => return Ok(Err(error)),
                 Ok(answers) => answers,
             };
@@ -979,12 +1017,17 @@ impl Simulation {
         Ok(Ok(()))
     }
 
-    fn call(&mut self, wishes: &[Wish]) -> Result<Vec<Answer>, CallError> {
+    fn call(&mut self, at: usize, wishes: &[Wish]) -> Result<Result<Vec<Answer>, CallError>, Violation> {
+        if self.replicas[at].is_in_doubt {
+            return Err(
+                "something is written although nobody knows what became of the call before".to_owned()
+            );
+        }
         if self.handover.is_some() && self.in_flight.is_none() {
             self.in_flight = Some(wishes.to_vec());
-            return Err(CallError::Unknown);
+            return Ok(Err(CallError::Unknown));
         }
-        self.spire.write(wishes)
+        Ok(self.spire.write(wishes))
     }
 
     /// Status and finalizers, as the leader writes them; true where something is told after that.
