@@ -78,6 +78,8 @@ pub enum Hold {
     Observe,
     /// The brake holds it.
     Brake,
+    /// What the pod is to have instead is held by an entry that is not ours.
+    Conflict,
 }
 
 impl Hold {
@@ -99,6 +101,7 @@ impl Hold {
             Self::UpsertOnly => "UpsertOnly",
             Self::Observe => "Observe",
             Self::Brake => "Brake",
+            Self::Conflict => "Conflict",
         }
     }
 }

@@ -142,6 +142,10 @@ pub fn plan(
     for (id, row) in free {
         let Some(place) = &row.place else { continue };
         match desired.fate(pod, &place.digest) {
+            // As after a refused write: a pod that does not get what it is to have keeps what it has.
+            Fate::End(_) if synced && !plan.conflicts.is_empty() => {
+                plan.holds.push((id.clone(), Hold::Conflict));
+            }
             Fate::End(end) => plan.deletes.push(Delete { id: id.clone(), end }),
             Fate::Hold(hold) => {
                 plan.holds.push((id.clone(), hold));

@@ -394,6 +394,10 @@ impl Cluster {
                     }
                 }
                 for malformed in malformed {
+                    // The pod that had this name when the list before was made may have been another.
+                    if malformed.uid.is_none() {
+                        self.nameless.insert(malformed.name.clone());
+                    }
                     let uid = self.put_unreadable(malformed);
                     uid.iter().for_each(|uid| {
                         gone.remove(uid);
@@ -608,14 +612,20 @@ impl Cluster {
             Wanting::Broken(_) if is_preview => return,
             Wanting::Broken(selection) => {
                 let labels = self.namespaces.get(&pod.namespace);
-                let wants = selection.is_none_or(|selection| {
-                    let wants =
-                        selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
-                    matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
-                });
+                let wants = match selection {
+                    Some(selection) => {
+                        let wants =
+                            selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                        matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
+                    }
+                    // The pods that are settled when such an identity changes, and no others.
+                    None => {
+                        identity.place().is_none_or(|place| place.namespaces.may_have(&pod.namespace, labels))
+                    }
+                };
                 if wants {
                     settling.desired.hold = Some(Hold::NotDerived);
-                    settling.others_may_want = true;
+                    settling.others_may_want |= !identity.is_fallback();
                 }
                 return;
             }

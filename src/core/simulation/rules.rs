@@ -449,8 +449,8 @@ impl Told {
             Place::Both(name, wanted) => (name == pod.namespace, team(wanted)),
         };
         if health == Health::BadSelector {
-            // Nothing of such a selection can be used but the namespace's name.
-            return if is_there { None } else { Some(false) };
+            // Nothing of such a selection can be used but what it says of namespaces.
+            return if is_there && has_team != Some(false) { None } else { Some(false) };
         }
         let env = match &self.registries[usize::from(cluster)] {
             Some(Known::Seen(it)) => it.env,
@@ -484,8 +484,11 @@ impl ToldCluster {
             Reading::Nameless => {
                 let same = |known: &&PodId| self.has_name(**known, state.namespace, id.slot);
                 let known: Vec<PodId> = self.pods.keys().filter(same).copied().collect();
+                // A watch tells the end of a pod before another of its name: it is the one that is known.
+                if known.is_empty() {
+                    self.nameless.insert((state.namespace, id.slot));
+                }
                 self.pods.extend(known.into_iter().map(|known| (known, None)));
-                self.nameless.insert((state.namespace, id.slot));
             }
         }
     }

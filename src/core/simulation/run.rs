@@ -1243,11 +1243,12 @@ impl Simulation {
         let pods: BTreeSet<PodId> = known.chain(rows_of.keys().copied()).collect();
         // Deletes and changes of identity that are due and not done, by pod.
         let mut waiting: BTreeMap<PodId, Vec<Vec<Scope>>> = BTreeMap::new();
+        // A pod that does not get what it is to have keeps what it has.
+        let mut conflicts = BTreeSet::new();
         for pod in pods {
             let mut rows = rows_of.remove(&pod).unwrap_or_default();
             let is_synced = told.is_synced(pod.cluster);
             let wishes = told.wishes(pod).filter(|_| is_synced);
-            let mut is_complete = true;
             for wish in wishes.iter().flat_map(|wishes| &wishes.entries) {
                 let best = rows
                     .iter()
@@ -1263,10 +1264,11 @@ impl Simulation {
                 let is_foreign = |row: &&Rc<Row>| row.owner.is_none() && row.texts.key == wish.texts.key;
                 if let Some(foreign) = self.spire.rows.values().find(is_foreign) {
                     // Equal, it is as good as ours; otherwise a conflict, which is told.
-                    is_complete &= foreign.texts == wish.texts;
+                    if foreign.texts != wish.texts {
+                        conflicts.insert(pod);
+                    }
                     continue;
                 }
-                is_complete = false;
                 let old =
                     rows.iter().position(|row| row.owner.is_some_and(|it| it.identity == wish.identity));
                 let Some(old) = old else {
@@ -1287,7 +1289,6 @@ impl Simulation {
                 }
                 if let Due::Goes { .. } = told.due(pod, owner.identity)
                     && self.setup.mode == Mode::Sync
-                    && (is_complete || told.registry_has_ended(pod.cluster))
                 {
                     let identity = told.identities[usize::from(owner.identity)].as_ref();
                     let identity = identity.map(|_| Scope::Identity(owner.identity));
@@ -1296,7 +1297,7 @@ impl Simulation {
                 }
             }
         }
-        self.check_brake(&waiting)?;
+        self.check_brake(&waiting, &conflicts)?;
         let releases: BTreeSet<String> = told.releases().collect();
         let outcome = self.replicas[self.leader].ledger.outcome(None);
         let held = outcome.braked_identities.values().chain(outcome.braked_clusters.values());
@@ -1308,7 +1309,11 @@ impl Simulation {
     }
 
     /// What is due and not done is beyond some budget and not released.
-    fn check_brake(&self, waiting: &BTreeMap<PodId, Vec<Vec<Scope>>>) -> Result<(), Violation> {
+    fn check_brake(
+        &self,
+        waiting: &BTreeMap<PodId, Vec<Vec<Scope>>>,
+        conflicts: &BTreeSet<PodId>,
+    ) -> Result<(), Violation> {
         let replica = &self.replicas[self.leader];
         let count = |scope: Scope| {
             let now = waiting.values().flatten().filter(|scopes| scopes.contains(&scope)).count();
@@ -1320,7 +1325,7 @@ impl Simulation {
             })
         };
         for (pod, writes) in waiting {
-            if !writes.iter().flatten().any(is_beyond) {
+            if !conflicts.contains(pod) && !writes.iter().flatten().any(is_beyond) {
                 return Err(format!("nothing holds up what is due for {pod:?}"));
             }
         }
@@ -1381,6 +1386,17 @@ impl Simulation {
 
     /// A process that hears everything as it is now wants the same.
     fn check_from_scratch(&mut self) -> Result<(), Violation> {
+        let told = &self.replicas[self.leader].told;
+        for (_, pod, desired) in self.replicas[self.leader].index.desired() {
+            let id = PodId::of_uid(pod.as_str()).ok_or("a pod that never was")?;
+            let texts = desired.wanted.iter().map(|it| Texts::of(&it.entry));
+            let texts: BTreeSet<Texts> = texts.collect();
+            let wishes = told.wishes(id).unwrap_or_default();
+            let wished: BTreeSet<Texts> = wishes.entries.iter().map(|wish| wish.texts.clone()).collect();
+            if texts != wished {
+                return Err(format!("{id:?} is to have {texts:?}, by the rules {wished:?}"));
+            }
+        }
         let mut fresh = Replica::new(self.setup);
         for _ in 0..4 {
             for watch in (0..=OBJECTS).rev() {
