@@ -227,6 +227,8 @@ impl Ledger {
                 Some(IdentityStanding::Ended) => self.touch_ended(name),
                 None => {
                     self.ending.remove(name);
+                    // It has no budget any more, and nobody reads on it what is held.
+                    self.stale.extend(self.brake.waiting_for(name).cloned());
                 }
             }
         }

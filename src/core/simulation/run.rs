@@ -58,8 +58,6 @@ enum Scope {
 struct Passed {
     at: Instant,
     id: EntryId,
-    /// None for a delete.
-    becomes: Option<Texts>,
     scopes: Vec<Scope>,
 }
 
@@ -1143,7 +1141,7 @@ impl Simulation {
         }
         if known.texts.key != texts.key {
             let scopes = vec![Scope::Fleet, Scope::Cluster(pod.cluster), Scope::Identity(identity)];
-            return self.count(at, id, Some(texts), scopes).or_else(|rule| broken(&rule));
+            return self.count(at, id, scopes).or_else(|rule| broken(&rule));
         }
         Ok(())
     }
@@ -1183,24 +1181,17 @@ impl Simulation {
         let identity = replica.told.identities[usize::from(owner.identity)].as_ref();
         let identity = identity.map(|_| Scope::Identity(owner.identity));
         let scopes = [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity).collect();
-        self.count(at, id, None, scopes).or_else(|rule| broken(&rule))
+        self.count(at, id, scopes).or_else(|rule| broken(&rule))
     }
 
     /// Counts a write against its budgets.
-    fn count(
-        &mut self,
-        at: usize,
-        id: &EntryId,
-        becomes: Option<Texts>,
-        scopes: Vec<Scope>,
-    ) -> Result<(), Violation> {
+    fn count(&mut self, at: usize, id: &EntryId, scopes: Vec<Scope>) -> Result<(), Violation> {
         let Some((scope_budget, fleet_budget)) = self.setup.budget else { return Ok(()) };
         let now = self.now;
         let replica = &mut self.replicas[at];
-        // A write whose answer was lost is made once more and counts once.
-        if !replica.passed.iter().any(|it| it.id == *id && it.becomes == becomes) {
-            replica.passed.push(Passed { at: now, id: id.clone(), becomes, scopes: scopes.clone() });
-        }
+        // An entry counts once, however often it is written.
+        replica.passed.retain(|it| it.id != *id);
+        replica.passed.push(Passed { at: now, id: id.clone(), scopes: scopes.clone() });
         if replica.blind_until.is_some_and(|until| now < until) {
             return Ok(());
         }
@@ -1242,7 +1233,7 @@ impl Simulation {
         let known = told.clusters.iter().flatten().flat_map(|cluster| cluster.pods.keys().copied());
         let pods: BTreeSet<PodId> = known.chain(rows_of.keys().copied()).collect();
         // Deletes and changes of identity that are due and not done, by pod.
-        let mut waiting: BTreeMap<PodId, Vec<Vec<Scope>>> = BTreeMap::new();
+        let mut waiting: BTreeMap<PodId, Vec<(EntryId, Vec<Scope>)>> = BTreeMap::new();
         // A pod that does not get what it is to have keeps what it has.
         let mut conflicts = BTreeSet::new();
         for pod in pods {
@@ -1274,9 +1265,9 @@ impl Simulation {
                 let Some(old) = old else {
                     return Err(format!("{pod:?} is without {}", wish.texts.content));
                 };
-                rows.swap_remove(old);
+                let row = rows.swap_remove(old);
                 let scopes = vec![Scope::Fleet, Scope::Cluster(pod.cluster), Scope::Identity(wish.identity)];
-                waiting.entry(pod).or_default().push(scopes);
+                waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes));
             }
             for row in rows {
                 let Some(owner) = row.owner else { continue };
@@ -1293,7 +1284,7 @@ impl Simulation {
                     let identity = told.identities[usize::from(owner.identity)].as_ref();
                     let identity = identity.map(|_| Scope::Identity(owner.identity));
                     let scopes = [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity);
-                    waiting.entry(pod).or_default().push(scopes.collect());
+                    waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes.collect()));
                 }
             }
         }
@@ -1311,13 +1302,15 @@ impl Simulation {
     /// What is due and not done is beyond some budget and not released.
     fn check_brake(
         &self,
-        waiting: &BTreeMap<PodId, Vec<Vec<Scope>>>,
+        waiting: &BTreeMap<PodId, Vec<(EntryId, Vec<Scope>)>>,
         conflicts: &BTreeSet<PodId>,
     ) -> Result<(), Violation> {
         let replica = &self.replicas[self.leader];
         let count = |scope: Scope| {
-            let now = waiting.values().flatten().filter(|scopes| scopes.contains(&scope)).count();
-            now + replica.passed.iter().filter(|it| it.scopes.contains(&scope)).count()
+            let now =
+                waiting.values().flatten().filter(|(_, scopes)| scopes.contains(&scope)).map(|(id, _)| id);
+            let before = replica.passed.iter().filter(|it| it.scopes.contains(&scope)).map(|it| &it.id);
+            now.chain(before).collect::<BTreeSet<_>>().len()
         };
         let is_beyond = |scope: &Scope| {
             self.setup.budget.is_some_and(|(of_scope, of_fleet)| {
@@ -1325,7 +1318,7 @@ impl Simulation {
             })
         };
         for (pod, writes) in waiting {
-            if !conflicts.contains(pod) && !writes.iter().flatten().any(is_beyond) {
+            if !conflicts.contains(pod) && !writes.iter().flat_map(|(_, scopes)| scopes).any(is_beyond) {
                 return Err(format!("nothing holds up what is due for {pod:?}"));
             }
         }
