@@ -141,6 +141,11 @@ impl CompiledIdentity {
         }
     }
 
+    /// The template of the SPIFFE ID; none where something else decides it.
+    pub fn spiffe_id_template(&self) -> Option<&Template> {
+        Some(&self.spiffe_id)
+    }
+
     /// The facts that the templates read beyond the fixed ones.
     pub fn demand(&self) -> &Demand {
         &self.demand
