@@ -23,7 +23,7 @@ use super::{ConfigFile, Usage};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::spire::Spire;
-use crate::{admin, clusters, leader, management, registrar, status, sync};
+use crate::{admin, admission, clusters, leader, management, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
 const CHANGES: usize = 16_384;
@@ -118,6 +118,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     // Who only observes runs beside another that writes: it needs no lease and tells nothing on objects.
     let observes = config.mode == Mode::Observe;
     let mut election = config.leader_election;
+    let namespace = election.resource_namespace.clone();
     election.leader_elect &= !observes;
     named(&mut holder, "lease", leader::run(client.clone(), election, me, leading, lease.clone()));
     let management = management::run(client.clone(), changes.clone(), work.clone());
@@ -132,6 +133,17 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         ignore_namespaces: config.ignore_namespaces,
         guardrails: config.guardrails,
     };
+    if let Some(webhook) = config.webhook {
+        let served = admission::run(
+            client.clone(),
+            webhook,
+            namespace,
+            settings.clone(),
+            reports_in.clone(),
+            work.clone(),
+        );
+        tasks.spawn(async move { ("admission webhook", served.await.map_err(|error| error.to_string())) });
+    }
     let ends = registrar::Ends {
         changes: changes_in,
         deltas,

@@ -51,8 +51,8 @@ pub struct Config {
     pub metrics_bind_address: String,
     /// `health`.
     pub health: HealthConfig,
-    /// `webhook`.
-    pub webhook: WebhookConfig,
+    /// `webhook`; absent: no admission webhook is served.
+    pub webhook: Option<WebhookConfig>,
 }
 
 /// `aws`.
@@ -94,15 +94,23 @@ pub struct HealthConfig {
     pub liveness_endpoint_name: String,
 }
 
-/// `webhook`: read and checked; admission is not served by this version.
+/// `webhook`.
 #[derive(Debug, Clone)]
 pub struct WebhookConfig {
     /// `port`, default 9443.
     pub port: u16,
     /// `host`, default all addresses.
     pub host: String,
-    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`.
+    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`: where `tls.crt` and `tls.key` are, as cert-manager
+    /// writes them; they are read again when they change.
     pub cert_dir: String,
+    /// `configurationName`, default none: where `certDir` has no certificate, the registrar makes one and tells its
+    /// authority to the ValidatingWebhookConfiguration of this name.
+    pub configuration_name: Option<String>,
+    /// `serviceName`, default `spire-eks-workload-registrar-webhook`: the Service by which the API server calls, in
+    /// `leaderElection.resourceNamespace`; a certificate that the registrar makes is of this name, and is kept in the Secret
+    /// of this name.
+    pub service_name: String,
 }
 
 /// The API version that the file has to name.
@@ -153,7 +161,7 @@ impl Config {
         let metrics_bind_address =
             file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
         let health = file.section("health", HealthConfig::read);
-        let webhook = file.section("webhook", WebhookConfig::read);
+        let webhook = file.optional_section("webhook", WebhookConfig::read);
         file.no_more();
         Some(Self {
             trust_domain: trust_domain?,
@@ -289,10 +297,25 @@ impl WebhookConfig {
             port: section.port("port", 9443),
             host: section.text("host", ""),
             cert_dir: section.text("certDir", "/tmp/k8s-webhook-server/serving-certs"),
+            configuration_name: section.optional("configurationName", "an object's name", object_name),
+            service_name: section
+                .checked(
+                    "serviceName",
+                    "spire-eks-workload-registrar-webhook",
+                    "an object's name",
+                    object_name,
+                )
+                .unwrap_or_default(),
         };
         section.no_more();
         config
     }
+}
+
+fn object_name(text: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
+    let right = (1..=63).contains(&text.len()) && text.bytes().all(fits);
+    right.then(|| text.to_owned()).ok_or("it is not 1 to 63 of a-z, 0-9, '.', '-'")
 }
 
 fn id_prefix(text: &str) -> Result<String, &'static str> {
