@@ -734,3 +734,6 @@ fn set(pods: &mut BTreeSet<PodKey>, pod: &PodKey, is_member: bool) {
         pods.remove(pod);
     }
 }
+
+#[cfg(test)]
+mod tests;
