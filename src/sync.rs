@@ -288,15 +288,10 @@ impl Writer {
         let took = started.elapsed().as_secs_f64();
         self.metrics.listed(took);
         self.metrics.drifted(&drift);
-        if !drift.is_none() {
-            let Drift { changed, deleted, appeared, under_our_prefix } = drift;
-            warn!(
-                changed,
-                deleted,
-                appeared,
-                under_our_prefix,
-                "entries in SPIRE were not as this registrar had left them"
-            );
+        // What others make under our prefix is theirs, and a metric: a registrar's with a longer prefix, for example.
+        let Drift { changed, deleted, appeared, under_our_prefix: _ } = drift;
+        if changed + deleted + appeared > 0 {
+            warn!(changed, deleted, appeared, "entries in SPIRE were not as this registrar had left them");
         }
         let message =
             if is_first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };

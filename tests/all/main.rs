@@ -17,6 +17,7 @@ mod secrets;
 mod spire_rules;
 mod template;
 mod token;
+mod writer;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");
