@@ -189,19 +189,21 @@ impl Writer {
         }
     }
 
-    /// One page of a list where one is due, and one round of writes: what is new does not wait for the rest of a list.
+    /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
     async fn step(&mut self, until: Instant) {
         let now = Instant::now();
+        if self.ledger.has_work(now, self.pace.left(now) > 0) {
+            self.round(until).await;
+        }
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
         if self.listing.is_none() && (self.ledger.needs_list() || self.list_due(now) <= now) {
             self.begin_list(now);
         }
         if self.listing.is_some() {
             self.page(until).await;
-        }
-        let now = Instant::now();
-        let is_paused = self.retry_at.is_some_and(|at| at > now);
-        if !is_paused && self.ledger.has_work(now, self.pace.left(now) > 0) {
-            self.round(until).await;
         }
     }
 

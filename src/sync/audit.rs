@@ -73,6 +73,7 @@ pub(super) fn write(ledger: &Ledger, action: &str, pod: &PodKey, write: &Write, 
         after.downstream = entry.downstream,
         after.dnsNames = list(entry.dns_names.iter().map(|name| name.as_str())),
         after.hint = entry.hint,
+        "audit"
     );
 }
 
@@ -95,6 +96,7 @@ pub(super) fn delete(ledger: &Ledger, pod: &PodKey, delete: &Delete, came: &Came
         generation = identity.and_then(|identity| ledger.desired().generation(identity)),
         before.key = before.key,
         before.content = before.content,
+        "audit"
     );
 }
 

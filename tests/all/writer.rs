@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::fleet::{Fleet, PATIENCE, identity, pod};
-use crate::replicas::get;
+use crate::replicas::{get, try_get};
 
 /// An entry as somebody else would make it.
 fn foreign(id: &str, path: &str, selector: &str) -> Entry {
@@ -32,6 +32,12 @@ async fn configured(patch: Value) -> Fleet {
     Fleet { world, registrar }
 }
 
+/// With no lease, so that on a busy machine nothing is listed anew because it was lost.
+async fn alone(gc_interval: &str) -> Fleet {
+    let election = json!({"leaderElect": false, "leaseDuration": "60s", "renewDeadline": "50s"});
+    configured(json!({"gcInterval": gc_interval, "leaderElection": election})).await
+}
+
 fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
     let annotations = json!({"eksclusterregistry.spire.spiffe.io/release": digest});
     fleet.world.management.patch(plural, None, name, json!({"metadata": {"annotations": annotations}}));
@@ -41,12 +47,15 @@ fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
 async fn held(fleet: &Fleet, what: &str, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let told = async {
         loop {
-            let answer = get(fleet.registrar.metrics, "/held").await;
-            let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
-            let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
-            let held = body["held"].as_array().unwrap().clone();
-            if body["listed"] == true && condition(&held) {
-                return held;
+            // A program that has just been started does not listen yet.
+            if let Ok(answer) = try_get(fleet.registrar.metrics, "/held").await {
+                let body = answer.split_once("\r\n\r\n").map(|(_, body)| body).unwrap_or_default();
+                let body: Value =
+                    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"));
+                let held = body["held"].as_array().unwrap().clone();
+                if body["listed"] == true && condition(&held) {
+                    return held;
+                }
             }
             tokio::task::yield_now().await;
         }
@@ -103,7 +112,7 @@ async fn a_batch_that_is_refused_for_its_size_is_halved_until_it_is_taken() {
     });
     fleet.until_entries(0).await;
     assert_eq!(fleet.writes(WriteKind::Create), 60);
-    assert_eq!(fleet.registrar.logged("SPIRE cannot be used now"), 0, "a refusal for size is no outage");
+    assert_eq!(fleet.registrar.logged("ResourceExhausted"), 0, "a refusal for size is no outage");
 }
 
 #[tokio::test]
@@ -124,7 +133,7 @@ async fn an_entry_that_no_call_can_carry_is_its_own_failure_alone() {
 
 #[tokio::test]
 async fn a_restored_database_is_noticed_by_the_first_update_and_listed_once() {
-    let fleet = configured(json!({"gcInterval": "10m"})).await;
+    let fleet = alone("10m").await;
     fleet.identity(identity("web", "web"));
     let spire = &fleet.world.spire;
     (0..10).for_each(|number| {
@@ -149,8 +158,9 @@ async fn a_restored_database_is_noticed_by_the_first_update_and_listed_once() {
         .await;
     fleet.registrar.until_logged("entries in SPIRE were not as this registrar had left them", PATIENCE).await;
     fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
-    // One list: a page, and the one that tells that there is no more.
-    assert_eq!(spire.calls(Call::List) - lists, 2);
+    // One list: the old entries, what was made anew meanwhile, and the page that tells that there is no more.
+    let pages = spire.calls(Call::List) - lists;
+    assert!(pages == 2 || pages == 3, "{pages}");
     let metrics = get(fleet.registrar.metrics, "/metrics").await;
     for line in ["drift_total{cause=\"Deleted\"} 10", "drift_total{cause=\"Appeared\"} 2"] {
         assert!(metrics.contains(line), "{line} in {metrics}");
@@ -159,7 +169,7 @@ async fn a_restored_database_is_noticed_by_the_first_update_and_listed_once() {
 
 #[tokio::test]
 async fn a_new_pod_does_not_wait_for_the_rest_of_a_list() {
-    let fleet = configured(json!({"gcInterval": "10m"})).await;
+    let fleet = alone("10m").await;
     let spire = &fleet.world.spire;
     fleet.identity(identity("web", "web"));
     fleet.pod("east", "web-0", "web");
