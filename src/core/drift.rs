@@ -61,8 +61,7 @@ impl fmt::Display for Vanishing {
             f,
             "Somebody else deletes {entries} of this identity's entries again and again (three times within an hour and more; one \
              was {example}) and they are made anew each time. The usual cause is a spire-controller-manager at the same \
-             SPIRE server without entryIDPrefix, or with entryIDPrefixCleanup: \"\": it deletes what it has not declared. \
-             Give it a prefix of its own."
+             SPIRE server without entryIDPrefix: it deletes what it has not declared. Give it a prefix of its own."
         )
     }
 }

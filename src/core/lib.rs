@@ -13,6 +13,7 @@ pub mod guardrails;
 pub mod held;
 pub mod index;
 pub mod ledger;
+pub mod migrate;
 pub mod mirror;
 pub mod names;
 pub mod orphans;

@@ -65,7 +65,7 @@ impl Api {
             let faults = &mut state.faults;
             faults.begun += 1;
             let begun = faults.begun;
-            let in_turn = faults.every.filter(|(nth, _)| begun % nth == 0).map(|(_, code)| code);
+            let in_turn = faults.every.filter(|(nth, _)| begun.is_multiple_of(*nth)).map(|(_, code)| code);
             (faults.latency, faults.refusals.pop_front().or(in_turn))
         };
         self.shared.beat();
