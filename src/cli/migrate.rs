@@ -96,6 +96,8 @@ fn no_equal(kind: &str) -> &'static str {
 }
 
 fn print(manifest: &Value) -> Result<(), String> {
-    let yaml = serde_saphyr::to_string(manifest).map_err(|error| error.to_string())?;
+    // A template in one piece, however long, and not folded at its spaces.
+    let options = serde_saphyr::ser_options! { prefer_block_scalars: false };
+    let yaml = serde_saphyr::to_string_with_options(manifest, options).map_err(|error| error.to_string())?;
     write!(io::stdout(), "---\n{yaml}").map_err(|error| error.to_string())
 }

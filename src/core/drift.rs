@@ -130,7 +130,7 @@ mod tests {
     use crate::spiffe::SpiffeId;
 
     fn key(path: &str) -> KeyHash {
-        let id = |path: &str| SpiffeId::new(&format!("spiffe://example.org/{path}")).unwrap();
+        let id = |path: &str| SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap();
         EntryKey { spiffe_id: id(path), parent_id: id("node"), selectors: Default::default() }.hash()
     }
 

@@ -107,10 +107,10 @@ pub fn migrate(
         "metadata": metadata(object, name),
         "spec": spec,
     });
-    let identity: WorkloadIdentity = match serde_json::from_value(manifest.clone()) {
+    let identity: WorkloadIdentity = match serde_path_to_error::deserialize(&manifest) {
         Ok(identity) => identity,
         Err(error) => {
-            lost.push(Problem::new("InvalidSpec", "(object)", error));
+            lost.push(Problem::new("InvalidSpec", error.path().to_string(), error.inner()));
             return Migrated { manifest: None, lost, notes };
         }
     };

@@ -94,7 +94,7 @@ fn key(cluster: &str, uid: &str) -> PodKey {
 }
 
 fn entry(uid: &str, path: &str, hint: &str) -> Entry {
-    let id = |path: &str| SpiffeId::new(&format!("spiffe://example.org/{path}")).unwrap();
+    let id = |path: &str| SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap();
     Entry {
         key: EntryKey {
             spiffe_id: id(path),
