@@ -144,6 +144,9 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         );
         tasks.spawn(async move { ("admission webhook", served.await.map_err(|error| error.to_string())) });
     }
+    let served =
+        admin::metrics(config.metrics_bind_address, metrics.clone(), outcomes_in.clone(), work.clone());
+    tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
     let ends = registrar::Ends {
         changes: changes_in,
         deltas,
@@ -163,15 +166,14 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         gc_interval: config.gc_interval,
         mode: config.mode,
         budgets: config.brake,
+        adopt: config.adopt,
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
-    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics.clone(), work.clone()));
+    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics, work.clone()));
     let ends = status::Ends { reports: reports_in, leading: leading_in };
     if !observes {
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
-    let served = admin::metrics(config.metrics_bind_address, metrics, work.clone());
-    tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
     let served = admin::health(config.health, ready_in, work.clone());
     tasks.spawn(async move { ("health", served.await.map_err(|error| error.to_string())) });
     // Not a task that has to go on: it tells once.

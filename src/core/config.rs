@@ -37,6 +37,8 @@ pub struct Config {
     pub ignore_namespaces: Vec<Regex>,
     /// `mode`, default `Sync`: how much of the plan is carried out.
     pub mode: Mode,
+    /// `adopt`, default false: entries whose ids are those of the predecessor count as ours where a pod is to have them.
+    pub adopt: bool,
     /// `brake`: how much may be deleted or given another identity before somebody has to release it.
     pub brake: Budgets,
     /// `guardrails`: what nobody who writes our objects can take; absent: nothing is restricted.
@@ -149,6 +151,7 @@ impl Config {
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
         let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
         let mode = file.checked("mode", "Sync", "Sync, UpsertOnly or Observe", Mode::parse);
+        let adopt = file.flag("adopt", false);
         let brake = file.section("brake", read_brake);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
@@ -173,6 +176,7 @@ impl Config {
             sync_period,
             ignore_namespaces,
             mode: mode?,
+            adopt,
             brake,
             guardrails,
             aws,

@@ -11,6 +11,7 @@ mod faults;
 mod fleet;
 mod holds;
 mod line;
+mod migrate;
 mod render;
 mod replicas;
 mod rules;
@@ -18,6 +19,7 @@ mod secrets;
 mod spire_rules;
 mod template;
 mod token;
+mod writer;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");
