@@ -5,6 +5,7 @@ mod causes;
 mod cli;
 mod clusters;
 mod eks;
+mod events;
 mod leader;
 mod management;
 mod metrics;

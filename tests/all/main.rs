@@ -6,6 +6,7 @@ mod access;
 mod bench;
 mod chaos;
 mod crds;
+mod events;
 mod faults;
 mod fleet;
 mod holds;

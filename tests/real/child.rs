@@ -57,9 +57,14 @@ impl Child {
         self.process.wait().unwrap();
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
     /// Ends it by SIGTERM.
     pub fn stop(mut self) {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let status = wait::until(&format!("{} to end", self.name), Duration::from_secs(40), || {
             self.process.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
         });

@@ -33,7 +33,8 @@ pub struct World {
     pub management: Cluster,
     /// In the order of [`CLUSTERS`].
     clusters: Vec<Cluster>,
-    aws: Aws,
+    /// EKS, STS and the authenticator.
+    pub aws: Aws,
     _etcd: Child,
     /// Where the servers' programs are.
     pub parts: PathBuf,
@@ -76,15 +77,8 @@ impl World {
         management.wait();
         clusters.iter().for_each(Cluster::wait);
 
-        // As a user installs it.
-        let definitions = output(&mut registrar::command(&["crds"]));
-        management.kubectl_with(&["apply", "-f", "-"], &definitions);
-        let kinds = ["crd/eksclusterregistries", "crd/workloadidentities"]
-            .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
-        management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
-        management.kubectl(&["create", "namespace", "spire-system"]);
-        management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/rbac.yaml")]);
-        let rights = format!("{ROOT}/deploy/rbac-workload-cluster.yaml");
+        install(&management);
+        let rights = format!("{ROOT}/deploy/workload-cluster/rbac.yaml");
         clusters.iter().for_each(|cluster| drop(cluster.kubectl(&["apply", "-f", &rights])));
         let registrar_kubeconfig = management.kubeconfig_of("registrar", "registrar");
 
@@ -244,6 +238,17 @@ impl World {
 /// A file of the seed's manifests.
 pub fn seed(file: &str) -> String {
     format!("{ROOT}/tests/real/seed/{file}")
+}
+
+/// Installs the registrar's part of the management cluster as a user does.
+pub fn install(management: &Cluster) {
+    let definitions = output(&mut registrar::command(&["crds"]));
+    management.kubectl_with(&["apply", "-f", "-"], &definitions);
+    let kinds = ["crd/eksclusterregistries", "crd/workloadidentities"]
+        .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
+    management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
+    management.kubectl(&["create", "namespace", "spire-system"]);
+    management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/rbac.yaml")]);
 }
 
 fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {

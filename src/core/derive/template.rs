@@ -100,6 +100,7 @@ struct Compiled {
     environment: Environment<'static>,
     lines: Vec<(usize, usize)>,
     demand: Demand,
+    reads_node: bool,
     warnings: Vec<Warning>,
 }
 
@@ -141,6 +142,7 @@ impl Template {
             environment,
             lines: lowered.lines,
             demand: lowered.demand,
+            reads_node: lowered.reads_node,
             warnings: warnings.map(|(at, problem)| Warning(located(text, at, problem))).collect(),
         })))
     }
@@ -153,6 +155,11 @@ impl Template {
     /// The fields that it reads beyond those that facts always have.
     pub fn reads(&self) -> &Demand {
         &self.0.demand
+    }
+
+    /// Whether it reads anything of the pod's node.
+    pub fn reads_node(&self) -> bool {
+        self.0.reads_node
     }
 
     /// Field paths that no type has.

@@ -42,6 +42,8 @@ pub(super) struct Lowered {
     /// Values that the source names `k0`, `k1` and so on.
     pub(super) constants: Vec<Value>,
     pub(super) demand: Demand,
+    /// Whether it reads anything of the node, of what facts always have too.
+    pub(super) reads_node: bool,
     /// Fields that no type has: places and problems.
     pub(super) warnings: Vec<(usize, String)>,
 }
@@ -114,6 +116,7 @@ struct Lowering<'t> {
     tree: &'t Tree,
     constants: Vec<Value>,
     demand: Demand,
+    reads_node: bool,
     warnings: Vec<(usize, String)>,
     assigned: BTreeSet<&'t str>,
     instances: BTreeMap<Instance, usize>,
@@ -147,6 +150,7 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         tree,
         constants: Vec::new(),
         demand: Demand::default(),
+        reads_node: false,
         warnings: Vec::new(),
         assigned,
         instances: BTreeMap::new(),
@@ -182,10 +186,10 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         append((format!("{{% macro m{number}(p) %}}{text}{{% endmacro %}}"), of_text));
     }
     append(main);
-    let Lowering { constants, demand, mut warnings, .. } = lowering;
+    let Lowering { constants, demand, reads_node, mut warnings, .. } = lowering;
     warnings.sort();
     warnings.dedup();
-    Lowered { source, lines, constants, demand, warnings }
+    Lowered { source, lines, constants, demand, reads_node, warnings }
 }
 
 fn collect_assigned<'t>(nodes: &'t [Node], names: &mut BTreeSet<&'t str>) {
@@ -800,6 +804,9 @@ impl<'t> Lowering<'t> {
             (false, _) => format!("{}[{index}]", receiver.code),
         };
         let fact = |source, part: &str| Origin::Fact { source, path: vec![part.to_owned()], open: true };
+        if receiver.origin == Origin::Root {
+            self.reads_node |= matches!(field.name, "NodeMeta" | "NodeSpec" | "InstanceID");
+        }
         let origin = match &receiver.origin {
             Origin::Root => match field.name {
                 "PodMeta" => fact(Source::Pod, "metadata"),
@@ -926,6 +933,7 @@ impl<'t> Lowering<'t> {
         match &value.origin {
             Origin::Nowhere => {}
             Origin::Root => {
+                self.reads_node = true;
                 for source in [Source::Pod, Source::Node] {
                     for part in ["metadata", "spec"] {
                         self.demand.add(source, vec![part.to_owned()]);
