@@ -3,11 +3,11 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use registrar_world::World;
 use registrar_world::aws::Operation;
-use registrar_world::kube::{Shown, Verb};
+use registrar_world::kube::{Shown, Streams, Verb};
 use registrar_world::objects;
 use registrar_world::spire::WriteKind;
 use serde_json::{Value, json};
@@ -29,6 +29,22 @@ struct Case {
     told: Option<(&'static str, &'static str, &'static str)>,
     fail: fn(&World, &str),
     mend: fn(&World, &str),
+    /// How the cluster takes a list by a watch.
+    streams: Streams,
+    /// How many pods it has that nobody wants, and that somebody does.
+    pods: (usize, usize),
+}
+
+impl Case {
+    /// In a cluster that lists in pages alone.
+    const fn paged(self) -> Self {
+        Self { streams: Streams::Refused, ..self }
+    }
+
+    /// In a cluster with a list of three pages.
+    const fn long(self) -> Self {
+        Self { pods: (1050, self.pods.1), ..self }
+    }
 }
 
 /// What came of it.
@@ -47,7 +63,7 @@ const fn case(
     fail: fn(&World, &str),
     mend: fn(&World, &str),
 ) -> Case {
-    Case { name, told, fail, mend }
+    Case { name, told, fail, mend, streams: Streams::Offered, pods: (0, 0) }
 }
 
 const fn unreachable(reason: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
@@ -79,6 +95,50 @@ fn relist(world: &World, name: &str) {
     }
 }
 
+const THROTTLED: fn(&World, &str) = |world, name| {
+    world.cluster(name).retry_after(Some(2));
+    world.cluster(name).fail_next(Verb::List, 1000, 429);
+    relist(world, name);
+};
+
+const BROKEN_OFF: fn(&World, &str) = |world, name| {
+    world.cluster(name).fail_pages(1000, 503);
+    relist(world, name);
+};
+
+const FORGOTTEN: fn(&World, &str) = |world, name| {
+    world.cluster(name).fail_pages(1, 410);
+    relist(world, name);
+};
+
+const REPEATED: (fn(&World, &str), fn(&World, &str)) = (
+    |world, name| {
+        world.cluster(name).repeat_pages(true);
+        relist(world, name);
+    },
+    |world, name| world.cluster(name).repeat_pages(false),
+);
+
+const BLOATED: (fn(&World, &str), fn(&World, &str)) = (
+    |world, name| {
+        world.cluster(name).bloat_lists(200 << 20);
+        relist(world, name);
+    },
+    |world, name| world.cluster(name).bloat_lists(0),
+);
+
+/// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
+const EMPTIED: (fn(&World, &str), fn(&World, &str)) = (
+    |world, name| {
+        world.cluster(name).empty_lists(true);
+        relist(world, name);
+    },
+    |world, name| {
+        world.cluster(name).empty_lists(false);
+        relist(world, name);
+    },
+);
+
 fn no_more(world: &World, name: &str) {
     world.cluster(name).fail_no_more();
 }
@@ -89,8 +149,7 @@ fn role(world: &World, name: &str) -> String {
 
 const NOTHING: fn(&World, &str) = |_, _| ();
 
-/// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
-const EMPTY: &str = "an empty list of a cluster with 200 pods";
+/// How many pods the cluster has whose list is empty.
 const MANY: usize = 200;
 
 /// Whose conditions the document shows.
@@ -214,16 +273,14 @@ const CASES: &[Case] = &[
             world.cluster(name).come_back();
         },
     ),
+    case("429 with Retry-After", unreachable("APIServerThrottled"), THROTTLED, no_more),
     case(
-        "429 with Retry-After",
+        "429 with Retry-After, where lists are paged",
         unreachable("APIServerThrottled"),
-        |world, name| {
-            world.cluster(name).retry_after(Some(2));
-            world.cluster(name).fail_next(Verb::List, 1000, 429);
-            relist(world, name);
-        },
+        THROTTLED,
         no_more,
-    ),
+    )
+    .paged(),
     case(
         "500",
         unreachable("APIServerRefused"),
@@ -233,24 +290,14 @@ const CASES: &[Case] = &[
         },
         no_more,
     ),
-    case(
-        "503 at page 3 of a list",
-        unreachable("APIServerRefused"),
-        |world, name| {
-            world.cluster(name).fail_pages(1000, 503);
-            relist(world, name);
-        },
-        no_more,
-    ),
-    case(
-        "410 at page 3 of a list",
-        None,
-        |world, name| {
-            world.cluster(name).fail_pages(1, 410);
-            relist(world, name);
-        },
-        NOTHING,
-    ),
+    case("503 at page 3 of a list", unreachable("APIServerRefused"), BROKEN_OFF, no_more).paged().long(),
+    case("503 within a streamed list", unreachable("APIServerRefused"), BROKEN_OFF, no_more).long(),
+    case("410 at page 3 of a list", None, FORGOTTEN, NOTHING).paged().long(),
+    case("410 within a streamed list", None, FORGOTTEN, NOTHING).long(),
+    Case {
+        streams: Streams::Ignored,
+        ..case("410 in a watch, of a server that knows no streamed lists", None, relist, NOTHING)
+    },
     case("410 in a watch", None, relist, NOTHING),
     case(
         "a watch that is cut within an object",
@@ -279,36 +326,29 @@ const CASES: &[Case] = &[
         },
         NOTHING,
     ),
-    case(
-        "pages that repeat objects",
-        None,
-        |world, name| {
-            world.cluster(name).repeat_pages(true);
-            relist(world, name);
-        },
-        |world, name| world.cluster(name).repeat_pages(false),
-    ),
-    case(
-        "a list of 200 MB",
-        unreachable("AnswerTooLarge"),
-        |world, name| {
-            world.cluster(name).bloat_lists(200 << 20);
-            relist(world, name);
-        },
-        |world, name| world.cluster(name).bloat_lists(0),
-    ),
-    case(
-        EMPTY,
-        Some(("WithinBudgets", "False", "Braked")),
-        |world, name| {
-            world.cluster(name).empty_lists(true);
-            relist(world, name);
-        },
-        |world, name| {
-            world.cluster(name).empty_lists(false);
-            relist(world, name);
-        },
-    ),
+    case("pages that repeat objects", None, REPEATED.0, REPEATED.1).paged().long(),
+    case("a streamed list that repeats objects", None, REPEATED.0, REPEATED.1).long(),
+    case("a list of 200 MB", unreachable("AnswerTooLarge"), BLOATED.0, BLOATED.1).paged(),
+    case("an object of 200 MB in a streamed list", unreachable("AnswerTooLarge"), BLOATED.0, BLOATED.1),
+    Case {
+        pods: (0, MANY),
+        ..case(
+            "an empty list of a cluster with 200 pods",
+            Some(("WithinBudgets", "False", "Braked")),
+            EMPTIED.0,
+            EMPTIED.1,
+        )
+        .paged()
+    },
+    Case {
+        pods: (0, MANY),
+        ..case(
+            "an empty streamed list of a cluster with 200 pods",
+            Some(("WithinBudgets", "False", "Braked")),
+            EMPTIED.0,
+            EMPTIED.1,
+        )
+    },
     case(
         "a pod that cannot be read",
         Some(("ObjectsReadable", "False", "MalformedObjects")),
@@ -407,14 +447,12 @@ async fn fleet() -> Fleet {
         }
     }
     for (index, case) in CASES.iter().enumerate() {
-        if case.name.contains("page") {
-            (0..1050).for_each(|number| {
-                drop(world.cluster(&name(index)).put(pod(&format!("none-{number}"), "none")))
-            });
-        }
+        let cluster = world.cluster(&name(index));
+        cluster.offer_streams(case.streams);
+        let (unwanted, wanted) = case.pods;
+        (0..unwanted).for_each(|number| drop(cluster.put(pod(&format!("none-{number}"), "none"))));
+        (0..wanted).for_each(|number| drop(cluster.put(pod(&format!("many-{number}"), "web"))));
     }
-    let empty = CASES.iter().position(|case| case.name == EMPTY).unwrap();
-    (0..MANY).for_each(|number| drop(world.cluster(&name(empty)).put(pod(&format!("many-{number}"), "web"))));
     world.management.put(identity("web", "web"));
     let registrar = world.run(crate::PROGRAM);
     Fleet { world, registrar }
@@ -431,10 +469,7 @@ async fn until_told(fleet: &Fleet, name: &str, told: (&str, &str, &str)) {
 
 /// Waits until SPIRE has the pod's entry.
 async fn until_entry(fleet: &Fleet, what: &str, pod: &str) -> String {
-    let of_pod = |entry: &registrar_proto::types::Entry| crate::fleet::pod_uid(entry) == Some(pod);
-    let spire = &fleet.world.spire;
-    spire.until(what, PATIENCE, |view| view.entries.iter().any(of_pod)).await;
-    fleet.entry(pod).id
+    fleet.world.spire.until_entry_of(pod, what, PATIENCE).await.0.id
 }
 
 async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
@@ -464,17 +499,19 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
     Row { name: case.name, told: case.told, shown: shown.unwrap_or_default(), noticed, mended }
 }
 
-/// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more.
+/// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more:
+/// from where the API server has it until SPIRE does, by the clock of both, which is one.
 async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) -> Vec<Duration> {
     let mut pace = tokio::time::interval(PROBE_PACE);
     let mut all = Vec::new();
     while goes_on(all.len()) {
         pace.tick().await;
-        let began = Instant::now();
+        let began = SystemTime::now();
         let number = all.len();
         let pod = fleet.pod(&format!("well-{}", number % WELL), &format!("{round}-{number}"), "web");
-        until_entry(fleet, "a pod of a cluster that is well", &pod).await;
-        all.push(began.elapsed());
+        let what = "a pod of a cluster that is well";
+        let (_, at) = fleet.world.spire.until_entry_of(&pod, what, PATIENCE).await;
+        all.push(at.duration_since(began).unwrap_or_default());
     }
     all.sort();
     all
@@ -483,7 +520,8 @@ async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_failure_is_named_mended_and_alone() {
     let fleet = fleet().await;
-    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len() + MANY).await;
+    let many: usize = CASES.iter().map(|case| case.pods.1).sum();
+    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len() + many).await;
     for (index, case) in CASES.iter().enumerate() {
         if !BY_ROLE.contains(&case.name) {
             until_told(&fleet, &name(index), ("Synced", "True", "InStep")).await;
@@ -500,7 +538,7 @@ async fn each_failure_is_named_mended_and_alone() {
     let during = latencies(&fleet, "during", |_| !is_over.load(Ordering::Relaxed));
     let (rows, during) = futures::join!(rows, during);
     assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
-    let entries = WELL + MANY + 2 * CASES.len() + before.len() + during.len();
+    let entries = WELL + many + 2 * CASES.len() + before.len() + during.len();
     assert_eq!(fleet.ids().len(), entries);
     let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
     // Whoever stood in another's way would cost it a connection's timeouts, ten seconds and more. What is finer than that
