@@ -164,6 +164,11 @@ impl Cluster {
         self.arguments.borrow_mut().insert("etcd-prefix", format!("/{}-rebuilt", self.name).into());
     }
 
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The administrator's client.
     pub fn client(&self) -> Client {
         self.client.borrow().clone()

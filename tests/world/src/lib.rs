@@ -16,6 +16,7 @@ pub mod kube;
 pub mod objects;
 mod process;
 mod proxy;
+pub mod secrets;
 mod serve;
 mod sigv4;
 pub mod spire;

@@ -151,7 +151,7 @@ impl World {
     }
 
     /// Starts one more replica of a program with `run --config FILE` and nothing in its environment but what tells it
-    /// where this world is.
+    /// where this world is. It logs all that it can, so that every test is one of what it never logs.
     pub fn run(&mut self, program: impl AsRef<Path>) -> Replica {
         self.run_with(program, |_| ())
     }
@@ -172,7 +172,7 @@ impl World {
         let path = self.write(&format!("config-{}.yaml", self.replicas), &format!("{config:#}\n"));
         let mut command = self.command(program);
         command.arg("run").arg("--config").arg(path).env("POD_NAME", format!("registrar-{}", self.replicas));
-        command.env("HOSTNAME", format!("registrar-{}", self.replicas));
+        command.env("HOSTNAME", format!("registrar-{}", self.replicas)).env("LOG_LEVEL", "trace");
         change(&mut command);
         Replica { process: Process::start(command), metrics, health }
     }

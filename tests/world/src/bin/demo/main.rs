@@ -83,7 +83,9 @@ impl Demo {
         for name in CLUSTERS {
             world.register(name);
         }
-        let replica = world.run(program());
+        let replica = world.run_with(program(), |command| {
+            command.env("LOG_LEVEL", "info");
+        });
         Self { world, replica, screen, began, all_entries: Duration::ZERO, latencies: Vec::new() }
     }
 
