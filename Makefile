@@ -20,7 +20,6 @@ test:
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
 # Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups. KUBERNETES=1.31 has API servers of that
 # version, the oldest that EKS supports (tests/real/parts/k8s-1.31).
-test-real: export KUBERNETES ?=
 test-real:
 	tests/real/build
 	cargo test --locked --test real

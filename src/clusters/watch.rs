@@ -265,6 +265,7 @@ pub async fn run<K: Kind>(
     mut demand: watch::Receiver<Arc<Demand>>,
     reporter: &Reporter,
 ) -> Result<(), ConnectionError> {
+    // Lists begun one after another and none of them come to its end.
     let mut tries = 0;
     loop {
         let wanted = demand.borrow_and_update().clone();
@@ -315,13 +316,21 @@ pub async fn run<K: Kind>(
             }
             followed => followed?,
         };
-        tries = if was_known { 0 } else { tries + 1 };
         match followed {
             // A server that ends each watch at once is not asked without pause.
             Followed::Ended => tokio::time::sleep_until(opened + LEAST_WATCH).await,
             Followed::DemandChanged => {}
-            Followed::Expired(_) if tries < LIST_TRIES => position.version = None,
-            Followed::Expired(error) => return Err(error),
+            Followed::Expired(error) => {
+                let was_listed = position.version.take().is_some();
+                tries = if was_listed { 0 } else { tries + 1 };
+                if tries >= LIST_TRIES {
+                    return Err(error);
+                }
+                // Nor is one that at once forgets what it has listed.
+                if !was_known {
+                    tokio::time::sleep_until(opened + LEAST_WATCH).await;
+                }
+            }
             Followed::NotOffered => streams.are_not_offered(),
             Followed::Unwanted => return Ok(()),
         }

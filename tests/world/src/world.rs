@@ -23,7 +23,7 @@ const TRUST_DOMAIN: &str = "example.org";
 
 /// Everything around one program under test. Dropping it ends everything but the processes that were started.
 pub struct World {
-    /// The management cluster, which has the namespace `spire-system`.
+    /// The management cluster, which has the namespaces `default` and `spire-system`.
     pub management: KubeApi,
     /// The SPIRE server of `example.org`, which knows the bundle of `partner.example`.
     pub spire: SpireServer,
@@ -53,7 +53,7 @@ impl World {
     pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("world-").tempdir().expect("a temporary folder");
         let management = KubeApi::start().await;
-        management.put(objects::namespace("spire-system"));
+        ["default", "spire-system"].map(|name| drop(management.put(objects::namespace(name))));
         let spire = SpireServer::start(folder.path().join("spire.sock"), TRUST_DOMAIN);
         spire.add_bundle("partner.example");
         let aws = Aws::start().await;
