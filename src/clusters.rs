@@ -186,13 +186,18 @@ impl Cluster {
         endpoint: &mut Option<Endpoint>,
         reporter: &Reporter,
     ) -> Result<(), ConnectionError> {
-        let endpoint = match endpoint {
-            Some(endpoint) => endpoint,
-            None => endpoint.insert(self.eks.describe(&self.session.target).await?),
+        let connecting = async {
+            let endpoint = match endpoint {
+                Some(endpoint) => endpoint,
+                None => endpoint.insert(self.eks.describe(&self.session.target).await?),
+            };
+            let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
+            // Before anything is told of it: another cluster's silence on our pods would be taken for their end.
+            let identity = connection.identity(&endpoint.arn).await?;
+            Ok::<_, ConnectionError>((connection, identity))
         };
-        let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
-        // Before anything is told of it: another cluster's silence on our pods would be taken for their end.
-        let identity = connection.identity(&endpoint.arn).await?;
+        let (connection, identity) = reporter.while_it_goes_on(connecting).await?;
+        reporter.have_turn(&self.turns).await;
         if positions.uid.as_ref() != Some(&identity.uid) {
             *positions = Positions { uid: Some(identity.uid.clone()), ..Positions::default() };
         }

@@ -25,9 +25,11 @@ use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 use tracing::info;
 
 use super::connection::{Connection, ConnectionError, reach};
-use super::turns::Turn;
+use super::turns::{Turn, Turns};
 use crate::metrics::Metrics;
 
+/// How long a cluster is connected to in its turn; longer than this it is waited for without one.
+const TURN_TIME: Duration = Duration::from_secs(1);
 /// How many objects a page of a list has.
 const PAGE_OBJECTS: u32 = 500;
 /// How many after an answer that was too large.
@@ -225,6 +227,27 @@ impl Reporter {
     /// Lets another cluster connect.
     pub async fn give_turn_back(&self) {
         drop(self.turn.lock().await.take());
+    }
+
+    /// Waits for something, with the turn as long as it may be that it is being worked on: what is silent, and may be so
+    /// for long, costs nobody else anything.
+    pub async fn while_it_goes_on<T>(&self, call: impl Future<Output = T>) -> T {
+        let mut call = std::pin::pin!(call);
+        match tokio::time::timeout(TURN_TIME, &mut call).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.give_turn_back().await;
+                call.await
+            }
+        }
+    }
+
+    /// Waits for a turn where it was given back: before all that is there is listed.
+    pub async fn have_turn(&self, turns: &Turns) {
+        let mut turn = self.turn.lock().await;
+        if turn.is_none() {
+            *turn = turns.wait(true).await;
+        }
     }
 
     /// Counts what a watch has sent.
@@ -638,7 +661,26 @@ fn unreadable(call: &str, error: &serde_json::Error) -> ConnectionError {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_silent_cluster_gives_its_turn_to_another() {
+        let turns = Turns::new(2);
+        let (changes, _kept) = mpsc::channel(1);
+        let name = ClusterName::new("east").unwrap();
+        let turn = turns.wait(false).await;
+        let reporter = Reporter::new(name, 1, changes, Metrics::new().unwrap(), turn);
+        let silent = reporter.while_it_goes_on(std::future::pending::<()>());
+        tokio::select! {
+            () = silent => {}
+            other = turns.wait(false) => assert!(other.is_some()),
+        }
+        // What has answered lists in a turn of those that have not failed.
+        reporter.have_turn(&turns).await;
+        assert!(turns.wait(true).now_or_never().is_none());
+    }
 
     #[test]
     fn an_unreadable_answer_is_told_without_its_text() {

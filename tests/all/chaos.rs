@@ -16,9 +16,10 @@ use crate::fleet::{Fleet, condition, identity, pod, uid};
 
 const REGISTRIES: &str = "eksclusterregistries";
 const WELL: usize = 10;
-/// How many pods the well clusters are given before anything fails, and how soon one may follow another.
-const PROBES: usize = 200;
-const PROBE_PACE: Duration = Duration::from_millis(20);
+/// How soon one pod of the well clusters may follow another.
+const PROBE_PACE: Duration = Duration::from_millis(40);
+/// What the slowest one of a hundred may differ by on a machine that is busy with other tests.
+const SLACK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(150);
 const TABLE: &str = "docs/failure-modes.md";
 
@@ -499,12 +500,12 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
     Row { name: case.name, told: case.told, shown: shown.unwrap_or_default(), noticed, mended }
 }
 
-/// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more:
-/// from where the API server has it until SPIRE does, by the clock of both, which is one.
-async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) -> Vec<Duration> {
+/// How long each pod in well clusters waits for its entry, one after another, until it is over: from where the API server
+/// has it until SPIRE does, by the clock of both, which is one.
+async fn latencies(fleet: &Fleet, round: &str, is_over: &AtomicBool) -> Vec<Duration> {
     let mut pace = tokio::time::interval(PROBE_PACE);
     let mut all = Vec::new();
-    while goes_on(all.len()) {
+    while !is_over.load(Ordering::Relaxed) {
         pace.tick().await;
         let began = SystemTime::now();
         let number = all.len();
@@ -517,6 +518,18 @@ async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) 
     all
 }
 
+/// Clusters that are well, and nothing else.
+async fn well_alone() -> Fleet {
+    let names: Vec<String> = (0..WELL).map(|number| format!("well-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let fleet = Fleet::start(&names).await;
+    fleet.identity(identity("web", "web"));
+    for name in names {
+        fleet.pod(name, "web-1", "web");
+    }
+    fleet
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_failure_is_named_mended_and_alone() {
     let fleet = fleet().await;
@@ -527,7 +540,10 @@ async fn each_failure_is_named_mended_and_alone() {
             until_told(&fleet, &name(index), ("Synced", "True", "InStep")).await;
         }
     }
-    let before = latencies(&fleet, "before", |count| count < PROBES).await;
+    // A registrar of its own, whose clusters are all well, at the same time on the same machine: what others do there, and
+    // what the simulated servers cost, is the same for both.
+    let beside = well_alone().await;
+    beside.until_entries(WELL).await;
     let is_over = AtomicBool::new(false);
     let rows = async {
         let rows = CASES.iter().enumerate().map(|(index, case)| row(&fleet, index, case));
@@ -535,21 +551,23 @@ async fn each_failure_is_named_mended_and_alone() {
         is_over.store(true, Ordering::Relaxed);
         rows
     };
-    let during = latencies(&fleet, "during", |_| !is_over.load(Ordering::Relaxed));
-    let (rows, during) = futures::join!(rows, during);
+    let (rows, among, alone) =
+        futures::join!(rows, latencies(&fleet, "probe", &is_over), latencies(&beside, "probe", &is_over));
     assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
-    let entries = WELL + many + 2 * CASES.len() + before.len() + during.len();
+    let entries = WELL + many + 2 * CASES.len() + among.len();
     assert_eq!(fleet.ids().len(), entries);
-    let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
-    // Whoever stood in another's way would cost it a connection's timeouts, ten seconds and more. What is finer than that
-    // depends on what else this machine does just now, other tests among it: the table's figures are those of a run alone.
-    let most = Duration::from_secs(5);
-    assert!(p99(&during) <= most, "p99 {:?} before, {:?} during", p99(&before), p99(&during));
-    table(&rows, &before, &during);
+    // Whoever stood in another's way would cost it a connection's timeouts, ten seconds and more.
+    let most = p99(&alone).mul_f64(1.5) + SLACK;
+    assert!(p99(&among) <= most, "p99 {:?} alone, {:?} among those that fail", p99(&alone), p99(&among));
+    table(&rows, &among, &alone);
+}
+
+fn p99(all: &[Duration]) -> Duration {
+    all[all.len() * 99 / 100]
 }
 
 /// The committed table has the same failures and reasons; times are those of the run that wrote it.
-fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
+fn table(rows: &[Row], among: &[Duration], alone: &[Duration]) {
     let line = |row: &Row| {
         let told = row
             .told
@@ -565,17 +583,16 @@ fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
             writeln!(text, "{} {noticed} | {mended:.1} s |", line(row)).unwrap();
         }
         let median = |all: &[Duration]| all[all.len() / 2].as_millis();
-        let last = |all: &[Duration]| all[all.len() * 99 / 100].as_millis();
         writeln!(
             text,
-            "\nA pod of a cluster that is well had its entry after {} ms (p99 {} ms) before, and after {} ms (p99 {} ms, the \
-             slowest of {} {} ms) while all of this happened.",
-            median(before),
-            last(before),
-            median(during),
-            last(during),
-            during.len(),
-            during.last().map_or(0, Duration::as_millis)
+            "\nWhile all of this happened, a pod of a cluster that is well had its entry after {} ms (p99 {} ms, of {} pods); with a \
+             registrar that has clusters of this kind alone, at the same time on the same machine, after {} ms (p99 {} ms, of {}).",
+            median(among),
+            p99(among).as_millis(),
+            among.len(),
+            median(alone),
+            p99(alone).as_millis(),
+            alone.len(),
         )
         .unwrap();
         text.push_str(include_str!("chaos.shown.md"));

@@ -103,7 +103,8 @@ impl Cluster {
         }
         let url = format!("https://127.0.0.1:{port}");
         let kubeconfig = write_kubeconfig(&folder, "admin", &url, &common.pki.authority, ADMIN_TOKEN);
-        let version = std::env::var("KUBERNETES").map(|version| format!("-{version}")).unwrap_or_default();
+        let version = std::env::var("KUBERNETES").ok().filter(|version| !version.is_empty());
+        let version = version.map(|version| format!("-{version}")).unwrap_or_default();
         let cluster = Self {
             name: name.to_owned(),
             client: RefCell::new(client(&common.runtime, &kubeconfig)),

@@ -192,20 +192,21 @@ fn until_exactly(world: &World, path: &str, pods: &[Pod<'_>]) -> BTreeMap<String
     })
 }
 
+/// One pod goes and another comes, again and again.
+fn churn<'a>(cluster: &'a Cluster, churned: &mut Vec<Pod<'a>>, rounds: usize, mut between: impl FnMut()) {
+    for _ in 0..rounds {
+        churned.remove(0).delete();
+        let name = format!("churn-{:016x}", rand::random::<u64>());
+        churned.push(cluster.pod("churn", &name, "churn", Some("node-1")));
+        between();
+    }
+}
+
 pub fn spire_stopped_slowed_restarted_and_restored(world: &World) {
     let cluster = world.workload_cluster();
     let same = pods(world, cluster, "still", PODS);
     let still = until_exactly(world, "still", &same);
     let mut churned = pods(world, cluster, "churn", PODS);
-    let mut names = PODS..;
-    let mut churn = |churned: &mut Vec<Pod<'_>>, rounds: usize, mut between: Box<dyn FnMut() + '_>| {
-        for _ in 0..rounds {
-            churned.remove(0).delete();
-            let name = format!("churn-{}", names.next().unwrap());
-            churned.push(world.workload_cluster().pod("churn", &name, "churn", Some("node-1")));
-            between();
-        }
-    };
     let settled = |churned: &[Pod<'_>], why: &str| {
         let begin = Instant::now();
         let now = until_exactly(world, "churn", churned);
@@ -216,34 +217,30 @@ pub fn spire_stopped_slowed_restarted_and_restored(world: &World) {
     let short = Duration::from_millis(100);
 
     world.spire.pause();
-    churn(&mut churned, 20, Box::new(|| sleep(short)));
+    churn(cluster, &mut churned, 20, || sleep(short));
     world.spire.go_on();
     settled(&churned, "stopped");
 
     // Three quarters of the time it does nothing.
-    churn(
-        &mut churned,
-        20,
-        Box::new(|| {
-            world.spire.pause();
-            sleep(short * 3);
-            world.spire.go_on();
-            sleep(short);
-        }),
-    );
+    churn(cluster, &mut churned, 20, || {
+        world.spire.pause();
+        sleep(short * 3);
+        world.spire.go_on();
+        sleep(short);
+    });
     settled(&churned, "slowed");
 
-    churn(&mut churned, 10, Box::new(|| ()));
+    churn(cluster, &mut churned, 10, || ());
     world.spire.kill();
-    churn(&mut churned, 10, Box::new(|| ()));
+    churn(cluster, &mut churned, 10, || ());
     world.spire.launch();
-    churn(&mut churned, 10, Box::new(|| ()));
+    churn(cluster, &mut churned, 10, || ());
     settled(&churned, "killed and started again");
 
     world.spire.stop();
     let older = world.spire.database();
     world.spire.launch();
-    churn(&mut churned, PODS + 5, Box::new(|| ()));
+    churn(cluster, &mut churned, PODS + 5, || ());
     settled(&churned, "after the copy");
     world.spire.stop();
     world.spire.restore(&older);

@@ -25,7 +25,7 @@ mod world;
 
 pub use process::Process;
 pub use proxy::Proxy;
-pub use world::{Replica, WorkloadCluster, World};
+pub use world::{Replica, WorkloadCluster, World, free_port};
 
 /// A random version 4 UUID.
 fn random_uuid() -> String {

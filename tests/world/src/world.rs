@@ -1,9 +1,10 @@
 //! The parts tied together for the program under test: its clusters, its SPIRE server, its AWS and its configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -53,7 +54,9 @@ impl World {
     pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("world-").tempdir().expect("a temporary folder");
         let management = KubeApi::start().await;
-        ["default", "spire-system"].map(|name| drop(management.put(objects::namespace(name))));
+        for name in ["default", "spire-system"] {
+            management.put(objects::namespace(name));
+        }
         let spire = SpireServer::start(folder.path().join("spire.sock"), TRUST_DOMAIN);
         spire.add_bundle("partner.example");
         let aws = Aws::start().await;
@@ -232,8 +235,19 @@ impl std::ops::DerefMut for Replica {
     }
 }
 
-/// An address that nobody listens at now.
+/// A port of 127.0.0.1 that nobody listens at and that no connection is given as its own: below those that the system
+/// gives out (`ip_local_port_range`), and no port twice in this process.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let port = rand::random_range(10_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port) {
+            return port;
+        }
+    }
+}
+
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port of 127.0.0.1");
-    listener.local_addr().expect("the bound address")
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }
