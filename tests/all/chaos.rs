@@ -23,13 +23,16 @@ const SLACK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(150);
 const TABLE: &str = "docs/failure-modes.md";
 
+/// What is done to the cluster of a name.
+type Change = fn(&World, &str);
+
 /// One failure.
 struct Case {
     name: &'static str,
     /// What is told: the condition, its status and its reason; none where nothing need be told.
     told: Option<(&'static str, &'static str, &'static str)>,
-    fail: fn(&World, &str),
-    mend: fn(&World, &str),
+    fail: Change,
+    mend: Change,
     /// How the cluster takes a list by a watch.
     streams: Streams,
     /// How many pods it has that nobody wants, and that somebody does.
@@ -61,8 +64,8 @@ struct Row {
 const fn case(
     name: &'static str,
     told: Option<(&'static str, &'static str, &'static str)>,
-    fail: fn(&World, &str),
-    mend: fn(&World, &str),
+    fail: Change,
+    mend: Change,
 ) -> Case {
     Case { name, told, fail, mend, streams: Streams::Offered, pods: (0, 0) }
 }
@@ -96,23 +99,23 @@ fn relist(world: &World, name: &str) {
     }
 }
 
-const THROTTLED: fn(&World, &str) = |world, name| {
+const THROTTLED: Change = |world, name| {
     world.cluster(name).retry_after(Some(2));
     world.cluster(name).fail_next(Verb::List, 1000, 429);
     relist(world, name);
 };
 
-const BROKEN_OFF: fn(&World, &str) = |world, name| {
+const BROKEN_OFF: Change = |world, name| {
     world.cluster(name).fail_pages(1000, 503);
     relist(world, name);
 };
 
-const FORGOTTEN: fn(&World, &str) = |world, name| {
+const FORGOTTEN: Change = |world, name| {
     world.cluster(name).fail_pages(1, 410);
     relist(world, name);
 };
 
-const REPEATED: (fn(&World, &str), fn(&World, &str)) = (
+const REPEATED: (Change, Change) = (
     |world, name| {
         world.cluster(name).repeat_pages(true);
         relist(world, name);
@@ -120,7 +123,7 @@ const REPEATED: (fn(&World, &str), fn(&World, &str)) = (
     |world, name| world.cluster(name).repeat_pages(false),
 );
 
-const BLOATED: (fn(&World, &str), fn(&World, &str)) = (
+const BLOATED: (Change, Change) = (
     |world, name| {
         world.cluster(name).bloat_lists(200 << 20);
         relist(world, name);
@@ -129,7 +132,7 @@ const BLOATED: (fn(&World, &str), fn(&World, &str)) = (
 );
 
 /// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
-const EMPTIED: (fn(&World, &str), fn(&World, &str)) = (
+const EMPTIED: (Change, Change) = (
     |world, name| {
         world.cluster(name).empty_lists(true);
         relist(world, name);
@@ -148,7 +151,7 @@ fn role(world: &World, name: &str) -> String {
     world.workload_cluster(name).role.clone().unwrap()
 }
 
-const NOTHING: fn(&World, &str) = |_, _| ();
+const NOTHING: Change = |_, _| ();
 
 /// How many pods the cluster has whose list is empty.
 const MANY: usize = 200;
