@@ -6,6 +6,7 @@ mod causes;
 mod cli;
 mod clusters;
 mod eks;
+mod events;
 mod leader;
 mod management;
 mod metrics;

@@ -23,7 +23,7 @@ use super::{ConfigFile, Usage};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::spire::Spire;
-use crate::{admin, admission, clusters, leader, management, registrar, status, sync};
+use crate::{admin, admission, clusters, events, leader, management, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
 const CHANGES: usize = 16_384;
@@ -120,7 +120,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let mut election = config.leader_election;
     let namespace = election.resource_namespace.clone();
     election.leader_elect &= !observes;
-    named(&mut holder, "lease", leader::run(client.clone(), election, me, leading, lease.clone()));
+    let holding = leader::run(client.clone(), election, me.clone(), leading, lease.clone());
+    named(&mut holder, "lease", holding);
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
@@ -170,8 +171,11 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
     named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics, work.clone()));
-    let ends = status::Ends { reports: reports_in, leading: leading_in };
     if !observes {
+        let (events, events_in) = mpsc::channel(events::WAITING);
+        let ends = events::Ends { events: events_in, leading: leading_in.clone() };
+        named(&mut tasks, "Events", events::run(client.clone(), me, ends, work.clone()));
+        let ends = status::Ends { reports: reports_in, leading: leading_in, events };
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
     let served = admin::health(config.health, ready_in, work.clone());

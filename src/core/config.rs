@@ -155,6 +155,12 @@ impl Config {
         let brake = file.section("brake", read_brake);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
+        let default_role = aws.assume_role_arn.as_ref();
+        if let Some(denied) =
+            default_role.and_then(|role| guardrails.check_role("aws.assumeRoleArn", role).err())
+        {
+            file.told(denied);
+        }
         let connecting_at_once = file.section("clusters", |mut clusters| {
             let at_once = clusters.count("connectingAtOnce", 32);
             clusters.no_more();
@@ -240,6 +246,11 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
         }),
         admin: section.optional_list("admin", NAMES, Pattern::of_names),
         downstream: section.optional_list("downstream", NAMES, Pattern::of_names),
+        role_arns: section.optional_list(
+            "roleARNs",
+            "a pattern of roles such as arn:aws:iam::*:role/spire-eks-workload-registrar",
+            Pattern::of_role_arns,
+        ),
         federates_with: section.sections("federatesWith", |mut rule| {
             let read = FederationRule {
                 identities: rule.list("identities", NAMES, Pattern::of_names),
@@ -406,6 +417,26 @@ mod tests {
             assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
         }
         assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn the_default_role_is_one_that_the_guardrails_allow() {
+        let with = |roles: &str| {
+            let role = "arn:aws:iam::111122223333:role/registrar";
+            let text = format!(
+                "trustDomain: a.b\nguardrails: {{roleARNs: {roles}}}\naws: {{assumeRoleArn: '{role}'}}\n"
+            );
+            Config::parse(&text)
+                .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>())
+        };
+        assert!(with("['arn:aws:iam::*:role/registrar']").is_ok());
+        let told = with("['arn:aws:iam::*:role/other']").unwrap_err();
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0]
+                .starts_with("aws.assumeRoleArn: arn:aws:iam::111122223333:role/registrar is not allowed by")
+        );
+        assert!(with("[registrar]").unwrap_err()[0].starts_with("guardrails.roleARNs[0]: \"registrar\""));
     }
 
     #[test]

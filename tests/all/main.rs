@@ -7,6 +7,7 @@ mod admission;
 mod bench;
 mod chaos;
 mod crds;
+mod events;
 mod faults;
 mod fleet;
 mod holds;

@@ -261,6 +261,11 @@ impl<'a> Reader<'a> {
         self.take(key);
     }
 
+    /// Something other than a value's form is wrong.
+    pub(super) fn told(&mut self, problem: Problem) {
+        self.problems.push(problem);
+    }
+
     /// Notes a problem of a key.
     pub(super) fn wrong(&mut self, key: &str, value: &str, right: &str) {
         self.problems.push(Problem::new(INVALID, self.at(key), format!("{value} must be {right}")));

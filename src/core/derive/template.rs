@@ -172,6 +172,11 @@ impl Template {
         self.0.mentions.labels
     }
 
+    /// Whether it reads anything of the pod's node.
+    pub fn reads_node(&self) -> bool {
+        self.0.mentions.node
+    }
+
     /// Field paths that no type has.
     pub fn warnings(&self) -> &[Warning] {
         &self.0.warnings

@@ -54,6 +54,8 @@ pub(super) struct Mentions {
     pub(super) variables: BTreeSet<&'static str>,
     /// Labels or annotations of pod or node.
     pub(super) labels: bool,
+    /// Anything of the node.
+    pub(super) node: bool,
     /// Bytes of text outside of actions that are printed whatever the pod.
     pub(super) shortest: usize,
 }
@@ -819,6 +821,9 @@ impl<'t> Lowering<'t> {
             (false, _) => format!("{}[{index}]", receiver.code),
         };
         let fact = |source, part: &str| Origin::Fact { source, path: vec![part.to_owned()], open: true };
+        if receiver.origin == Origin::Root {
+            self.mentions.node |= matches!(field.name, "NodeMeta" | "NodeSpec" | "InstanceID");
+        }
         let origin = match &receiver.origin {
             Origin::Root => match field.name {
                 "PodMeta" => fact(Source::Pod, "metadata"),
@@ -947,6 +952,7 @@ impl<'t> Lowering<'t> {
             Origin::Root => {
                 self.mentions.variables.extend(types::of(types::DATA).fields.iter().map(|field| field.name));
                 self.mentions.labels = true;
+                self.mentions.node = true;
                 for source in [Source::Pod, Source::Node] {
                     for part in ["metadata", "spec"] {
                         self.demand.add(source, vec![part.to_owned()]);
