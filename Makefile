@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -70,3 +70,11 @@ fuzz-template:
 
 crds:
 	cargo run --locked -- crds --out crds
+	cp crds/*.yaml deploy/helm/spire-eks-workload-registrar/crds/
+
+# Renders the chart into deploy/kustomize; that it is up to date is a test of test-real.
+manifests: $(CACHE)/real/helm
+	deploy/kustomize/render $(CACHE)/real/helm deploy/kustomize
+
+$(CACHE)/real/helm:
+	tests/real/build helm

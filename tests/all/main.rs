@@ -6,6 +6,7 @@ mod access;
 mod bench;
 mod chaos;
 mod crds;
+mod deploy;
 mod faults;
 mod fleet;
 mod holds;

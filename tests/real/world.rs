@@ -18,7 +18,7 @@ use crate::wait::{self, SOON};
 
 /// The repository's folder.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// As whom the registrar speaks to the management cluster: the service account of deploy/rbac.yaml.
+/// As whom the registrar speaks to the management cluster: the service account of deploy/kustomize/rbac.yaml.
 pub const REGISTRAR_USER: &str = "system:serviceaccount:spire-system:spire-eks-workload-registrar";
 /// Where objects of our kinds are.
 const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
@@ -83,7 +83,7 @@ impl World {
             .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
         management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
         management.kubectl(&["create", "namespace", "spire-system"]);
-        management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/rbac.yaml")]);
+        management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/kustomize/rbac.yaml")]);
         let rights = format!("{ROOT}/deploy/rbac-workload-cluster.yaml");
         clusters.iter().for_each(|cluster| drop(cluster.kubectl(&["apply", "-f", &rights])));
         let registrar_kubeconfig = management.kubeconfig_of("registrar", "registrar");
