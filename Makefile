@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: manifests build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real test-monitoring soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -21,7 +21,20 @@ test:
 # Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups.
 test-real:
 	tests/real/build
+	$(MAKE) test-monitoring
 	cargo test --locked --test real
+
+# What each alert fires at. The metrics that they name are held against a running registrar's in test-real.
+MONITORING := $(CACHE)/monitoring
+test-monitoring: $(CACHE)/real/promtool
+	mkdir -p $(MONITORING)
+	sed '1,/^spec:/d; s/^  //' deploy/monitoring/prometheusrule.yaml > $(MONITORING)/rules.yaml
+	cp tests/monitoring/alerts.yaml $(MONITORING)/
+	$(CACHE)/real/promtool check rules $(MONITORING)/rules.yaml
+	$(CACHE)/real/promtool test rules $(MONITORING)/alerts.yaml
+
+$(CACHE)/real/promtool:
+	tests/real/build prometheus
 
 # What takes longer than CI should.
 soak:
