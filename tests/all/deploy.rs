@@ -130,7 +130,10 @@ fn the_charts_configuration_is_a_good_one_once_it_names_the_trust_domain() {
     assert_eq!(guardrails.downstream.map(|it| it.len()), Some(0));
     assert_eq!(guardrails.federates_with.map(|it| it.len()), Some(0));
     for rule in guardrails.rules.unwrap() {
-        assert!(rule.spiffe_ids.is_some() && rule.parent_ids.is_some() && rule.dns_names.is_some(), "{rule:?}");
+        assert!(
+            rule.spiffe_ids.is_some() && rule.parent_ids.is_some() && rule.dns_names.is_some(),
+            "{rule:?}"
+        );
     }
 }
 

@@ -48,6 +48,8 @@ pub struct Cluster {
     pub client: Client,
     /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
+    /// Where its API server listens, on 127.0.0.1.
+    pub port: u16,
     url: String,
     authority: PathBuf,
     folder: PathBuf,
@@ -106,6 +108,7 @@ impl Cluster {
         Self {
             client,
             kubeconfig,
+            port,
             url,
             authority: common.pki.authority.clone(),
             folder,

@@ -35,10 +35,14 @@ pub struct World {
     clusters: Vec<Cluster>,
     aws: Aws,
     _etcd: Child,
+    etcd_url: String,
+    pki: Pki,
     /// Where the servers' programs are.
     pub parts: PathBuf,
     /// Where agents find SPIRE's server.
     pub spire_port: u16,
+    /// Where the registrar's metrics are.
+    pub metrics_port: u16,
     /// Where the registrar tells of its readiness.
     pub health_port: u16,
     barriers: Cell<u32>,
@@ -62,8 +66,13 @@ impl World {
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
         let etcd = start_etcd(&parts, folder, &etcd_url, &format!("http://127.0.0.1:{peer_port}"));
         let aws = Aws::start(&parts, folder, &pki, &ports);
-        let common =
-            Common { parts: &parts, folder, pki: &pki, etcd: etcd_url, runtime: runtime.handle().clone() };
+        let common = Common {
+            parts: &parts,
+            folder,
+            pki: &pki,
+            etcd: etcd_url.clone(),
+            runtime: runtime.handle().clone(),
+        };
         let user = User { name: REGISTRAR_USER.to_owned(), token: "registrar".to_owned() };
         let management = Cluster::start(&common, "management", management_port, &[user], None);
         let clusters: Vec<Cluster> = CLUSTERS
@@ -99,8 +108,11 @@ impl World {
             clusters,
             aws,
             _etcd: etcd,
+            etcd_url,
+            pki,
             parts,
             spire_port,
+            metrics_port,
             health_port,
             barriers: Cell::default(),
             runtime,
@@ -108,6 +120,34 @@ impl World {
         };
         world.start_registrar();
         world
+    }
+
+    /// A cluster of its own with nothing in it.
+    pub fn empty_cluster(&self, name: &str) -> Cluster {
+        let [port] = free_ports();
+        let common = Common {
+            parts: &self.parts,
+            folder: &self.folder,
+            pki: &self.pki,
+            etcd: self.etcd_url.clone(),
+            runtime: self.runtime.handle().clone(),
+        };
+        let cluster = Cluster::start(&common, name, port, &[], None);
+        cluster.wait();
+        cluster
+    }
+
+    /// The authority that has signed every API server's certificate, as a file.
+    pub fn authority(&self) -> &Path {
+        &self.pki.authority
+    }
+
+    /// The variables by which a process finds AWS and the registrar's own user there.
+    pub fn aws_variables(&self) -> Vec<(String, String)> {
+        let mut command = Command::new("env");
+        self.aws.give(&mut command);
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+        command.get_envs().map(|(name, value)| (text(name), text(value.unwrap()))).collect()
     }
 
     /// All that the registrar has logged.
