@@ -1,4 +1,4 @@
-//! What lies in deploy/ fits the program: definitions, configuration keys, versions.
+//! What lies in deploy/ fits the program: configuration keys, versions.
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
@@ -13,22 +13,6 @@ fn chart() -> PathBuf {
 
 fn yaml(path: &Path) -> Value {
     serde_saphyr::from_str(&read_to_string(path).unwrap()).unwrap()
-}
-
-#[test]
-fn the_charts_definitions_are_the_committed_ones() {
-    let files = |folder: &Path| -> Vec<(String, String)> {
-        let mut files: Vec<(String, String)> = std::fs::read_dir(folder)
-            .unwrap()
-            .map(|file| file.unwrap())
-            .map(|file| (file.file_name().into_string().unwrap(), read_to_string(file.path()).unwrap()))
-            .collect();
-        files.sort();
-        files
-    };
-    let (committed, copies) = (files(&Path::new(crate::ROOT).join("crds")), files(&chart().join("crds")));
-    assert_eq!(committed.len(), 2);
-    assert!(committed == copies, "cp crds/*.yaml deploy/helm/spire-eks-workload-registrar/crds/");
 }
 
 /// Every key that the configuration file may have, as a path such as `guardrails.rules[].accounts`. The reader itself is

@@ -1,6 +1,6 @@
 //! Installed by the chart into an empty cluster, run as its Deployment says, and taken away as the documentation says.
 
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -446,7 +446,7 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
     let mut install = helm(world, &arguments);
     let container =
         ["spire.access=container", "serviceAccount.create=false", "serviceAccount.name=spire-server"];
-    container.iter().for_each(|value| drop(install.args(["--set", value])));
+    install.args(container.iter().flat_map(|value| ["--set", *value]));
     let notes = output(install.env("KUBECONFIG", &cluster.kubeconfig));
     let (_, printed) = notes.split_once("\ncontainers:\n").unwrap();
     let printed = format!("containers:\n{}", printed.split("\n\n").next().unwrap());
