@@ -167,8 +167,11 @@ impl Config {
             at_once
         });
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
-        let metrics_bind_address =
-            file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
+        let metrics_bind_address = file.section("metrics", |mut metrics| {
+            let address = metrics.address("bindAddress", ":8080");
+            metrics.no_more();
+            address
+        });
         let health = file.section("health", HealthConfig::read);
         let webhook = file.optional_section("webhook", WebhookConfig::read);
         file.no_more();
@@ -377,13 +380,14 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
         let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
-                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\n";
+                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n";
         let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         for expected in [
             "trustDomain: \"https://example.org/\"",
             "gcInterval: \"10 minutes\"",
             "spireSocket: is no key of this file; did you mean spireServerSocketPath?",
             "ignoreNamespaces[1]: \"(\"",
+            "metrics.bindAdress: is no key of this file; did you mean bindAddress?",
             "aws.accountIds[0]: 72422391281",
             "aws.region: \"mars\"",
             "webhook.port: 0",
@@ -391,7 +395,7 @@ mod tests {
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
-        assert_eq!(told.len(), 8, "{told:#?}");
+        assert_eq!(told.len(), 9, "{told:#?}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod bench;
 mod chaos;
 mod crds;
 mod events;
+mod deploy;
 mod faults;
 mod fleet;
 mod holds;
