@@ -2,7 +2,7 @@
 
 use kube::ResourceExt;
 
-use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity};
+use crate::api::{ClusterTarget, EKSClusterRegistry, Problem, WorkloadIdentity};
 use crate::derive::CompiledIdentity;
 use crate::index::Settings;
 use crate::names::{ClusterName, IdentityName};
@@ -110,9 +110,10 @@ pub fn registry<'a>(
     let Some(target) = target.filter(|_| problems.is_empty()) else {
         return Review { problems, warnings: Vec::new() };
     };
+    let place = |it: &ClusterTarget| (it.eks_name.clone(), it.region.clone(), it.account.clone());
     let same = others
         .filter(|other| other.name_any() != object.name_any())
-        .filter(|other| other.spec.target().is_ok_and(|other| other.is_same_cluster(&target)));
+        .filter(|other| other.spec.target().is_ok_and(|other| place(&other) == place(&target)));
     let warnings = same.map(|other| {
         let message = format!(
             "EKSClusterRegistry/{} names the same cluster: the one that was made first has it, the other does nothing",

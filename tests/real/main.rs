@@ -88,6 +88,7 @@ const TESTS: &[Test] = &[
         "outages::the_management_cluster_emptied_and_rebuilt",
         outages::the_management_cluster_emptied_and_rebuilt,
     ),
+    (
         "install::the_chart_renders_and_refuses_what_is_no_value",
         install::the_chart_renders_and_refuses_what_is_no_value,
     ),
