@@ -12,7 +12,6 @@ use axum::routing::get;
 use registrar_core::config::HealthConfig;
 use registrar_core::held;
 use registrar_core::ledger::Outcome;
-use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -61,7 +60,7 @@ pub async fn metrics(
     };
     let held = move || {
         let outcome = outcomes.borrow().clone();
-        async move { Json(json!({"listed": outcome.listed, "held": held::waiting(&outcome)})) }
+        async move { Json(held::Told::of(&outcome)) }
     };
     let router = Router::new().route("/metrics", get(show)).route("/held", get(held));
     serve("metrics.bindAddress", address, router, shutdown).await

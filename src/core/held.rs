@@ -59,6 +59,22 @@ pub struct Waiting {
     pub message: String,
 }
 
+/// What an operator who asks is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Told {
+    /// Whether this replica has listed SPIRE's entries: otherwise it knows of nothing.
+    pub listed: bool,
+    /// All plans that wait.
+    pub held: Vec<Waiting>,
+}
+
+impl Told {
+    /// What waits now.
+    pub fn of(outcome: &Outcome) -> Self {
+        Self { listed: outcome.listed, held: waiting(outcome) }
+    }
+}
+
 /// All plans that wait: those beyond a budget, then orphans.
 pub fn waiting(outcome: &Outcome) -> Vec<Waiting> {
     let anchor = outcome.anchor.as_ref();

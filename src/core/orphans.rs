@@ -31,28 +31,27 @@ pub struct OrphanPlan {
 impl fmt::Display for OrphanPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let entries = self.entries;
+        write!(f, "Entries of ours: {entries} ")?;
         match (self.cause, &self.cluster) {
-            (Hold::Predecessor, _) => {
-                write!(f, "{entries} entries that the predecessor made are wanted by no pod")?;
-            }
+            (Hold::Predecessor, _) => f.write_str("that the predecessor made and that no pod is to have")?,
             (Hold::UnknownIdentity, Some(cluster)) => write!(
                 f,
-                "{entries} entries of ours in cluster {cluster} are of identities that are not known and were never seen deleted"
+                "in cluster {cluster} of identities that are not known and were never seen being deleted"
             )?,
             _ => write!(
                 f,
-                "{entries} entries of ours with the cluster tag {} are of a registry that is not known and was never seen deleted",
+                "with the cluster tag {}, of a registry that is not known and was never seen being deleted",
                 self.tag
             )?,
         }
         match &self.digest {
             Some(digest) => write!(
                 f,
-                "; they stay. If they are to go, release exactly them: annotate an EKSClusterRegistry or WorkloadIdentity with {}={digest}",
+                ". They stay. If they are to go, release exactly them: annotate an EKSClusterRegistry or WorkloadIdentity with {}={digest}",
                 crate::api::RELEASE_ANNOTATION
             ),
             None => f.write_str(
-                "; they stay, and can't be released before every cluster is in step: its pods may want them",
+                ". They stay, and can't be released before every cluster is in step: its pods may be the ones that are to have them",
             ),
         }
     }

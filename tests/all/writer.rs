@@ -370,7 +370,7 @@ async fn orphans_are_listed_and_go_when_exactly_they_are_released() {
     let command = plans[0]["release"].as_str().unwrap();
     let annotation = format!("eksclusterregistry.spire.spiffe.io/release={}", digest(&plans[0]));
     assert_eq!(command, format!("kubectl annotate eksclusterregistry west {annotation} --overwrite"));
-    fleet.registrar.until_logged("3 entries of ours with the cluster tag", PATIENCE).await;
+    fleet.registrar.until_logged("Entries of ours: 3 with the cluster tag", PATIENCE).await;
     let told = fleet
         .until_condition("eksclusterregistries", "west", "EntriesKnown", "False", "UnknownIdentity")
         .await;
