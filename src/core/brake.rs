@@ -11,6 +11,9 @@ use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
 use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 
+/// How many entries a held plan shows.
+const EXAMPLES: usize = 5;
+
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
@@ -73,6 +76,8 @@ pub struct Held {
     pub updates: u64,
     /// Number of the scope's entries.
     pub size: u64,
+    /// Some of the entries that it would delete or change.
+    pub examples: Vec<EntryId>,
 }
 
 impl fmt::Display for Held {
@@ -205,7 +210,8 @@ impl Brake {
             }
             let deletes = braked.iter().filter(|it| it.becomes.is_none()).count() as u64;
             let updates = braked.len() as u64 - deletes;
-            self.held.push(Held { scope: scope.clone(), digest, deletes, updates, size });
+            let examples = braked.iter().take(EXAMPLES).map(|it| it.id.clone()).collect();
+            self.held.push(Held { scope: scope.clone(), digest, deletes, updates, size, examples });
         }
         let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
         let mut go_on = Vec::new();

@@ -81,6 +81,9 @@ impl Wishes {
     }
 }
 
+const NO_REGISTRY: &str = "the registry is not known";
+const NO_IDENTITY: &str = "the identity is not known";
+
 /// What becomes of an entry that its pod is not to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Due {
@@ -352,7 +355,7 @@ impl Told {
             return Due::Goes { pod_gone: false };
         }
         if self.registries[usize::from(pod.cluster)].is_none() {
-            return Due::Stays("the registry is not known");
+            return Due::Stays(NO_REGISTRY);
         }
         let Some(cluster) = self.clusters[usize::from(pod.cluster)].as_ref().filter(|it| it.is_synced())
         else {
@@ -369,12 +372,17 @@ impl Told {
         }
         match &self.identities[usize::from(identity)] {
             _ if self.has_ended(identity) => Due::Goes { pod_gone: false },
-            None => Due::Stays("the identity is not known"),
+            None => Due::Stays(NO_IDENTITY),
             Some(Known::Seen(it)) if it.health != Health::Unreadable && it.spec.preview => {
                 Due::Stays("the identity is only tried")
             }
             Some(_) => Due::Goes { pod_gone: false },
         }
+    }
+
+    /// Whether an entry stays only because nobody knows the object that it was made for.
+    pub fn is_orphan(&self, pod: PodId, identity: u8) -> bool {
+        matches!(self.due(pod, identity), Due::Stays(NO_REGISTRY | NO_IDENTITY))
     }
 
     /// What a known pod is to have; none for one that is not known or cannot be read.

@@ -94,6 +94,8 @@ struct Replica {
     /// SPIRE is not asked before.
     paused_until: Option<Instant>,
     must_compare: bool,
+    /// A list that has begun: the last entry that it told, and all that it told or that was written meanwhile.
+    listing: Option<(Option<EntryId>, BTreeSet<EntryId>)>,
     /// Deletes and changes of identity that were carried out, and against whose budgets they count.
     passed: Vec<Passed>,
     /// Whatever was let through, carried out or not: nobody knows of a call whose answer was lost.
@@ -104,6 +106,7 @@ struct Replica {
     is_in_doubt: bool,
     /// Lists are empty, and what they have comes one by one after them.
     hears_singly: bool,
+    pages_failed: u32,
     /// What ended connections have not told yet.
     leftovers: Vec<Leftover>,
 }
@@ -154,12 +157,15 @@ struct Simulation {
     leader: usize,
     now: Instant,
     nonce: u64,
+    listed_at: Timestamp,
     steps: usize,
     /// So many events happen before anybody looks.
     burst: u8,
     calls_between: Option<u8>,
     handover: Option<bool>,
     in_flight: Option<Vec<Wish>>,
+    /// Entries that nobody's object is known of, as they were when somebody released them, by digest.
+    let_go: BTreeMap<String, BTreeSet<EntryId>>,
     /// What was rightly released, by number of writes.
     released: usize,
     foreign_made: u64,
@@ -220,11 +226,13 @@ impl Replica {
             demand: Arc::default(),
             paused_until: None,
             must_compare: false,
+            listing: None,
             passed: Vec::new(),
             let_through: BTreeMap::new(),
             blind_until: None,
             is_in_doubt: false,
             hears_singly: false,
+            pages_failed: 0,
             leftovers: Vec::new(),
         }
     }
@@ -234,6 +242,33 @@ impl Replica {
         let before = std::mem::replace(self, Self::new(setup));
         for (now, before) in self.watches.iter_mut().zip(before.watches) {
             now.lags = before.lags;
+        }
+    }
+
+    /// Nobody knows what of a call was done, or what others write.
+    fn doubt(&mut self) {
+        self.ledger.doubt();
+        self.listing = None;
+    }
+
+    /// Every other page that fails ends its list.
+    fn page_failed(&mut self) {
+        self.pages_failed += 1;
+        if self.pages_failed % 2 == 0 {
+            self.ledger.break_list();
+            self.listing = None;
+            self.must_compare = true;
+        }
+    }
+
+    /// Notes what is known now of an entry.
+    fn note(&mut self, id: &EntryId, row: Option<Rc<Row>>) {
+        if let Some((_, listed)) = &mut self.listing {
+            listed.insert(id.clone());
+        }
+        match row {
+            Some(row) => drop(self.known.insert(id.clone(), row)),
+            None => drop(self.known.remove(id)),
         }
     }
 
@@ -405,11 +440,13 @@ impl Simulation {
             leader: 0,
             now: Instant::now(),
             nonce: 0,
+            listed_at: Timestamp::UNIX_EPOCH,
             steps: 0,
             burst: 0,
             calls_between: None,
             handover: None,
             in_flight: None,
+            let_go: BTreeMap::new(),
             released: 0,
             foreign_made: 0,
             tally: Tally::default(),
@@ -433,7 +470,7 @@ impl Simulation {
         let leader = self.leader;
         self.work(leader, self.calls_between)?;
         if let Some(late) = self.handover.take() {
-            self.replicas[leader].ledger.doubt();
+            self.replicas[leader].doubt();
             self.leader = (leader + 1) % self.replicas.len();
             if !late && let Some(batch) = self.in_flight.take() {
                 batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
@@ -477,7 +514,7 @@ impl Simulation {
         for (at, replica) in self.replicas.iter_mut().enumerate() {
             if at != leader {
                 // What others write while we do not lead is not known.
-                replica.ledger.doubt();
+                replica.doubt();
             }
         }
     }
@@ -819,13 +856,28 @@ impl Simulation {
             .chain(outcome.braked_clusters.into_values())
             .chain(outcome.braked_fleet)
             .collect();
-        let digest = match held.get(usize::from(nth) % held.len().max(1)) {
+        let orphans: Vec<String> = outcome.orphans.iter().filter_map(|plan| plan.digest.clone()).collect();
+        let digest = match held.get(usize::from(nth) % (held.len() + orphans.len()).max(1)) {
             _ if wrong => "abcdefghijklm".to_owned(),
             Some(held) => {
                 self.released += (held.deletes + held.updates) as usize;
                 held.digest.clone()
             }
-            None => return,
+            None => {
+                match orphans.get((usize::from(nth) % (held.len() + orphans.len()).max(1)) - held.len()) {
+                    None => return,
+                    Some(digest) => {
+                        let replica = &self.replicas[self.leader];
+                        let is_orphan = |row: &&Rc<Row>| {
+                            row.owner.is_some_and(|owner| replica.told.is_orphan(owner.pod, owner.identity))
+                        };
+                        let orphans = replica.known.values().filter(is_orphan);
+                        self.let_go
+                            .insert(digest.clone(), orphans.map(|row| row.observed.id.clone()).collect());
+                        digest.clone()
+                    }
+                }
+            }
         };
         let named = self.outside.identities.iter().position(Option::is_some);
         if let Some(state) = named.and_then(|at| self.outside.identities[at].as_deref().cloned()) {
@@ -869,13 +921,20 @@ impl Simulation {
                 return Ok(());
             }
             replica.paused_until = None;
-            let result = if replica.ledger.needs_list() || replica.must_compare {
-                self.list(at)
-            } else if replica.ledger.has_work(now, true) {
-                self.round(at)?
-            } else {
-                return Ok(());
-            };
+            // What is new does not wait for the rest of a list.
+            let mut result = Ok(());
+            let has_work = replica.ledger.has_work(now, true);
+            if has_work {
+                result = self.round(at)?;
+            }
+            let replica = &mut self.replicas[at];
+            if result.is_ok() {
+                if replica.ledger.needs_list() || replica.must_compare || replica.listing.is_some() {
+                    result = self.page(at);
+                } else if !has_work {
+                    return Ok(());
+                }
+            }
             match result {
                 Ok(()) => {}
                 Err(CallError::Killed) => {
@@ -886,7 +945,7 @@ impl Simulation {
                 Err(error) => {
                     let replica = &mut self.replicas[at];
                     if error == CallError::Unknown {
-                        replica.ledger.doubt();
+                        replica.doubt();
                         replica.is_in_doubt = true;
                     }
                     replica.paused_until = Some(now + Duration::from_millis(500));
@@ -896,14 +955,34 @@ impl Simulation {
         Err("the writer does not come to rest".to_owned())
     }
 
-    fn list(&mut self, at: usize) -> Result<(), CallError> {
-        let rows = self.spire.list()?;
+    /// A page of a list; one that fails is asked for once more, and after that the list begins anew.
+    fn page(&mut self, at: usize) -> Result<(), CallError> {
         let replica = &mut self.replicas[at];
-        let observed: Vec<_> = rows.values().map(|row| row.observed.clone()).collect();
-        replica.ledger.observe(observed, Timestamp::UNIX_EPOCH);
-        replica.must_compare = false;
+        if replica.listing.is_none() {
+            replica.ledger.begin_list();
+            replica.must_compare = false;
+        }
+        let (after, listed) = replica.listing.get_or_insert_default();
+        let (rows, has_more) = match self.spire.list(after.as_ref()) {
+            Ok(page) => page,
+            Err(CallError::Killed) => return Err(CallError::Killed),
+            Err(_) => {
+                replica.page_failed();
+                return Err(CallError::Refused);
+            }
+        };
+        *after = rows.keys().next_back().cloned();
+        listed.extend(rows.keys().cloned());
+        replica.ledger.page(rows.values().map(|row| row.observed.clone()), self.listed_at);
+        replica.known.extend(rows);
+        if has_more {
+            return Ok(());
+        }
+        replica.ledger.end_list(self.listed_at);
+        if let Some((_, listed)) = replica.listing.take() {
+            replica.known.retain(|id, _| listed.contains(id));
+        }
         replica.is_in_doubt = false;
-        replica.known = rows;
         if let Some(batch) = self.in_flight.take() {
             batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
         }
@@ -991,20 +1070,22 @@ impl Simulation {
                                 _ => Some(*owner),
                             };
                             let row = Row::of(&write.id, &write.wanted.entry, owner);
-                            replica.known.insert(write.id.clone(), Rc::new(row));
+                            replica.note(&write.id, Some(Rc::new(row)));
                             replica.ledger.written(&plan.pod, write);
                         }
                         Answer::Similar(observed) => {
                             blocked.insert(plan.pod.clone());
                             if let Some(row) = self.spire.rows.get(&observed.id) {
-                                replica.known.insert(observed.id.clone(), row.clone());
+                                replica.note(&observed.id, Some(row.clone()));
                             }
                             replica.ledger.found(&plan.pod, observed);
                         }
                         Answer::NotFound => {
                             blocked.insert(plan.pod.clone());
-                            replica.known.remove(&write.id);
-                            replica.ledger.gone(&plan.pod, &write.id);
+                            replica.note(&write.id, None);
+                            // SPIRE may hold an older state of everything.
+                            replica.ledger.vanished(&plan.pod, &write.id, self.listed_at);
+                            replica.must_compare = true;
                         }
                         Answer::IdTaken => return Err(format!("a new id {} is taken", write.id)),
                         Answer::Refused => {
@@ -1038,7 +1119,7 @@ impl Simulation {
                         replica.ledger.failed(&plan.pod, None, problem, self.now);
                     }
                     _ => {
-                        replica.known.remove(&delete.id);
+                        replica.note(&delete.id, None);
                         replica.ledger.gone(&plan.pod, &delete.id);
                     }
                 }
@@ -1191,7 +1272,12 @@ impl Simulation {
         let Some(owner) = known.owner.filter(|owner| owner.pod == pod) else {
             return broken("it is not ours, or of another pod");
         };
+        let is_let_go = || {
+            let named = replica.told.releases().filter_map(|digest| self.let_go.get(&digest));
+            named.into_iter().any(|entries| entries.contains(id))
+        };
         let pod_gone = match replica.told.due(pod, owner.identity) {
+            Due::Stays(_) if replica.told.is_orphan(pod, owner.identity) && is_let_go() => return Ok(()),
             Due::Stays(why) => return broken(why),
             Due::Goes { pod_gone } => pod_gone,
         };
@@ -1468,6 +1554,7 @@ fn is_at_rest(replica: &Replica, now: Instant) -> bool {
     !ledger.needs_list()
         && !ledger.has_work(now, true)
         && !replica.must_compare
+        && replica.listing.is_none()
         && ledger.next_retry().is_none()
         && replica.paused_until.is_none()
 }

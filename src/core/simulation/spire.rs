@@ -1,6 +1,7 @@
 //! SPIRE as the writer sees it: entries by id, and every way in which a call can fail.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::rc::Rc;
 
 use super::outside::PodId;
@@ -8,6 +9,9 @@ use super::rules::Texts;
 use super::schedule::Fault;
 use crate::entry::{Entry, EntryId};
 use crate::mirror::Observed;
+
+/// How many entries a page has.
+const PAGE: usize = 3;
 
 /// For whom an entry of ours was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +83,8 @@ pub struct Spire {
 }
 
 impl Spire {
-    /// All entries, or an error.
-    pub fn list(&mut self) -> Result<Rows, CallError> {
+    /// The entries after this one, as many as a page has, and whether there are more; or an error.
+    pub fn list(&mut self, after: Option<&EntryId>) -> Result<(Rows, bool), CallError> {
         self.calls += 1;
         if self.is_killed().is_some() {
             return Err(CallError::Killed);
@@ -91,7 +95,12 @@ impl Spire {
         match self.fault() {
             Some(Fault::List | Fault::LostBefore | Fault::LostAfter(_)) => Err(CallError::Unknown),
             Some(Fault::Call) => Err(CallError::Refused),
-            Some(Fault::Entry) | None => Ok(self.rows.clone()),
+            Some(Fault::Entry) | None => {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let mut rest = self.rows.range::<EntryId, _>((from, Bound::Unbounded));
+                let page = rest.by_ref().take(PAGE).map(|(id, row)| (id.clone(), row.clone())).collect();
+                Ok((page, rest.next().is_some()))
+            }
         }
     }
 
