@@ -22,6 +22,9 @@ use crate::mutants;
 /// How many schedules `make test` runs.
 const IN_TESTS: u64 = 2000;
 
+/// After how many schedules a long run tells how far it is.
+const TOLD_EACH: usize = 50_000;
+
 /// A schedule that fails, made small, with what it breaks and how it is run again.
 fn report(seed: u64) -> String {
     let schedule = Schedule::of(seed);
@@ -32,7 +35,10 @@ fn report(seed: u64) -> String {
 /// Runs these schedules; the error is the first that fails.
 fn run_all(seeds: impl Iterator<Item = u64>) -> Result<Tally, u64> {
     let mut tally = Tally::default();
-    for seed in seeds {
+    for (count, seed) in seeds.enumerate() {
+        if count > 0 && count % TOLD_EACH == 0 {
+            println!("up to {seed}: {tally:?}");
+        }
         let schedule = Schedule::of(seed);
         tally.add(&shrink::outcome(&schedule).map_err(|_| seed)?);
     }
