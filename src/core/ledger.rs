@@ -412,6 +412,10 @@ impl Ledger {
             let is_kept = |id: &&EntryId| !plan.deletes.iter().any(|delete| delete.id == **id);
             let kept = self.mirror.of_pod(&pod).map(|(id, _)| id).filter(is_kept);
             kept.for_each(|id| self.desired.take_back(id));
+            // Its id goes on naming the identity that it was made for, of which perhaps nothing is known any more.
+            for (id, digest) in &plan.taken_over {
+                self.mirror.put(id, Place { pod: pod.clone(), digest: digest.clone() });
+            }
             if self.mode != Mode::Sync {
                 let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
                 plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, hold)));

@@ -48,6 +48,8 @@ pub struct PodPlan {
     pub holds: Vec<(EntryId, Hold)>,
     /// What identities with `preview: true` would do.
     pub previews: Vec<(IdentityName, Would)>,
+    /// Entries that serve an identity now and were made for another, with the digest that they go by from now on.
+    pub taken_over: Vec<(EntryId, EntryDigest)>,
     /// The plan depends on an entry that is not ours: one that serves the pod as it is, or one in conflict.
     pub leans_on_others: bool,
 }
@@ -89,6 +91,7 @@ pub fn plan(
         conflicts: Vec::new(),
         holds: Vec::new(),
         previews: Vec::new(),
+        taken_over: Vec::new(),
         leans_on_others: false,
     };
     let synced = desired.is_synced(&pod.cluster);
@@ -104,6 +107,9 @@ pub fn plan(
             None => open.push(want),
             Some((id, row)) => {
                 free.remove(id);
+                if row.place.as_ref().is_some_and(|place| place.digest != want.digest) {
+                    plan.taken_over.push((id.clone(), want.digest.clone()));
+                }
                 if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {
                     plan.in_place.push(want.identity.clone());
                 } else if synced {

@@ -96,6 +96,8 @@ struct Replica {
     must_compare: bool,
     /// A list that has begun: the last entry that it told, and all that it told or that was written meanwhile.
     listing: Option<(Option<EntryId>, BTreeSet<EntryId>)>,
+    /// Which identities each entry may have served since the process began, beside the one that it was made for.
+    served: BTreeMap<EntryId, BTreeSet<u8>>,
     /// Deletes and changes of identity that were carried out, and against whose budgets they count.
     passed: Vec<Passed>,
     /// Whatever was let through, carried out or not: nobody knows of a call whose answer was lost.
@@ -227,6 +229,7 @@ impl Replica {
             paused_until: None,
             must_compare: false,
             listing: None,
+            served: BTreeMap::new(),
             passed: Vec::new(),
             let_through: BTreeMap::new(),
             blind_until: None,
@@ -243,6 +246,27 @@ impl Replica {
         for (now, before) in self.watches.iter_mut().zip(before.watches) {
             now.lags = before.lags;
         }
+    }
+
+    /// Notes which identities the known entries may serve now.
+    fn note_served(&mut self) {
+        for (id, row) in &self.known {
+            let Some(owner) = row.owner else { continue };
+            let Some(wishes) = self.told.wishes(owner.pod) else { continue };
+            let serves = wishes.entries.iter().filter(|wish| wish.texts.key == row.texts.key);
+            let others = serves.map(|wish| wish.identity).filter(|identity| *identity != owner.identity);
+            for identity in others {
+                self.served.entry(id.clone()).or_default().insert(identity);
+            }
+        }
+    }
+
+    /// What may become of an entry that its pod is not to have: an entry that has served several identities may count as
+    /// any one's.
+    fn dues(&self, row: &Row, owner: Owner) -> Vec<(u8, Due)> {
+        let served = self.served.get(&row.observed.id).into_iter().flatten();
+        let identities = [owner.identity].into_iter().chain(served.copied());
+        identities.map(|identity| (identity, self.told.due(owner.pod, identity))).collect()
     }
 
     /// Nobody knows what of a call was done, or what others write.
@@ -992,6 +1016,7 @@ impl Simulation {
     fn round(&mut self, at: usize) -> Result<Result<(), CallError>, Violation> {
         let (nonce, now) = (&mut self.nonce, self.now);
         let replica = &mut self.replicas[at];
+        replica.note_served();
         let round = replica.ledger.round(now, LIMITS, || {
             *nonce += 1;
             Nonce::new(*nonce)
@@ -1177,9 +1202,11 @@ impl Simulation {
             }
         }
         for name in &identities_gone {
-            let told = &self.replicas[self.leader].told;
-            let left = self.replicas[self.leader].known.values().find(|row| {
-                let is_of = |owner: &Owner| owner.identity == *name;
+            let replica = &self.replicas[self.leader];
+            let told = &replica.told;
+            let left = replica.known.values().find(|row| {
+                let has_passed = replica.served.contains_key(&row.observed.id);
+                let is_of = |owner: &Owner| owner.identity == *name && !has_passed;
                 let is_wanted =
                     |owner: &Owner| told.wishes(owner.pod).is_some_and(|it| it.has_key(&row.texts.key));
                 row.owner.as_ref().is_some_and(|owner| is_of(owner) && !is_wanted(owner))
@@ -1276,10 +1303,17 @@ impl Simulation {
             let named = replica.told.releases().filter_map(|digest| self.let_go.get(&digest));
             named.into_iter().any(|entries| entries.contains(id))
         };
-        let pod_gone = match replica.told.due(pod, owner.identity) {
-            Due::Stays(_) if replica.told.is_orphan(pod, owner.identity) && is_let_go() => return Ok(()),
-            Due::Stays(why) => return broken(why),
-            Due::Goes { pod_gone } => pod_gone,
+        let dues = replica.dues(known, owner);
+        let goes = dues.iter().find_map(|(identity, due)| match due {
+            Due::Goes { pod_gone } => Some((*identity, *pod_gone)),
+            Due::Stays(_) => None,
+        });
+        let Some((identity, pod_gone)) = goes else {
+            let is_orphan = dues.iter().any(|(identity, _)| replica.told.is_orphan(pod, *identity));
+            return match dues.first() {
+                Some((_, Due::Stays(why))) if !(is_orphan && is_let_go()) => broken(why),
+                _ => Ok(()),
+            };
         };
         if !replica.told.registry_has_ended(pod.cluster)
             && let Some(wishes) = replica.told.wishes(pod)
@@ -1296,8 +1330,8 @@ impl Simulation {
         if pod_gone && replica.told.watched_ends.contains(&pod) {
             return Ok(());
         }
-        let identity = replica.told.identities[usize::from(owner.identity)].as_ref();
-        let identity = identity.map(|_| Scope::Identity(owner.identity));
+        let is_known = replica.told.identities[usize::from(identity)].is_some() && dues.len() == 1;
+        let identity = is_known.then_some(Scope::Identity(identity));
         let scopes = [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity).collect();
         self.count(at, id, scopes).or_else(|rule| broken(&rule))
     }
@@ -1327,6 +1361,7 @@ impl Simulation {
 
     /// Where the writer has come to rest with nothing left to try, SPIRE is as the rules say.
     fn check_rest(&mut self) -> Result<(), Violation> {
+        self.replicas[self.leader].note_served();
         let replica = &self.replicas[self.leader];
         let knows = |rows: &Rows, others: &Rows| {
             rows.len() == others.len()
@@ -1389,19 +1424,18 @@ impl Simulation {
             }
             for row in rows {
                 let Some(owner) = row.owner else { continue };
-                if told.due(pod, owner.identity) == (Due::Goes { pod_gone: true })
-                    && told.watched_ends.contains(&pod)
-                    && self.setup.mode == Mode::Sync
-                    && self.setup.budget.is_none()
-                {
+                let dues = replica.dues(row, owner);
+                let goes = dues.iter().all(|(_, due)| matches!(due, Due::Goes { .. }));
+                let was_watched = dues.iter().all(|(_, due)| *due == Due::Goes { pod_gone: true })
+                    && told.watched_ends.contains(&pod);
+                if was_watched && self.setup.mode == Mode::Sync && self.setup.budget.is_none() {
                     return Err(format!("{} outlives {pod:?}", row.observed.id));
                 }
-                if let Due::Goes { .. } = told.due(pod, owner.identity)
-                    && self.setup.mode == Mode::Sync
-                {
-                    let identity = told.identities[usize::from(owner.identity)].as_ref();
-                    let identity = identity.map(|_| Scope::Identity(owner.identity));
-                    let scopes = [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity);
+                if goes && self.setup.mode == Mode::Sync {
+                    let known =
+                        dues.iter().filter(|(identity, _)| told.identities[usize::from(*identity)].is_some());
+                    let identities = known.map(|(identity, _)| Scope::Identity(*identity));
+                    let scopes = [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identities);
                     waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes.collect()));
                 }
             }
