@@ -106,6 +106,8 @@ struct Replica {
     blind_until: Option<Instant>,
     /// Nobody knows what of the last call was done.
     is_in_doubt: bool,
+    /// A call failed: what the brake let through counts there, and perhaps was never planned again.
+    has_failed: bool,
     /// Lists are empty, and what they have comes one by one after them.
     hears_singly: bool,
     pages_failed: u32,
@@ -234,6 +236,7 @@ impl Replica {
             let_through: BTreeMap::new(),
             blind_until: None,
             is_in_doubt: false,
+            has_failed: false,
             hears_singly: false,
             pages_failed: 0,
             leftovers: Vec::new(),
@@ -968,6 +971,7 @@ impl Simulation {
                 }
                 Err(error) => {
                     let replica = &mut self.replicas[at];
+                    replica.has_failed = true;
                     if error == CallError::Unknown {
                         replica.doubt();
                         replica.is_in_doubt = true;
@@ -1262,10 +1266,11 @@ impl Simulation {
             if known.is_some() || self.spire.used.contains(id) {
                 return broken("an id is made once");
             }
-            let in_place_of = replica
-                .known
-                .values()
-                .find(|row| row.owner == Some(owner) && !wishes.has_key(&row.texts.key));
+            let in_place_of = replica.known.values().find(|row| {
+                row.owner == Some(owner)
+                    && !wishes.has_key(&row.texts.key)
+                    && !replica.served.contains_key(&row.observed.id)
+            });
             if let Some(row) = in_place_of {
                 return broken(&format!("{} could have been updated in place", row.observed.id));
             }
@@ -1413,8 +1418,11 @@ impl Simulation {
                     }
                     continue;
                 }
-                let old =
-                    rows.iter().position(|row| row.owner.is_some_and(|it| it.identity == wish.identity));
+                let old = rows.iter().position(|row| {
+                    let served = replica.served.get(&row.observed.id);
+                    row.owner.is_some_and(|it| it.identity == wish.identity)
+                        || served.is_some_and(|served| served.contains(&wish.identity))
+                });
                 let Some(old) = old else {
                     return Err(format!("{pod:?} is without {}", wish.texts.content));
                 };
@@ -1471,7 +1479,10 @@ impl Simulation {
             })
         };
         for (pod, writes) in waiting {
-            if !conflicts.contains(pod) && !writes.iter().flat_map(|(_, scopes)| scopes).any(is_beyond) {
+            if !conflicts.contains(pod)
+                && !replica.has_failed
+                && !writes.iter().flat_map(|(_, scopes)| scopes).any(is_beyond)
+            {
                 return Err(format!("nothing holds up what is due for {pod:?}"));
             }
         }
