@@ -81,12 +81,18 @@ pub(crate) const fn is_on(_: Mutant) -> bool {
 
 /// Whether the next change is one of those that are lost.
 pub(crate) fn loses_this_one() -> bool {
-    #[cfg(test)]
-    if is_on(Mutant::LoseEvents) {
-        CHANGES.set(CHANGES.get() + 1);
-        return CHANGES.get() % LOSE_ONE_IN == 0;
-    }
-    false
+    is_on(Mutant::LoseEvents) && count_change().is_multiple_of(LOSE_ONE_IN)
+}
+
+#[cfg(test)]
+fn count_change() -> u64 {
+    CHANGES.set(CHANGES.get() + 1);
+    CHANGES.get()
+}
+
+#[cfg(not(test))]
+const fn count_change() -> u64 {
+    1
 }
 
 /// Does something while one defect is on, in this thread alone.

@@ -207,9 +207,12 @@ struct Made {
     pods: HashMap<(PodId, PodState, bool), Result<PodFacts, Malformed>>,
     nodes: HashMap<(u8, NodeState), Result<NodeFacts, Malformed>>,
     namespaces: HashMap<(u8, NamespaceState), Result<NamespaceFacts, Malformed>>,
-    identities: HashMap<(u8, Spec, Health, bool), Result<Arc<WorkloadIdentity>, Malformed>>,
-    registries: HashMap<(u8, u8, u8, bool, Health, bool), Result<Arc<EKSClusterRegistry>, Malformed>>,
+    identities: HashMap<(u8, Spec, Health, bool), Read<WorkloadIdentity>>,
+    registries: HashMap<(u8, u8, u8, bool, Health, bool), Read<EKSClusterRegistry>>,
 }
+
+/// An object as its watch reads it.
+type Read<T> = Result<Arc<T>, Malformed>;
 
 const MOST_MADE: usize = 50_000;
 
