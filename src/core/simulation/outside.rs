@@ -208,11 +208,14 @@ struct Made {
     nodes: HashMap<(u8, NodeState), Result<NodeFacts, Malformed>>,
     namespaces: HashMap<(u8, NamespaceState), Result<NamespaceFacts, Malformed>>,
     identities: HashMap<(u8, Spec, Health, bool), Read<WorkloadIdentity>>,
-    registries: HashMap<(u8, u8, u8, bool, Health, bool), Read<EKSClusterRegistry>>,
+    registries: HashMap<RegistryKey, Read<EKSClusterRegistry>>,
 }
 
 /// An object as its watch reads it.
 type Read<T> = Result<Arc<T>, Malformed>;
+
+/// Name, label, way, enabled, health, being deleted.
+type RegistryKey = (u8, u8, u8, bool, Health, bool);
 
 const MOST_MADE: usize = 50_000;
 
