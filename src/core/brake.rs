@@ -144,6 +144,11 @@ impl Brake {
         self.is_open
     }
 
+    /// Pods that wait.
+    pub fn waiting(&self) -> impl Iterator<Item = &PodKey> {
+        self.parked.keys()
+    }
+
     /// Pods that wait with a write that counts against this identity's budget.
     pub fn waiting_for(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
         let counts = |braked: &Braked| braked.identity.as_ref() == Some(identity);

@@ -321,6 +321,8 @@ impl Ledger {
         }
         self.listed_at = Some(now);
         self.stale.extend(self.leaning.iter().cloned());
+        // What waits was planned without what others have made since.
+        self.stale.extend(self.brake.waiting().cloned());
         self.listed = true;
         let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
         ended.iter().for_each(|name| self.touch_ended(name));
