@@ -471,7 +471,9 @@ impl Ledger {
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
             let of = |standing| digest.and_then(|it| desired.identity_of(&plan.pod.pod, it, standing));
-            let identity = of(IdentityStanding::Live).or_else(|| of(IdentityStanding::Ended));
+            let identity = of(IdentityStanding::Live)
+                .or_else(|| of(IdentityStanding::Ended))
+                .or_else(|| of(IdentityStanding::Preview));
             Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
         });
         let braked: Vec<Braked> = updates.chain(deletes).collect();
