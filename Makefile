@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
+.PHONY: build demo test test-real test-plugins soak check check-plugins deny bless bless-go crds plugins bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -23,10 +23,19 @@ test-real:
 	tests/real/build
 	cargo test --locked --test real
 
+# The example plugins. What they need is installed into a cache outside the checkout; a part that this machine cannot have is
+# told and left out. The Rust ones are committed: commit what changes together with plugins/sources.sha256.
+plugins:
+	plugins/build
+
+# What a compiler for Wasm is needed for: the tutorial as it is written, and the cases of every example that was built.
+test-plugins: plugins
+	cargo test --locked --test all -- --ignored built_plugins
+
 # What takes longer than CI should.
 soak:
 	PROPTEST_CASES=20000 cargo test --locked --release --package registrar-core --lib simulation
-	cargo test --locked --test all -- --ignored --nocapture --skip bench_
+	cargo test --locked --test all -- --ignored --nocapture --skip bench_ --skip built_plugins
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
@@ -38,6 +47,11 @@ check: deny
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --test real -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# The same of the plugins' own workspace.
+check-plugins:
+	cd plugins && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
+	cd plugins && RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package registrar-plugin
 
 # Licences, sources and bans always; advisories where their database can be reached.
 deny: $(DENY)
