@@ -4,6 +4,7 @@ mod admin;
 mod causes;
 mod cli;
 mod clusters;
+mod components;
 mod eks;
 mod leader;
 mod management;

@@ -224,6 +224,7 @@ fn tell(index: &Index, failures: &mut Vec<String>) {
                 pods.push(format!("{at}: spec.nodeName: {reason}: the dump lacks the pod's node"))
             }
             Told::Masked { by } => eprintln!("note: {at}: WorkloadIdentity/{by} declares the same entry"),
+            Told::Denied(why) => eprintln!("note: {at}: denied: {why}"),
             Told::Derived => {}
         }
     }

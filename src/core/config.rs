@@ -2,7 +2,8 @@
 
 mod reader;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::brake::Budgets;
 use crate::guardrails::{FederationRule, Guardrails, Pattern, Rule};
 use crate::ledger::Mode;
 use crate::names::{AccountId, Region, RoleArn};
+use crate::plugin;
 use crate::spiffe::{TrustDomain, trust_domain};
 
 /// The configuration with every default filled in.
@@ -53,6 +55,25 @@ pub struct Config {
     pub health: HealthConfig,
     /// `webhook`.
     pub webhook: WebhookConfig,
+    /// `plugins`, but for what is a guardrail.
+    pub plugins: PluginsConfig,
+}
+
+/// `plugins`. `allowedSources` and `limits` are in [`Guardrails::plugins`].
+#[derive(Debug, Clone)]
+pub struct PluginsConfig {
+    /// `cacheDir`, default none: where fetched components are kept, so that a start does not depend on their sources.
+    pub cache_dir: Option<PathBuf>,
+    /// `maxSize`, default `32Mi`: the largest component, in bytes.
+    pub max_size: u64,
+    /// `workers`, default 2: how many calls run at a time.
+    pub workers: u16,
+    /// `compileTime`, default `2m`: how long compiling one component may take.
+    pub compile_time: Duration,
+    /// `compileMemory`, default `2Gi`: how much memory compiling one component may take.
+    pub compile_memory: u64,
+    /// `pullSecrets`: the registries' hosts that each Secret may be used for.
+    pub pull_secrets: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// `aws`.
@@ -154,6 +175,8 @@ impl Config {
             file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
         let health = file.section("health", HealthConfig::read);
         let webhook = file.section("webhook", WebhookConfig::read);
+        let (plugins, plugin_rules) = file.section("plugins", PluginsConfig::read);
+        let guardrails = Guardrails { plugins: plugin_rules, ..guardrails };
         file.no_more();
         Some(Self {
             trust_domain: trust_domain?,
@@ -173,6 +196,7 @@ impl Config {
             metrics_bind_address,
             health,
             webhook,
+            plugins,
         })
     }
 }
@@ -228,6 +252,7 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
         }),
         admin: section.optional_list("admin", NAMES, Pattern::of_names),
         downstream: section.optional_list("downstream", NAMES, Pattern::of_names),
+        plugins: plugin::Rules::default(),
         federates_with: section.sections("federatesWith", |mut rule| {
             let read = FederationRule {
                 identities: rule.list("identities", NAMES, Pattern::of_names),
@@ -242,6 +267,56 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
     };
     section.no_more();
     guardrails
+}
+
+impl PluginsConfig {
+    fn read(mut section: Reader<'_>) -> (Self, plugin::Rules) {
+        const PLACES: &str = "a pattern of places such as oci://registry.example/plugins/**, https://host/path/*, file:///** or \
+                              configmap://namespace/*";
+        let allowed = section.optional_list("allowedSources", PLACES, Pattern::of_sources);
+        let default = plugin::Rules::default();
+        let ceilings = section.section("limits", |mut limits| {
+            let default = plugin::DEFAULT_CEILINGS;
+            let ceilings = plugin::Limits {
+                time: limits.duration("time", default.time),
+                memory: limits.bytes("memory", default.memory),
+                output: limits.bytes("output", default.output),
+            };
+            limits.no_more();
+            ceilings
+        });
+        let cache_dir = section.optional("cacheDir", "an absolute path", |text| {
+            if text.starts_with('/') { Ok(PathBuf::from(text)) } else { Err("it is not absolute") }
+        });
+        let config = Self {
+            cache_dir,
+            max_size: section.bytes("maxSize", 32 << 20),
+            workers: section.count("workers", 2),
+            compile_time: section.duration("compileTime", Duration::from_secs(120)),
+            compile_memory: section.bytes("compileMemory", 2 << 30),
+            pull_secrets: section
+                .sections("pullSecrets", |mut bound| {
+                    let name = bound
+                        .required("name", "the name of a Secret", |text| Ok::<_, String>(text.to_owned()));
+                    let hosts =
+                        bound.list("hosts", "a registry's host such as registry.example:5000", registry_host);
+                    bound.no_more();
+                    (name, hosts)
+                })
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, hosts)| Some((name?, hosts.into_iter().collect())))
+                .collect(),
+        };
+        section.no_more();
+        let allowed_sources = allowed.unwrap_or(default.allowed_sources);
+        (config, plugin::Rules { allowed_sources, ceilings })
+    }
+}
+
+fn registry_host(text: &str) -> Result<String, &'static str> {
+    let is_host = !text.is_empty() && !text.contains(['/', '@', '*', ' ']);
+    if is_host { Ok(text.to_owned()) } else { Err("it is no host") }
 }
 
 impl LeaderElectionConfig {
@@ -379,6 +454,37 @@ mod tests {
             assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
         }
         assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn plugins_come_from_files_and_config_maps_unless_the_configuration_says_where_from() {
+        let config = Config::parse("trustDomain: example.org\n").unwrap();
+        let rules = &config.guardrails.plugins;
+        assert!(rules.allowed_sources.iter().any(|it| it.fits_source("file:///plugins/a.wasm")));
+        assert!(rules.allowed_sources.iter().all(|it| !it.fits_source("https://example.com/a.wasm")));
+        let text = "trustDomain: example.org\nplugins: {allowedSources: ['oci://registry.example/plugins/**'], maxSize: 1Mi, \
+                    limits: {time: 50ms, memory: 64Mi}, pullSecrets: [{name: pull, hosts: ['registry.example']}]}\n";
+        let config = Config::parse(text).unwrap();
+        let rules = &config.guardrails.plugins;
+        assert!(rules.allowed_sources[0].fits_source("oci://registry.example/plugins/a/b"));
+        for other in ["oci://registry.example/plugins", "oci://registry.example.evil/plugins/a", "file:///a"]
+        {
+            assert!(!rules.allowed_sources[0].fits_source(other), "{other}");
+        }
+        assert_eq!((config.plugins.max_size, rules.ceilings.memory), (1 << 20, 64 << 20));
+        assert!(config.plugins.pull_secrets["pull"].contains("registry.example"));
+        let bad = "trustDomain: example.org\nplugins: {allowedSources: ['http://a/*'], maxSize: big, cacheDir: here, \
+                   pullSecrets: [{hosts: ['a/b']}]}\n";
+        let told: Vec<String> = Config::parse(bad).unwrap_err().iter().map(|it| it.field.clone()).collect();
+        for field in [
+            "plugins.allowedSources[0]",
+            "plugins.maxSize",
+            "plugins.cacheDir",
+            "plugins.pullSecrets[0].name",
+            "plugins.pullSecrets[0].hosts[0]",
+        ] {
+            assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
+        }
     }
 
     #[test]

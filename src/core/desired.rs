@@ -31,12 +31,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What this identity wants for the pod.
-    pub fn new(identity: &IdentityName, pod: &PodUid, entry: Entry) -> Self {
+    /// What this identity wants for the pod; `slot` tells its entries apart.
+    pub fn new(identity: &IdentityName, pod: &PodUid, slot: usize, entry: Entry) -> Self {
         let (key, content) = (entry.key.hash(), entry.hash());
         Self {
             identity: identity.clone(),
-            digest: EntryDigest::of(identity, pod, 0),
+            digest: EntryDigest::of(identity, pod, slot),
             entry: Arc::new(entry),
             key,
             content,
@@ -324,6 +324,6 @@ impl Desired {
         standing: IdentityStanding,
     ) -> Option<&IdentityName> {
         let mut identities = self.identities.iter().filter(|(_, known)| **known == standing);
-        identities.find(|(name, _)| EntryDigest::of(name, pod, 0) == *digest).map(|(name, _)| name)
+        identities.find(|(name, _)| digest.is_of(name, pod)).map(|(name, _)| name)
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use crate::api::{Problem, WorkloadIdentitySpec};
 use crate::entry::Entry;
 use crate::names::{AccountId, IdentityName};
+use crate::plugin;
 use crate::spiffe::{SpiffeId, TrustDomain};
 
 /// A condition's reason for all of it.
@@ -42,6 +43,19 @@ impl Pattern {
     /// A pattern of identities' names such as `team-a.*`; `**` can only be last.
     pub fn of_names(text: &str) -> Result<Self, String> {
         Self::new(text, '.', text.split('.').collect())
+    }
+
+    /// A pattern of places that plugins come from, such as `oci://registry.example/plugins/**`; `**` can only be last.
+    pub fn of_sources(text: &str) -> Result<Self, String> {
+        const SCHEMES: [&str; 4] = ["oci", "https", "file", "configmap"];
+        let known = text.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme));
+        let (scheme, rest) = known.ok_or("it begins with none of oci://, https://, file://, configmap://")?;
+        let rest = if scheme == "file" {
+            rest.strip_prefix('/').ok_or("the path does not begin with /")?
+        } else {
+            rest
+        };
+        Self::new(text, '/', [scheme].into_iter().chain(rest.split('/')).collect())
     }
 
     fn new(text: &str, separator: char, mut parts: Vec<&str>) -> Result<Self, String> {
@@ -80,6 +94,14 @@ impl Pattern {
         path.strip_prefix('/').is_some_and(|path| self.fits(path.split(self.separator)))
     }
 
+    /// Whether a plugin may come from this place, where the pattern is one of [`Self::of_sources`].
+    pub fn fits_source(&self, source: &str) -> bool {
+        source.split_once("://").is_some_and(|(scheme, rest)| {
+            let rest = if scheme == "file" { rest.strip_prefix('/').unwrap_or(rest) } else { rest };
+            self.fits([scheme].into_iter().chain(rest.split(self.separator)))
+        })
+    }
+
     fn fits_dns_name(&self, name: &str) -> bool {
         self.fits(name.rsplit(self.separator))
     }
@@ -106,6 +128,8 @@ pub struct Guardrails {
     pub downstream: Option<Vec<Pattern>>,
     /// `federatesWith`: which identities may federate with whom.
     pub federates_with: Option<Vec<FederationRule>>,
+    /// The configuration's `plugins.allowedSources` and `plugins.limits`.
+    pub plugins: plugin::Rules,
 }
 
 /// One of `guardrails.rules`.

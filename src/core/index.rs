@@ -1,5 +1,6 @@
 //! Facts in, ordered deltas out: who wants what for which pod, settled at the cost of what changed.
 
+mod answers;
 mod candidates;
 mod cluster;
 mod objects;
@@ -7,13 +8,14 @@ mod objects;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use answers::Answers;
 use candidates::Candidates;
 use cluster::{Cluster, Settlement};
 use objects::{Identity, Registry};
 use regex::Regex;
 
 use crate::api::{EKSClusterRegistry, WorkloadIdentity};
-use crate::derive::Domains;
+use crate::derive::{CompiledIdentity, Domains};
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
@@ -22,8 +24,10 @@ use crate::facts::{
 };
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
+use crate::plugin::{Plugin, PluginState, Source};
 use crate::select::Namespaces;
 
+pub use answers::Asking;
 pub use cluster::Told;
 pub use objects::{IdentityView, RegistryView};
 
@@ -47,6 +51,10 @@ pub struct Settled {
     pub sessions: Option<Arc<BTreeMap<ClusterName, Session>>>,
     /// The facts that are read, where that changed.
     pub demand: Option<Arc<Demand>>,
+    /// The plugins that identities use, each with the places that it may come from, where that changed.
+    pub plugins: Option<Arc<BTreeMap<Arc<Plugin>, BTreeSet<Source>>>>,
+    /// What plugins are asked, and no longer asked, since the last time.
+    pub asking: Vec<Asking>,
     /// Number of pods that were looked at.
     pub pods_settled: usize,
 }
@@ -78,6 +86,7 @@ pub struct Index {
     /// One of our own objects came since the last time: only then can sessions, demand and releases be others.
     objects_changed: bool,
     ended: Vec<PodKey>,
+    answers: Answers,
 }
 
 impl Index {
@@ -104,6 +113,7 @@ impl Index {
             released: Arc::default(),
             objects_changed: false,
             ended: Vec::new(),
+            answers: Answers::default(),
         }
     }
 
@@ -119,15 +129,21 @@ impl Index {
                 self.apply_identities(change);
             }
             Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
+            Change::Plugin(plugin, state) => self.apply_plugin(&plugin, state),
+            Change::Decided(decided) => {
+                for (question, answer) in decided {
+                    self.dirty.extend(self.answers.decided(&question, answer));
+                }
+            }
         }
     }
 
     /// Derives what the recorded facts touch and gives out what changed.
     pub fn settle(&mut self) -> Settled {
         // What follows from our own objects alone is not looked at for each pod's event.
-        let (sessions, demand, released) = match std::mem::take(&mut self.objects_changed) {
-            true => (self.new_sessions(), self.new_demand(), self.newly_released()),
-            false => (None, None, None),
+        let (sessions, plugins, demand, released) = match std::mem::take(&mut self.objects_changed) {
+            true => (self.new_sessions(), self.new_plugins(), self.new_demand(), self.newly_released()),
+            false => (None, None, None, None),
         };
         let dirty = std::mem::take(&mut self.dirty);
         let pods_settled = dirty.len();
@@ -156,7 +172,7 @@ impl Index {
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
         let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
-        Settled { delta, sessions, demand, pods_settled }
+        Settled { delta, sessions, demand, plugins, asking: self.answers.news(), pods_settled }
     }
 
     fn new_sessions(&mut self) -> Option<Arc<BTreeMap<ClusterName, Session>>> {
@@ -169,10 +185,42 @@ impl Index {
         Some(self.sessions.clone())
     }
 
+    fn new_plugins(&mut self) -> Option<Arc<BTreeMap<Arc<Plugin>, BTreeSet<Source>>>> {
+        let mut wanted: BTreeMap<Arc<Plugin>, BTreeSet<Source>> = BTreeMap::new();
+        let compiled = self.identities.values().filter_map(Identity::wanting);
+        for plugin in compiled.filter_map(CompiledIdentity::plugin) {
+            wanted.entry(plugin.plugin.clone()).or_default().insert(plugin.source.clone());
+        }
+        self.answers.want(wanted)
+    }
+
+    fn apply_plugin(&mut self, plugin: &Arc<Plugin>, state: PluginState) {
+        if !self.answers.stands(plugin, state) {
+            return;
+        }
+        // It may read what no watch keeps yet.
+        self.objects_changed = true;
+        let uses = |identity: &&Identity| {
+            let used = identity.wanting().and_then(CompiledIdentity::plugin);
+            used.is_some_and(|used| used.plugin == *plugin)
+        };
+        let places = self.identities.values().filter(uses).filter_map(Identity::place);
+        for namespaces in places.map(|place| &place.namespaces) {
+            for (name, cluster) in &self.clusters {
+                self.dirty.extend(cluster.uids_of(namespaces).map(|uid| (name.clone(), uid.clone())));
+            }
+        }
+    }
+
     fn new_demand(&mut self) -> Option<Arc<Demand>> {
         let mut demand = Demand::default();
-        let compiled = self.identities.values().filter_map(Identity::wanting);
-        compiled.for_each(|identity| demand.merge(identity.demand()));
+        for identity in self.identities.values().filter_map(Identity::wanting) {
+            demand.merge(identity.demand());
+            let state = identity.plugin().and_then(|plugin| self.answers.state(&plugin.plugin));
+            if let Some(PluginState::Ready { description, .. }) = state {
+                demand.merge(&description.reads.demand());
+            }
+        }
         if *self.demand == demand {
             return None;
         }
@@ -192,6 +240,11 @@ impl Index {
         }
         self.released = Arc::new(released);
         Some(self.released.clone())
+    }
+
+    /// Numbers of questions that plugins are asked: all that pods depend on, and those without an answer.
+    pub fn question_counts(&self) -> (usize, usize) {
+        self.answers.counts()
     }
 
     /// The session in which a cluster's changes are taken in now.
@@ -232,9 +285,9 @@ impl Index {
 
     /// The identities with what is known of their pods.
     pub fn identities(&self) -> impl Iterator<Item = IdentityView<'_>> {
-        self.identities
-            .iter()
-            .filter_map(|(name, identity)| identity.view(name, &self.registries, &self.clusters))
+        self.identities.iter().filter_map(|(name, identity)| {
+            identity.view(name, &self.registries, &self.clusters, &self.answers)
+        })
     }
 
     /// Objects whose names even cannot be used; nothing was ever made for them.
@@ -501,22 +554,30 @@ impl Index {
     }
 
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
-        let Some(cluster) = self.clusters.get_mut(name) else { return SettledPod::Unknown };
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            self.answers.depends(&(name.clone(), uid.clone()), Vec::new());
+            return SettledPod::Unknown;
+        };
         let identities = &self.identities;
         let places = &self.candidates;
         let candidates = |pod: &PodFacts| {
             let names = places.of(&pod.namespace, &pod.labels).into_iter();
             names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
         };
-        let (before, outcome) = cluster.settle(uid, &self.settings, !self.unreadable.is_empty(), candidates);
+        let hold_all = !self.unreadable.is_empty();
+        let (before, outcome) = cluster.settle(uid, &self.settings, &self.answers, hold_all, candidates);
         for (identity, told) in before {
             if let Some(identity) = self.identities.get_mut(&identity) {
                 identity.uncount(name, uid, &told);
             }
         }
         match outcome {
-            None => SettledPod::Unknown,
-            Some(Settlement { desired, told, changed }) => {
+            None => {
+                self.answers.depends(&(name.clone(), uid.clone()), Vec::new());
+                SettledPod::Unknown
+            }
+            Some(Settlement { desired, told, questions, changed }) => {
+                self.answers.depends(&(name.clone(), uid.clone()), questions);
                 for (identity, told) in told {
                     if let Some(identity) = self.identities.get_mut(&identity) {
                         identity.count(name, uid, &told);

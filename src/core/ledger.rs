@@ -439,7 +439,7 @@ impl Ledger {
                 // An entry that another identity has taken over is not left of this one.
                 let wanted = desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
                 let is_left = |row: &Row| {
-                    row.place.as_ref().is_some_and(|place| place.digest == digest)
+                    row.place.as_ref().is_some_and(|place| place.digest.is_beside(&digest))
                         && !wanted.iter().any(|want| want.key == row.key)
                 };
                 mirror.of_pod(pod).any(|(_, row)| is_left(row))

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod mirror;
 pub mod names;
 pub mod plan;
+pub mod plugin;
 pub mod reasons;
 pub mod report;
 pub mod select;

@@ -156,7 +156,8 @@ impl Mirror {
     pub fn pods_with(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
         self.by_pod.keys().filter(move |pod| {
             let digest = EntryDigest::of(identity, &pod.pod, 0);
-            self.of_pod(pod).any(|(_, row)| row.place.as_ref().is_some_and(|place| place.digest == digest))
+            let is_of = |place: &Place| place.digest.is_beside(&digest);
+            self.of_pod(pod).any(|(_, row)| row.place.as_ref().is_some_and(is_of))
         })
     }
 

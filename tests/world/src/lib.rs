@@ -12,6 +12,7 @@
 )]
 
 pub mod aws;
+pub mod component;
 pub mod kube;
 pub mod objects;
 mod process;
