@@ -1,6 +1,7 @@
 //! The command line.
 
 mod crds;
+mod plugin;
 mod render;
 mod run;
 mod template;
@@ -24,6 +25,8 @@ struct Arguments {
 enum Command {
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
+    /// Write, look at, try and test plugins: components that decide in the templates' place.
+    Plugin(plugin::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
     /// Render a template for one pod from files, as the controller would.
@@ -40,6 +43,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Plugin(arguments) => plugin::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
         Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),
