@@ -13,6 +13,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use registrar_core::config::{self, Config};
 
+use crate::components::compile;
+
 /// Gives every pod of a fleet of EKS clusters its SPIFFE identity.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -23,6 +25,9 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compile a component from standard input to standard output: what the controller starts for each.
+    #[command(hide = true)]
+    CompileComponent(compile::Arguments),
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
     /// Write, look at, try and test plugins: components that decide in the templates' place.
@@ -42,6 +47,7 @@ enum Command {
 /// Runs the command that the process was started with. Exit status: 0 all well, 1 something failed, 2 usage.
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::CompileComponent(arguments) => Ok(compile::run(&arguments)),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Plugin(arguments) => plugin::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),

@@ -4,21 +4,28 @@
 mod bindings;
 mod check;
 pub mod compile;
+pub mod host;
 mod limits;
+pub mod local;
+pub mod source;
+mod turns;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub use check::{Inspection, inspect};
+#[expect(unused_imports, reason = "what `inspect` gives")]
+pub use check::Inspection;
+pub use check::inspect;
 pub use compile::Native;
 use limits::{Clock, Confined};
 use registrar_core::api::Problem;
 use registrar_core::plugin::{Answer, Decision, Description, Limits, Workload};
+use serde::{Deserialize, Serialize};
 use wasmtime::component::Linker;
 use wasmtime::{Engine, Store};
 
 /// Why a component cannot be used at all.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ComponentError {
     /// More bytes than the configuration takes.
     #[error("has {size} bytes, at most {limit} are taken (plugins.maxSize)")]
@@ -30,7 +37,7 @@ pub enum ComponentError {
     },
     /// The bytes are no WebAssembly.
     #[error("is no WebAssembly: it does not begin with \\0asm{0}")]
-    NotWasm(&'static str),
+    NotWasm(String),
     /// The bytes are a core module.
     #[error(
         "is a core module and not a component: make one of it with `wasm-tools component new` (the SDK's build does it)"
@@ -73,6 +80,11 @@ impl ComponentError {
             Self::NotLoaded(_) => "PluginNotLoaded",
         }
     }
+
+    /// As a problem of the identity's plugin.
+    pub fn problem(&self) -> Problem {
+        Problem::new(self.reason(), "spec.plugin.source", self)
+    }
 }
 
 /// Why a call came to no end of its own.
@@ -84,6 +96,9 @@ pub enum Stop {
     /// It used up its real time, which says something of the machine: asked again, it may well end.
     #[error("did not end within {0:?} of real time; asked again")]
     Time(Duration),
+    /// There was no room for another instance, which says something of the machine as well.
+    #[error("found no room for an instance; asked again")]
+    Busy,
     /// It wanted more memory.
     #[error("wanted {wanted} bytes of memory, {limit} are allowed (limits.memory)")]
     Memory {
@@ -119,7 +134,7 @@ impl Stop {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Fuel(_) => "PluginTimeLimit",
-            Self::Time(_) => "PluginSlow",
+            Self::Time(_) | Self::Busy => "PluginSlow",
             Self::Memory { .. } => "PluginMemoryLimit",
             Self::Table { .. } => "PluginTableLimit",
             Self::Stack(_) => "PluginStackLimit",
@@ -129,9 +144,14 @@ impl Stop {
         }
     }
 
+    /// As a problem of the identity's plugin, in one of its functions.
+    pub fn problem(&self, function: &str) -> Problem {
+        Problem::new(self.reason(), "spec.plugin", format!("{function} {self}"))
+    }
+
     /// Whether the same call may come to another end.
     pub fn may_differ(&self) -> bool {
-        matches!(self, Self::Time(_))
+        matches!(self, Self::Time(_) | Self::Busy)
     }
 }
 

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use registrar_core::desired::Delta;
 use registrar_core::facts::demand::Demand;
 use registrar_core::facts::{Change, Session};
-use registrar_core::index::{Index, Settings};
+use registrar_core::index::{Asking, Index, Settings};
 use registrar_core::ledger::Outcome;
 use registrar_core::names::ClusterName;
 use registrar_core::report::{ConditionReport, ConditionStatus, Report};
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::components::host::Wanted;
 use crate::metrics::Metrics;
 
 /// How many changes are settled together at most.
@@ -36,6 +37,10 @@ pub struct Ends {
     pub sessions: watch::Sender<Arc<BTreeMap<ClusterName, Session>>>,
     /// To the connections: which fields.
     pub demand: watch::Sender<Arc<Demand>>,
+    /// To those who run plugins: which.
+    pub plugins: watch::Sender<Wanted>,
+    /// To those who run plugins: what they are asked. They may wait for us, so we never wait for them.
+    pub asking: mpsc::UnboundedSender<Asking>,
     /// To the status writer.
     pub reports: watch::Sender<Arc<Report>>,
     /// To the readiness endpoint: both own kinds were listed.
@@ -87,6 +92,13 @@ pub async fn run(
         if let Some(sessions) = settled.sessions {
             ends.sessions.send_replace(sessions);
         }
+        if let Some(plugins) = settled.plugins {
+            ends.plugins.send_replace(plugins);
+        }
+        for asking in settled.asking {
+            // An error says that those who run plugins have ended, which ends the process.
+            let _ = ends.asking.send(asking);
+        }
         let delta = settled.delta;
         for (name, _) in &delta.identities {
             info!(identity = %name, "WorkloadIdentity resource changed, using targeted reconciliation");
@@ -118,6 +130,8 @@ fn report(index: &Index, ends: &Ends, metrics: &Metrics) {
         tell("WorkloadIdentity", name.as_str(), before.unwrap_or_default(), &identity.conditions);
     }
     metrics.reported(&report, index.pod_count());
+    let (all, open) = index.question_counts();
+    metrics.questions(all, open);
     if *previous != report {
         ends.reports.send_replace(Arc::new(report));
     }

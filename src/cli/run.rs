@@ -20,6 +20,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::{ConfigFile, Usage};
+use crate::components::compile::Compiler;
+use crate::components::source::Sources;
+use crate::components::{Runtime, host};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::spire::Spire;
@@ -105,6 +108,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (outcomes, outcomes_in) = watch::channel(Arc::new(Outcome::default()));
     let (sessions, sessions_in) = watch::channel(Arc::default());
     let (demand, demand_in) = watch::channel(Arc::default());
+    let (plugins, plugins_in) = watch::channel(Arc::default());
+    let (asking, asking_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
     let (ready, ready_in) = watch::channel(false);
@@ -122,6 +127,19 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     named(&mut holder, "lease", leader::run(client.clone(), election, me, leading, lease.clone()));
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
+    let ends = host::Ends { wanted: plugins_in, asking: asking_in, changes: changes.clone() };
+    // A worker each, and one more for a component that is described or whose configuration is checked.
+    let runtime = Runtime::new(&config.guardrails.plugins.ceilings, config.plugins.workers.saturating_add(1))
+        .map_err(|error| usage(format!("plugins: {error}")))?;
+    let sources = Sources {
+        client: Some(client.clone()),
+        cache_dir: config.plugins.cache_dir,
+        max_size: config.plugins.max_size,
+    };
+    let compiler = Compiler::of_this_program(config.plugins.compile_time, config.plugins.compile_memory);
+    let workers = config.plugins.workers;
+    let host = host::run(runtime, workers, sources, compiler, ends, metrics.clone(), work.clone());
+    named(&mut tasks, "plugins", host);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
     let at_once = usize::from(config.connecting_at_once);
     let connections = clusters::run(eks.clone(), at_once, ends, metrics.clone(), work.clone());
@@ -138,6 +156,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         outcomes: outcomes_in,
         sessions,
         demand,
+        plugins,
+        asking,
         reports,
         ready,
     };

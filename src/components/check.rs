@@ -51,7 +51,7 @@ pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
             [b'(', ..] => " (it looks like WebAssembly text)",
             _ => "",
         };
-        return Err(ComponentError::NotWasm(hint));
+        return Err(ComponentError::NotWasm(hint.to_owned()));
     }
     let invalid = |error: wasmparser::BinaryReaderError| ComponentError::Invalid(error.to_string());
     let (mut imports, mut exports) = (Vec::new(), Vec::new());

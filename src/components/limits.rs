@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use registrar_core::plugin::Limits;
 use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store,
-    Trap,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
+    ResourceLimiter, Store, Trap,
 };
 
 use super::{Stop, Used};
@@ -111,6 +111,9 @@ pub(super) fn stop(error: &wasmtime::Error, limits: &Limits) -> Stop {
             What::Memory => Stop::Memory { wanted, limit },
             What::Table => Stop::Table { wanted, limit },
         };
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Stop::Busy;
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Stop::Fuel(limits.time),

@@ -67,7 +67,7 @@ impl PluginUse {
                 ));
             })
         });
-        if own.is_none() && !is_image {
+        if own.is_none() && !is_image && source.is_some() {
             let message = "is required, except for an image, whose digest says as much";
             problems.push(Problem::new(INVALID, "spec.plugin.sha256", message));
         }
@@ -260,7 +260,7 @@ mod tests {
             told[0].starts_with("spec.plugin.source.url: https://example.com/a.wasm is not allowed"),
             "{told:?}"
         );
-        assert!(compiled(url, &super::tests::rules(&["https://example.com/*"])).is_ok());
+        assert!(compiled(url, &tests::rules(&["https://example.com/*"])).is_ok());
     }
 
     #[test]
