@@ -13,8 +13,12 @@ demo:
 	cargo build --locked --bin spire-eks-workload-registrar
 	cargo run --locked --quiet --package registrar-world --bin demo
 
+# The plugins' workspace builds beside the others.
+PLUGINS := cd plugins && CARGO_TARGET_DIR=$(if $(CARGO_TARGET_DIR),$(abspath $(CARGO_TARGET_DIR))/plugins,target)
+
 # Unit, property and integration tests; the test runner's own closing lines come last. Integration tests mostly wait.
 test:
+	$(PLUGINS) cargo test --locked --workspace
 	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
@@ -42,7 +46,7 @@ bench-clusters:
 	cargo test --locked --release --test all -- --ignored --nocapture bench_
 
 # Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
-check: deny
+check: deny check-plugins
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --test real -- -D warnings
@@ -50,8 +54,9 @@ check: deny
 
 # The same of the plugins' own workspace.
 check-plugins:
-	cd plugins && cargo fmt --all --check && cargo clippy --locked --workspace --all-targets -- -D warnings
-	cd plugins && RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package registrar-plugin
+	$(PLUGINS) cargo fmt --all --check
+	$(PLUGINS) cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(PLUGINS) RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package registrar-plugin
 
 # Licences, sources and bans always; advisories where their database can be reached.
 deny: $(DENY)

@@ -231,7 +231,9 @@ mod tests {
         let mut count = 0;
         let texts = include_str!("../../plugins/sdk/cases/texts.txt");
         for line in texts.lines().filter(|line| !line.starts_with('#')) {
-            let [verdict, kind, text] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line:?}") };
+            let [verdict, kind, text] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+                panic!("{line:?}")
+            };
             let text = text.replace("<64>", &"a".repeat(64)).replace("<2048>", &"a".repeat(2048));
             let is_taken = match kind {
                 "id" => workload_id(&text, &domain()).is_ok(),

@@ -35,7 +35,8 @@ fn committed_components_are_built_from_the_sources_beside_them() {
     let recorded = std::fs::read_to_string(root().join("plugins/sources.sha256")).unwrap();
     let actual = told(Command::new(root().join("plugins/sources")).output().unwrap());
     assert_eq!((actual.0, actual.2.as_str()), (Some(0), ""));
-    let changed: Vec<&str> = actual.1.lines().filter(|line| !recorded.lines().any(|it| it == *line)).collect();
+    let changed: Vec<&str> =
+        actual.1.lines().filter(|line| !recorded.lines().any(|it| it == *line)).collect();
     assert!(recorded == actual.1, "`make plugins` rebuilds them; changed since: {changed:#?}");
 }
 

@@ -99,7 +99,8 @@ impl Case {
                     "metadata": {"name": UNKNOWN},
                     "spec": {"clusterName": UNKNOWN, "region": "us-east-1", "accountId": "000000000000", "enabled": true},
                 });
-                let object = serde_json::from_value(object).map_err(|error| Usage(vec![error.to_string()]))?;
+                let object =
+                    serde_json::from_value(object).map_err(|error| Usage(vec![error.to_string()]))?;
                 registry(&object, UNKNOWN)?
             }
         };
@@ -125,10 +126,7 @@ impl Case {
         let checked = loaded.component.validate(config, &DEFAULT_LIMITS).outcome;
         let problems = match checked {
             Ok(problems) => problems,
-            Err(stop) => {
-                let message = format!("validate {stop}");
-                vec![Problem::new(stop.reason(), "spec.plugin.config", message)]
-            }
+            Err(stop) => vec![stop.problem("validate")],
         };
         if !problems.is_empty() {
             return Ok(Decided { outcome: Outcome::Config(problems), used: None });
@@ -145,9 +143,7 @@ impl Case {
         );
         let Called { outcome, used } = loaded.component.derive(&workload, config, &DEFAULT_LIMITS);
         let outcome = match outcome {
-            Err(stop) => {
-                Outcome::Failed(Problem::new(stop.reason(), "spec.plugin", format!("derive {stop}")))
-            }
+            Err(stop) => Outcome::Failed(stop.problem("derive")),
             Ok(Answer::Failed(problem)) => Outcome::Failed(problem),
             Ok(Answer::Decided(Decision::Skip(why))) => Outcome::Skip(why),
             Ok(Answer::Decided(Decision::Deny(why))) => Outcome::Deny(why),
@@ -196,7 +192,9 @@ impl Outcome {
                 let each = problems.iter().map(|it| json!({"field": it.field, "message": it.message}));
                 json!({"config": each.collect::<Vec<_>>()})
             }
-            Self::Entries(entries) => json!({"identities": entries.iter().map(entry_json).collect::<Vec<_>>()}),
+            Self::Entries(entries) => {
+                json!({"identities": entries.iter().map(entry_json).collect::<Vec<_>>()})
+            }
             Self::Skip(why) => json!({"skip": why}),
             Self::Deny(why) => json!({"deny": why}),
             Self::Failed(problem) => {
@@ -239,7 +237,8 @@ fn unknown_node(pod: &PodFacts) -> Result<NodeFacts, Usage> {
 fn registry(object: &EKSClusterRegistry, from: &str) -> Result<ClusterContext, Usage> {
     let told = |problems: Vec<Problem>| Usage(problems.iter().map(|it| format!("{from}: {it}")).collect());
     let name = object.metadata.name.as_deref().unwrap_or_default();
-    let name = ClusterName::new(name).map_err(|error| Usage(vec![format!("{from}: metadata.name: {error}")]))?;
+    let name =
+        ClusterName::new(name).map_err(|error| Usage(vec![format!("{from}: metadata.name: {error}")]))?;
     let target = object.spec.target().map_err(told)?;
     let own = object.spec.allowed().map_err(told)?;
     let allowed = Guardrails::default().for_cluster(&target.account, &object.spec.labels, own);

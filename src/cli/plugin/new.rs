@@ -104,9 +104,11 @@ fn quoted(text: &str) -> String {
 
 fn in_this_clone() -> Result<PathBuf, Usage> {
     let current = std::env::current_dir().map_err(|error| Usage(vec![error.to_string()]))?;
-    let found = current.ancestors().map(|folder| folder.join(SDK)).find(|sdk| sdk.join("Cargo.toml").exists());
+    let found =
+        current.ancestors().map(|folder| folder.join(SDK)).find(|sdk| sdk.join("Cargo.toml").exists());
     found.ok_or_else(|| {
-        let right = "--sdk must say where the SDK is: this folder lies in no clone of the registrar, which has it in";
+        let right =
+            "--sdk must say where the SDK is: this folder lies in no clone of the registrar, which has it in";
         Usage(vec![format!("{right} {SDK}")])
     })
 }

@@ -69,9 +69,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
             let used = decided.used.map(|used| {
                 json!({"fuel": used.fuel, "timeMicroseconds": used.time.as_micros() as u64, "memoryBytes": used.memory})
             });
-            print_json(
-                &json!({"plugin": loaded.json(), "decision": decided.outcome.json(), "used": used}),
-            )?;
+            print_json(&json!({"plugin": loaded.json(), "decision": decided.outcome.json(), "used": used}))?;
         }
         Output::Text => print(&loaded, &decided),
     }

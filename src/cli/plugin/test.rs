@@ -125,7 +125,9 @@ fn test(folder: &Path, loaded: &Loaded, trust_domain: &TrustDomain) -> Result<Te
     let case = Case::read(&files, trust_domain, "application")?;
     if let Some((facts, file)) = case.missing(loaded).first() {
         let folder = folder.display();
-        return Err(Usage(vec![format!("{folder}: the component reads {facts}, and {file}.yaml is not there")]));
+        return Err(Usage(vec![format!(
+            "{folder}: the component reads {facts}, and {file}.yaml is not there"
+        )]));
     }
     let config = match there("config.json") {
         Some(path) => config(&path.display().to_string(), &read(&path)?)?,
