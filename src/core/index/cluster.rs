@@ -780,7 +780,11 @@ impl Cluster {
         let decision = match answer {
             None => return waiting("PluginAsked"),
             Some(Answer::Failed(problem)) => {
-                let message = format!("{description}: {}", problem.message);
+                let told = match problem.field.as_str() {
+                    "spec.plugin" => problem.message.clone(),
+                    _ => problem.to_string(),
+                };
+                let message = format!("{description}: {told}");
                 return Err(Problem::new(problem.reason, "spec.plugin", message));
             }
             Some(Answer::Decided(decision)) => decision,
