@@ -93,8 +93,8 @@ pub enum Stop {
     /// It used up its instructions: the same call comes to the same end, everywhere.
     #[error("did not end within {0:?} of computing (limits.time)")]
     Fuel(Duration),
-    /// It used up its real time, which says something of the machine: asked again, it may well end.
-    #[error("did not end within {0:?} of real time; asked again")]
+    /// It used up its CPU time, which says something of the machine: asked again, it may well end.
+    #[error("did not end within {0:?} of CPU time; asked again")]
     Time(Duration),
     /// There was no room for another instance, which says something of the machine as well.
     #[error("found no room for an instance; asked again")]

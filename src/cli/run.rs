@@ -131,11 +131,9 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     // A worker each, and one more for a component that is described or whose configuration is checked.
     let runtime = Runtime::new(&config.guardrails.plugins.ceilings, config.plugins.workers.saturating_add(1))
         .map_err(|error| usage(format!("plugins: {error}")))?;
-    let sources = Sources {
-        client: Some(client.clone()),
-        cache_dir: config.plugins.cache_dir,
-        max_size: config.plugins.max_size,
-    };
+    let allowed = &config.guardrails.plugins.allowed_sources;
+    let sources = Sources::new(client.clone(), &config.plugins, allowed)
+        .map_err(|error| usage(format!("plugins: the system's root certificates: {error}")))?;
     let compiler = Compiler::of_this_program(config.plugins.compile_time, config.plugins.compile_memory);
     let workers = config.plugins.workers;
     let host = host::run(runtime, workers, sources, compiler, ends, metrics.clone(), work.clone());

@@ -6,9 +6,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use registrar_core::plugin::Limits;
+use rustix::time::{ClockId, clock_gettime};
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolConcurrencyLimitError, PoolingAllocationConfig,
-    ResourceLimiter, Store, Trap,
+    ResourceLimiter, Store, Trap, UpdateDeadline,
 };
 
 use super::{Stop, Used};
@@ -17,9 +18,10 @@ use super::{Stop, Used};
 const FUEL_PER_MILLISECOND: u64 = 10_000_000;
 /// How often the clock ticks while calls run.
 const TICK: Duration = Duration::from_millis(10);
-/// Real time is the backstop alone: a call has so many times its computing time before it, and at least this long.
+/// CPU time is the backstop for what costs much and counts little, such as filling memory: a call has so many times its
+/// computing time of it, and at least this long.
 const PATIENCE: u32 = 10;
-const LEAST_REAL_TIME: Duration = Duration::from_secs(2);
+const LEAST_CPU_TIME: Duration = Duration::from_millis(500);
 /// Stack of WebAssembly code; the threads that call have more.
 const STACK: usize = 512 << 10;
 /// Elements of one table, all of which are pointers.
@@ -73,18 +75,31 @@ pub(super) struct Confined {
     memory: usize,
     most_memory: usize,
     tables: usize,
+    /// The thread's CPU time when the clock first came by.
+    cpu_time: Option<Duration>,
 }
 
 /// A store for one call: every limit of a call is set here and nowhere else.
 pub(super) fn confine(engine: &Engine, limits: &Limits) -> Store<Confined> {
     let most_memory = usize::try_from(limits.memory).unwrap_or(usize::MAX);
-    let mut store = Store::new(engine, Confined { memory: 0, most_memory, tables: 0 });
+    let mut store = Store::new(engine, Confined { memory: 0, most_memory, tables: 0, cpu_time: None });
     store.limiter(|confined| confined);
     // An error says that the engine counts none, which `config` rules out.
     let _ = store.set_fuel(fuel(limits));
-    store.set_epoch_deadline(
-        u64::try_from(real_time(limits).as_millis() / TICK.as_millis()).unwrap_or(u64::MAX) + 1,
-    );
+    let most = cpu_time(limits);
+    store.set_epoch_deadline(ticks(most));
+    // On a busy machine much real time passes in which a call does nothing: only what it used itself is held against it.
+    // It is looked at for the first time after as much real time, so that ordinary calls do not pay for it.
+    store.epoch_deadline_callback(move |mut store| {
+        let confined = store.data_mut();
+        let now = thread_cpu_time();
+        let used = now.saturating_sub(*confined.cpu_time.get_or_insert(now));
+        if used >= most {
+            Err(Trap::Interrupt.into())
+        } else {
+            Ok(UpdateDeadline::Continue(ticks(most - used)))
+        }
+    });
     store.set_hostcall_fuel(usize::try_from(limits.output).unwrap_or(usize::MAX));
     store
 }
@@ -93,8 +108,18 @@ fn fuel(limits: &Limits) -> u64 {
     u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_MILLISECOND)
 }
 
-fn real_time(limits: &Limits) -> Duration {
-    limits.time.saturating_mul(PATIENCE).max(LEAST_REAL_TIME)
+fn cpu_time(limits: &Limits) -> Duration {
+    limits.time.saturating_mul(PATIENCE).max(LEAST_CPU_TIME)
+}
+
+/// How often the clock ticks in this time, at least once.
+fn ticks(time: Duration) -> u64 {
+    u64::try_from(time.as_millis() / TICK.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
+fn thread_cpu_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(now).unwrap_or_default()
 }
 
 /// What the call in this store used.
@@ -117,7 +142,7 @@ pub(super) fn stop(error: &wasmtime::Error, limits: &Limits) -> Stop {
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => Stop::Fuel(limits.time),
-        Some(Trap::Interrupt) => Stop::Time(real_time(limits)),
+        Some(Trap::Interrupt) => Stop::Time(cpu_time(limits)),
         Some(Trap::StackOverflow) => Stop::Stack(STACK),
         Some(trap) => Stop::Trap(trap.to_string()),
         // What is left went wrong between the component and the host, while its result was read.

@@ -12,7 +12,7 @@ use template::{Scope, Template, Variables};
 use crate::api::{ClusterTarget, FailurePolicy, Problem, WorkloadIdentitySpec};
 use crate::entry::{Entry, EntryKey};
 use crate::facts::demand::Demand;
-use crate::facts::{NodeFacts, PodFacts};
+use crate::facts::{Labels, NodeFacts, PodFacts};
 use crate::guardrails::{Allowed, Guardrails};
 use crate::names::{ClusterName, IdentityName};
 use crate::plugin::{Description, PluginUse, Proposal, ProposedId};
@@ -44,6 +44,23 @@ pub struct ClusterContext {
     pub labels: Arc<BTreeMap<String, String>>,
     /// What its pods may be given.
     pub allowed: Allowed,
+}
+
+/// A pod on its node, and what surrounds them.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Trust domain and cluster domain.
+    pub domains: &'a Domains,
+    /// Its cluster.
+    pub cluster: &'a ClusterContext,
+    /// The pod.
+    pub pod: &'a PodFacts,
+    /// Its node.
+    pub node: &'a NodeFacts,
+    /// The labels of its namespace, where they are known.
+    pub namespace_labels: Option<&'a Labels>,
+    /// The Services that it is an endpoint of.
+    pub services: BTreeSet<Arc<str>>,
 }
 
 /// An identity that can be derived from.
@@ -155,25 +172,18 @@ impl CompiledIdentity {
         &self.application_name
     }
 
-    /// The entry that the templates give one pod on one node, which is an endpoint of these Services; the error is the
-    /// first field that does not come out right.
-    pub fn derive(
-        &self,
-        domains: &Domains,
-        cluster: &ClusterContext,
-        pod: &PodFacts,
-        node: &NodeFacts,
-        services: &BTreeSet<Arc<str>>,
-    ) -> Result<Entry, Problem> {
+    /// The entry that the templates give a pod; the error is the first field that does not come out right.
+    pub fn derive(&self, subject: &Subject<'_>) -> Result<Entry, Problem> {
+        let Subject { domains, cluster, pod, .. } = subject;
         let Some(template) = &self.spiffe_id else {
             let message = "is absent: only the plugin can say what the pod gets";
             return Err(Problem::new("InvalidSpec", "spec.spiffeIDTemplate", message));
         };
-        let scope = self.scope(domains, cluster, pod, node);
+        let scope = self.scope(subject);
         let spiffe_id = render("spec.spiffeIDTemplate", template, &scope, |text| {
             spiffe::workload_id(text, &domains.trust)
         })?;
-        let parent_id = self.parent(domains, cluster, node, || &scope)?;
+        let parent_id = self.parent(subject, || &scope)?;
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, template) in self.selectors.iter().enumerate() {
             let field = || format!("spec.workloadSelectorTemplates[{index}]");
@@ -186,7 +196,7 @@ impl CompiledIdentity {
                 render(|| format!("spec.dnsNameTemplates[{index}]"), template, &scope, DnsName::parse)?;
             add_name(&mut dns_names, name);
         }
-        self.add_services(&mut dns_names, domains, pod, services)?;
+        self.add_services(&mut dns_names, subject)?;
         let key = EntryKey { spiffe_id, parent_id, selectors };
         let entry = self.entry(key, dns_names, self.hint.clone());
         cluster.allowed.check(&entry, self.parent_id.is_none())?;
@@ -197,11 +207,7 @@ impl CompiledIdentity {
     /// because the order in which a plugin names them says nothing.
     pub fn derive_decided(
         &self,
-        domains: &Domains,
-        cluster: &ClusterContext,
-        pod: &PodFacts,
-        node: &NodeFacts,
-        services: &BTreeSet<Arc<str>>,
+        subject: &Subject<'_>,
         plugin: &Description,
         proposals: &[Proposal],
     ) -> Result<Vec<Entry>, Problem> {
@@ -217,7 +223,7 @@ impl CompiledIdentity {
                 };
                 Problem::new(problem.reason, "spec.plugin", format!("{plugin}: {at}: {}", problem.message))
             };
-            let entry = self.proposed(domains, cluster, pod, node, services, proposal).map_err(told)?;
+            let entry = self.proposed(subject, proposal).map_err(told)?;
             if let Some(same) = entries.iter().position(|other| other.key == entry.key) {
                 let message = format!("has the SPIFFE ID, parent and selectors of identities[{same}]");
                 return Err(told(Problem::new("PluginOutputInvalid", "", message)));
@@ -231,15 +237,8 @@ impl CompiledIdentity {
         Ok(entries)
     }
 
-    fn proposed(
-        &self,
-        domains: &Domains,
-        cluster: &ClusterContext,
-        pod: &PodFacts,
-        node: &NodeFacts,
-        services: &BTreeSet<Arc<str>>,
-        proposal: &Proposal,
-    ) -> Result<Entry, Problem> {
+    fn proposed(&self, subject: &Subject<'_>, proposal: &Proposal) -> Result<Entry, Problem> {
+        let Subject { domains, cluster, pod, .. } = subject;
         let invalid = |field: &str, error: spiffe::InvalidSpiffe| Problem::new(error.reason(), field, error);
         let text = match &proposal.spiffe_id {
             ProposedId::Path(path) if !path.starts_with('/') => {
@@ -255,7 +254,7 @@ impl CompiledIdentity {
             Some(parent) => {
                 spiffe::parent_id(parent, &domains.trust).map_err(|error| invalid("parent-id", error))?
             }
-            None => self.parent(domains, cluster, node, || self.scope(domains, cluster, pod, node))?,
+            None => self.parent(subject, || self.scope(subject))?,
         };
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, (kind, value)) in proposal.selectors.iter().enumerate() {
@@ -276,7 +275,7 @@ impl CompiledIdentity {
                 DnsName::parse(name).map_err(|error| invalid(&format!("dns-names[{index}]"), error))?;
             add_name(&mut dns_names, name);
         }
-        self.add_services(&mut dns_names, domains, pod, services)?;
+        self.add_services(&mut dns_names, subject)?;
         let hint = proposal.hint.as_ref().unwrap_or(&self.hint);
         if let Some(message) = hint_problem(hint) {
             return Err(Problem::new("InvalidHint", "hint", message));
@@ -290,11 +289,10 @@ impl CompiledIdentity {
     /// The parent that the spec names, or the agent of the pod's node.
     fn parent<S: Borrow<Scope>>(
         &self,
-        domains: &Domains,
-        cluster: &ClusterContext,
-        node: &NodeFacts,
+        subject: &Subject<'_>,
         scope: impl FnOnce() -> S,
     ) -> Result<SpiffeId, Problem> {
+        let Subject { domains, cluster, node, .. } = subject;
         match &self.parent_id {
             Some(parent) => render("spec.parentIDTemplate", parent, scope().borrow(), |text| {
                 spiffe::parent_id(text, &domains.trust)
@@ -303,13 +301,8 @@ impl CompiledIdentity {
         }
     }
 
-    fn add_services(
-        &self,
-        dns_names: &mut Vec<DnsName>,
-        domains: &Domains,
-        pod: &PodFacts,
-        services: &BTreeSet<Arc<str>>,
-    ) -> Result<(), Problem> {
+    fn add_services(&self, dns_names: &mut Vec<DnsName>, subject: &Subject<'_>) -> Result<(), Problem> {
+        let Subject { domains, pod, services, .. } = subject;
         for name in services.iter().filter(|_| self.auto_populate).flat_map(|service| {
             let namespace = pod.namespace.as_str();
             let inner = format!("{service}.{namespace}.svc");
@@ -337,7 +330,8 @@ impl CompiledIdentity {
         }
     }
 
-    fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
+    fn scope(&self, subject: &Subject<'_>) -> Scope {
+        let Subject { domains, cluster, pod, node, .. } = subject;
         let variables = Variables {
             trust_domain: domains.trust.as_str().into(),
             cluster_name: cluster.name.shared(),

@@ -97,7 +97,7 @@ pub enum Source {
         namespace: String,
         /// Its name.
         name: String,
-        /// The key, of `binaryData` or `data`.
+        /// The key, of `binaryData`.
         key: String,
     },
     /// An `https` address.

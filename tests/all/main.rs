@@ -10,6 +10,7 @@ mod faults;
 mod fleet;
 mod holds;
 mod line;
+mod plugin_commands;
 mod plugins;
 mod render;
 mod replicas;

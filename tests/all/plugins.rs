@@ -1,270 +1,406 @@
-//! The `plugin` commands, the committed components, and every command of docs/plugins.md.
+//! Identities whose plugin decides: what it gives, how it is swapped, and what becomes of every kind of hostile one.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use serde_json::Value;
+use data_encoding::BASE64;
+use registrar_core::plugin::Digest;
+use registrar_world::component::{Guest, RawIdentity, argument, component, reads};
+use registrar_world::spire::WriteKind;
+use serde_json::{Value, json};
 
-fn root() -> PathBuf {
-    PathBuf::from(crate::ROOT)
+use crate::fleet::{Fleet, PATIENCE, condition, identity, spiffe_id};
+
+/// Where the program is told that plugins are.
+fn put_file(fleet: &Fleet, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = fleet.world.folder().join(format!("{name}.wasm"));
+    std::fs::write(&path, bytes).unwrap();
+    path
 }
 
-fn told(output: Output) -> (Option<i32>, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout), text(output.stderr))
+fn sha256(bytes: &[u8]) -> String {
+    Digest::of(bytes).to_string().replace("sha256:", "")
 }
 
-fn plugin(arguments: &[&str]) -> (Option<i32>, String, String) {
-    told(Command::new(crate::PROGRAM).current_dir(root()).arg("plugin").args(arguments).output().unwrap())
+/// An identity for pods of label `app`, for which the component in this file decides.
+fn decided_by(name: &str, app: &str, path: &Path, sha256: &str) -> Value {
+    let mut identity = identity(name, app);
+    identity["spec"].as_object_mut().unwrap().remove("spiffeIDTemplate");
+    identity["spec"]["plugin"] = json!({"source": {"file": path}, "sha256": sha256});
+    identity
 }
 
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        match entry.file_type().unwrap().is_dir() {
-            true => copy(&entry.path(), &to.join(entry.file_name())),
-            false => drop(std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap()),
+/// The same, with the component put into the file.
+fn put_plugin(fleet: &Fleet, name: &str, app: &str, guest: &Guest) {
+    let bytes = guest.component();
+    let path = put_file(fleet, &format!("{name}-{}", &sha256(&bytes)[..8]), &bytes);
+    fleet.identity(decided_by(name, app, &path, &sha256(&bytes)));
+}
+
+/// One that says `/pod/` and the pod's name.
+fn by_pod_name() -> Guest {
+    Guest::new("by-pod-name", reads::POD_NAME).path_of("/pod/", argument::POD_NAME)
+}
+
+async fn metric(fleet: &Fleet, name: &str) -> Option<f64> {
+    let metrics = crate::replicas::get(fleet.registrar.metrics, "/metrics").await;
+    let line = metrics.lines().find(|line| !line.starts_with('#') && line.contains(name))?;
+    line.rsplit_once(' ')?.1.parse().ok()
+}
+
+#[tokio::test]
+async fn pods_that_are_equal_in_what_a_plugin_reads_share_one_call() {
+    let fleet = Fleet::start(&["east"]).await;
+    let guest = Guest::new("by-account", reads::NAMESPACE | reads::SERVICE_ACCOUNT);
+    put_plugin(&fleet, "web", "web", &guest.path_of("/sa/", argument::SERVICE_ACCOUNT));
+    for pod in ["web-1", "web-2", "web-3"] {
+        fleet.pod("east", pod, "web");
+    }
+    fleet.until_entries(3).await;
+    assert!(fleet.world.spire.entries().iter().all(|it| spiffe_id(it) == "spiffe://example.org/sa/default"));
+    let told = fleet.until_condition("workloadidentities", "web", "PluginLoaded", "True", "Loaded").await;
+    assert!(
+        told.starts_with("by-account 1.0.0, sha256:") && told.ends_with("reads namespace, service-account."),
+        "{told}"
+    );
+    let calls = metric(&fleet, "plugin_calls_total{outcome=\"Decided\",plugin=\"by-account\"}").await;
+    assert_eq!(calls, Some(1.0));
+    // The answer is kept for the next one too.
+    fleet.pod("east", "web-4", "web");
+    fleet.until_entries(4).await;
+    let calls = metric(&fleet, "plugin_calls_total{outcome=\"Decided\",plugin=\"by-account\"}").await;
+    assert_eq!(calls, Some(1.0));
+}
+
+#[tokio::test]
+async fn a_skipped_pod_is_for_others_and_a_denied_one_is_for_nobody() {
+    let fleet = Fleet::start(&["east"]).await;
+    let mut fallback = identity("z-fallback", "web");
+    fallback["spec"]["fallback"] = json!(true);
+    fleet.identity(fallback);
+    put_plugin(&fleet, "web", "web", &Guest::new("picky", 0).skip("not mine"));
+    let uid = fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    assert_eq!(spiffe_id(&fleet.entry(&uid)), "spiffe://example.org/ns/shop/pod/web-1");
+    put_plugin(&fleet, "web", "web", &Guest::new("strict", 0).deny("no label team"));
+    fleet.until_entries(0).await;
+    let denied = |view: &registrar_world::kube::View<'_>| {
+        let status = view.get("workloadidentities", None, "web").map(|it| it["status"].clone());
+        status.is_some_and(|it| {
+            let message =
+                condition(Some(&json!({"status": it})), "Ready").map(|it| it["message"].to_string());
+            let told = "denies 1 pod an identity, among them shop/web-1 in east: strict 1.0.0: no label team";
+            it["stats"]["podsDenied"] == 1 && message.is_some_and(|message| message.contains(told))
+        })
+    };
+    fleet.world.management.until("the denial is told", PATIENCE, denied).await;
+}
+
+#[tokio::test]
+async fn several_identities_of_a_pod_keep_their_ids_whatever_their_order() {
+    let fleet = Fleet::start(&["east"]).await;
+    let (inner, outer) = (RawIdentity::new("/inner"), RawIdentity::new("spiffe://example.org/outer"));
+    let pair = |identities: &[RawIdentity]| Guest::new("pair", 0).identities(identities);
+    put_plugin(&fleet, "web", "web", &pair(&[inner.clone(), outer.clone()]));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(2).await;
+    let (ids, writes) = (fleet.ids(), fleet.world.spire.writes().len());
+    put_plugin(&fleet, "web", "web", &pair(&[outer.clone(), inner]));
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    fleet.until_compared().await;
+    assert_eq!((fleet.ids(), fleet.world.spire.writes().len()), (ids.clone(), writes));
+    // One of the two goes; the other is not touched.
+    put_plugin(&fleet, "web", "web", &pair(&[outer]));
+    fleet.until_entries(1).await;
+    assert!(fleet.ids().is_subset(&ids));
+    assert_eq!(fleet.writes(WriteKind::Update), 0);
+    fleet.world.management.terminate("workloadidentities", None, "web");
+    fleet.until_entries(0).await;
+}
+
+#[tokio::test]
+async fn templates_take_over_where_the_plugin_cannot_decide() {
+    let fleet = Fleet::start(&["east"]).await;
+    let bytes = Guest::new("moody", 0).fail("the label team is missing").component();
+    let path = put_file(&fleet, "moody", &bytes);
+    let mut web = decided_by("web", "web", &path, &sha256(&bytes));
+    web["spec"]["spiffeIDTemplate"] = identity("web", "web")["spec"]["spiffeIDTemplate"].clone();
+    web["spec"]["plugin"]["failurePolicy"] = json!("Fallback");
+    fleet.identity(web);
+    let uid = fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    assert_eq!(spiffe_id(&fleet.entry(&uid)), "spiffe://example.org/ns/shop/pod/web-1");
+}
+
+#[tokio::test]
+async fn a_component_in_a_config_map_is_swapped_by_its_digest_and_kept_for_a_start_without_it() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    let cache = world.folder().join("cache");
+    world.configure(&json!({"plugins": {"cacheDir": cache}}));
+    world.register("east");
+    let registrar = world.run(crate::PROGRAM);
+    let mut fleet = Fleet { world, registrar };
+    let put = |fleet: &Fleet, bytes: &[u8]| {
+        let encoded = BASE64.encode(bytes);
+        fleet.world.management.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"namespace": "spire-system", "name": "plugins"}, "binaryData": {"web.wasm": encoded}}));
+    };
+    let web = |bytes: &[u8]| {
+        let mut web = decided_by("web", "web", Path::new("/"), &sha256(bytes));
+        let map = json!({"namespace": "spire-system", "name": "plugins", "key": "web.wasm"});
+        web["spec"]["plugin"]["source"] = json!({"configMap": map});
+        web
+    };
+    let first = Guest::new("first", 0).identities(&[RawIdentity::new("/first")]).component();
+    put(&fleet, &first);
+    fleet.identity(web(&first));
+    let uid = fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    // Other bytes alone change nothing; with their digest they are swapped in, and the entry is the same one.
+    let second = Guest::new("second", 0).identities(&[RawIdentity::new("/second")]).component();
+    put(&fleet, &second);
+    fleet.until_compared().await;
+    assert_eq!(spiffe_id(&fleet.entry(&uid)), "spiffe://example.org/first");
+    let id = fleet.entry(&uid).id;
+    fleet.identity(web(&second));
+    fleet.until("the second's id", |view| view.spiffe_ids() == ["spiffe://example.org/second"]).await;
+    assert_eq!(fleet.entry(&uid).id, id);
+    // A start that finds no ConfigMap, and a cache that somebody wrote into: only what is whole there is used.
+    fleet.world.management.remove("configmaps", Some("spire-system"), "plugins");
+    for file in std::fs::read_dir(&cache).unwrap() {
+        let path = file.unwrap().path();
+        if std::fs::read(&path).unwrap() == first {
+            std::fs::write(path, b"\0asm?").unwrap();
         }
     }
+    fleet.registrar.kill().await;
+    fleet.registrar = fleet.world.run(crate::PROGRAM);
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(2).await;
+    fleet.identity(web(&first));
+    let told =
+        fleet.until_condition("workloadidentities", "web", "PluginLoaded", "False", "PluginNotFetched").await;
+    assert!(
+        told.contains("ConfigMap spire-system/plugins, key web.wasm: there is no such ConfigMap"),
+        "{told}"
+    );
+    assert_eq!(fleet.entry(&uid).id, id);
 }
 
-#[test]
-fn committed_components_are_built_from_the_sources_beside_them() {
-    let recorded = std::fs::read_to_string(root().join("plugins/sources.sha256")).unwrap();
-    let actual = told(Command::new(root().join("plugins/sources")).output().unwrap());
-    assert_eq!((actual.0, actual.2.as_str()), (Some(0), ""));
-    let changed: Vec<&str> =
-        actual.1.lines().filter(|line| !recorded.lines().any(|it| it == *line)).collect();
-    assert!(recorded == actual.1, "`make plugins` rebuilds them; changed since: {changed:#?}");
+#[tokio::test]
+async fn a_compiler_beyond_its_limits_costs_nothing_but_its_plugin() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.configure(&json!({"plugins": {"compileMemory": "1Mi"}}));
+    world.register("east");
+    let registrar = world.run(crate::PROGRAM);
+    let fleet = Fleet { world, registrar };
+    put_plugin(&fleet, "web", "web", &by_pod_name());
+    fleet.identity(identity("other", "other"));
+    fleet.pod("east", "other-1", "other");
+    let told = fleet
+        .until_condition("workloadidentities", "web", "PluginLoaded", "False", "PluginNotCompiled")
+        .await;
+    assert!(told.contains("most likely beyond 1048576 bytes of memory (plugins.compileMemory)"), "{told}");
+    fleet.until_entries(1).await;
 }
 
-#[test]
-fn the_examples_decide_as_recorded() {
-    for name in ["team-path", "owner-chain"] {
-        let (status, stdout, stderr) = plugin(&["test", &format!("plugins/{name}")]);
-        assert_eq!(status, Some(0), "{stdout}{stderr}");
-        assert!(stdout.ends_with(" passed, 0 failed\n"), "{stdout}");
+/// What one hostile component is, and how its author is told.
+struct Hostile {
+    name: &'static str,
+    bytes: Vec<u8>,
+    /// The reason on the condition `Ready` where pods are selected.
+    reason: &'static str,
+    /// A part of the message.
+    told: &'static str,
+}
+
+fn hostile() -> Vec<Hostile> {
+    let guest = || Guest::new("hostile", 0);
+    let endless = "(loop $on (br $on))";
+    let row = |name, guest: Guest, reason, told| Hostile { name, bytes: guest.component(), reason, told };
+    let raw = |name, bytes, reason, told| Hostile { name, bytes, reason, told };
+    let id =
+        |name, id: &[u8], reason, told| row(name, guest().identities(&[RawIdentity::new(id)]), reason, told);
+    let whole = guest().component();
+    let sockets = "package wasi:sockets@0.2.0;
+        interface tcp { create: func() -> u32; }
+        world greedy { import tcp; export spire-eks-workload-registrar:plugin/identity@0.1.0; }";
+    let import = "(module (import \"wasi:sockets/tcp@0.2.0\" \"create\" (func (result i32)))";
+    let greedy = guest().text().replacen("(module", import, 1);
+    let recursion = guest().fields("(func $deeper (call $deeper) (call $deeper))");
+    let grow = |pages: u32| guest().before_derive(&format!("(drop (memory.grow (i32.const {pages})))"));
+    let table = guest().fields("(table $t 1 funcref)");
+    let same = RawIdentity::new("/same");
+    let with = |part: RawIdentity| guest().identities(&[part]);
+    let many: Vec<RawIdentity> = (0..17).map(|index| RawIdentity::new(format!("/{index}"))).collect();
+    vec![
+        row(
+            "endless-loop",
+            guest().before_derive(endless),
+            "PluginTimeLimit",
+            "derive did not end within 200ms",
+        ),
+        row("endless-describe", guest().before_describe(endless), "PluginTimeLimit", "describe did not end"),
+        row("endless-validate", guest().before_validate(endless), "PluginTimeLimit", "validate did not end"),
+        row(
+            "endless-start",
+            guest().fields("(func $on (loop $on (br $on))) (start $on)"),
+            "PluginTimeLimit",
+            "describe did not end",
+        ),
+        row("recursion", recursion.before_derive("(call $deeper)"), "PluginStackLimit", "ran out of stack"),
+        row("memory", grow(3000), "PluginMemoryLimit", "134217728 are allowed (limits.memory)"),
+        row("memory-at-once", guest().pages(4000), "PluginMemoryLimit", "limits.memory"),
+        row(
+            "table",
+            table.before_derive("(drop (table.grow $t (ref.null func) (i32.const 1000000)))"),
+            "PluginTableLimit",
+            "table elements",
+        ),
+        row(
+            "long-string",
+            guest().pages(1200).deny_zeros(64 << 20),
+            "PluginOutputTooLarge",
+            "more than 262144 bytes (limits.output)",
+        ),
+        row("a-million", guest().many(&same, 1_000_000), "PluginOutputTooLarge", "limits.output"),
+        row(
+            "seventeen",
+            guest().identities(&many),
+            "PluginOutputTooLarge",
+            "identities: has 17 items, at most 16",
+        ),
+        row("none", guest().identities(&[]), "PluginOutputInvalid", "returns skip or deny"),
+        row(
+            "duplicates",
+            guest().identities(&[same.clone(), same.clone()]),
+            "PluginOutputInvalid",
+            "of identities[0]",
+        ),
+        id("nul", b"/a\0b", "InvalidSPIFFEID", "hostile 1.0.0: identities[0].spiffe-id"),
+        id("newline", b"/a\nb", "InvalidSPIFFEID", "hostile 1.0.0: identities[0].spiffe-id"),
+        id("no-text", b"/a\xff\xfe", "PluginOutputInvalid", "utf-8"),
+        id("other-domain", b"spiffe://evil.example/a", "InvalidSPIFFEID", "must be \"example.org\""),
+        id("dots", b"/a/../../spire/server", "InvalidSPIFFEID", "hostile 1.0.0: identities[0].spiffe-id"),
+        id("reserved", b"/spire/server", "InvalidSPIFFEID", "reserved for SPIRE's own"),
+        id("no-slash", b"a/b", "InvalidSPIFFEID", "must begin with /"),
+        row(
+            "other-pod",
+            with(RawIdentity { selectors: vec![(b"k8s".to_vec(), b"pod-uid:x".to_vec())], ..same.clone() }),
+            "InvalidSelector",
+            "names another pod",
+        ),
+        row(
+            "colon",
+            with(RawIdentity { selectors: vec![(b"k8s:ns".to_vec(), b"x".to_vec())], ..same.clone() }),
+            "InvalidSelector",
+            "the type has no colon",
+        ),
+        row(
+            "bad-name",
+            with(RawIdentity { dns_names: vec![b"a b".to_vec()], ..same }),
+            "InvalidDNSName",
+            "dns-names[0]",
+        ),
+        row("trap-describe", guest().before_describe("unreachable"), "PluginTrapped", "describe trapped"),
+        row("trap-validate", guest().before_validate("unreachable"), "PluginTrapped", "validate trapped"),
+        row("trap-derive", guest().before_derive("unreachable"), "PluginTrapped", "derive trapped"),
+        row(
+            "config",
+            guest().invalid_config("teams", "is required"),
+            "PluginConfigInvalid",
+            "spec.plugin.config.teams: is required",
+        ),
+        raw(
+            "imports",
+            component(&greedy, "greedy", Some(sockets)),
+            "PluginImports",
+            "imports wasi:sockets/tcp@0.2.0",
+        ),
+        raw("core-module", b"\0asm\x01\0\0\0".to_vec(), "PluginCoreModule", "wasm-tools component new"),
+        raw("truncated", whole[..whole.len() - 40].to_vec(), "PluginInvalid", "not a valid component"),
+        raw("compressed", b"\x1f\x8b\x08\0".to_vec(), "PluginNotWasm", "compressed by gzip"),
+        raw("hundred-megabytes", [whole, vec![0; 100 << 20]].concat(), "PluginTooLarge", "at most 33554432"),
+    ]
+}
+
+#[tokio::test]
+async fn a_hostile_plugin_costs_its_author_a_message_and_nobody_else_anything() {
+    let fleet = Fleet::start(&["east"]).await;
+    let rows = hostile();
+    // Everybody has a good plugin first, and an entry of it.
+    let good = by_pod_name().component();
+    let path = put_file(&fleet, "good", &good);
+    for Hostile { name, .. } in &rows {
+        fleet.identity(decided_by(name, name, &path, &sha256(&good)));
+        fleet.pod("east", &format!("{name}-0"), name);
     }
-}
-
-/// A component that was built when this version of the interface was published, and is never built again.
-#[test]
-fn a_component_of_interface_0_1_0_runs_for_good() {
-    let component = "tests/components/world-0.1.0.wasm";
-    let (status, stdout, stderr) =
-        plugin(&["test", "tests/components/world-0.1.0", "--component", component]);
-    assert_eq!(status, Some(0), "{stdout}{stderr}");
-    let (_, stdout, _) = plugin(&["inspect", component, "-o", "json"]);
-    let inspected: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(inspected["interface"], "0.1.0");
-    assert_eq!(inspected["reads"].as_array().unwrap().len(), 16, "{inspected}");
-}
-
-/// Comments may be bettered; the rest of a published interface stays.
-#[test]
-fn a_published_interface_is_not_changed() {
-    let meaning = |path: &str| -> String {
-        let text = std::fs::read_to_string(root().join(path)).unwrap();
-        text.lines().map(str::trim).filter(|line| !line.starts_with("//")).collect::<Vec<_>>().join("\n")
-    };
-    let now = meaning("wit/identity.wit");
-    let package = now.lines().find_map(|line| line.strip_prefix("package ")).unwrap();
-    let (_, version) = package.trim_end_matches(';').split_once('@').unwrap();
-    let published = meaning(&format!("tests/components/world-{version}/wit/identity.wit"));
-    assert!(now == published, "{version} is published: a change is a new version");
-}
-
-#[test]
-fn inspect_tells_what_a_file_is() {
-    let (status, stdout, _) = plugin(&["inspect", "plugins/owner-chain/owner-chain.wasm", "-o", "json"]);
-    assert_eq!(status, Some(0));
-    let told: Value = serde_json::from_str(&stdout).unwrap();
-    let size = std::fs::metadata(root().join("plugins/owner-chain/owner-chain.wasm")).unwrap().len();
-    assert_eq!((told["size"].as_u64(), &told["problem"]), (Some(size), &Value::Null));
-    assert_eq!(told["imports"], serde_json::json!([]));
-    for (file, why) in [("README.md", "PluginNotWasm"), ("nosuch", "No such file")] {
-        let (status, _, stderr) = plugin(&["inspect", file]);
-        assert_eq!(status, Some(if file == "nosuch" { 2 } else { 3 }));
-        assert!(stderr.contains(why), "{stderr}");
+    fleet.identity(decided_by("mismatch", "mismatch", &path, &sha256(&good)));
+    fleet.pod("east", "mismatch-0", "mismatch");
+    fleet.identity(identity("bystander", "bystander"));
+    fleet.until_entries(rows.len() + 1).await;
+    let before = fleet.ids();
+    for Hostile { name, bytes, .. } in &rows {
+        let path = put_file(&fleet, name, bytes);
+        fleet.identity(decided_by(name, name, &path, &sha256(bytes)));
     }
-}
-
-#[test]
-fn run_tells_the_decision_and_its_exit_status() {
-    let run = |component: &str, case: &str, config: &str| {
-        let (node, pod) =
-            (format!("{component}/cases/node.yaml"), format!("{component}/cases/{case}/pod.yaml"));
-        let name = Path::new(component).file_name().unwrap().to_str().unwrap();
-        let file = format!("{component}/{name}.wasm");
-        plugin(&["run", &file, "--config", config, "--pod", &pod, "--node", &node, "-o", "json"])
-    };
-    let (status, stdout, stderr) = run("plugins/owner-chain", "deployment", "{}");
-    assert_eq!((status, stderr.as_str()), (Some(0), ""));
-    let told: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(told["decision"]["identities"].as_array().unwrap().len(), 4, "{told}");
-    assert!(told["used"]["fuel"].as_u64().unwrap() > 1000, "{told}");
-    let (status, stdout, _) = run("plugins/owner-chain", "deployment", r#"{"kinds": []}"#);
-    assert_eq!(status, Some(3), "{stdout}");
-    assert!(stdout.contains("spec.plugin.config.kinds"), "{stdout}");
-    let config = "@plugins/team-path/cases/config.json";
-    assert_eq!(run("plugins/team-path", "no-segment", config).0, Some(4));
-    assert_eq!(run("plugins/team-path", "denied", config).0, Some(0), "a refusal is a decision");
-    assert_eq!(run("plugins/team-path", "denied", "{").0, Some(2));
-    assert_eq!(run("plugins/team-path", "nosuch", config).0, Some(2));
-}
-
-#[test]
-fn facts_that_no_file_gives_are_told() {
-    let pod = "plugins/team-path/cases/allowed/pod.yaml";
-    let world = "tests/components/world-0.1.0.wasm";
-    let (status, _, stderr) = plugin(&["run", world, "--pod", pod, "--config", r#"{"say": "deny"}"#]);
-    assert_eq!(status, Some(0), "{stderr}");
-    for told in [
-        "reads node-uid, node-labels, and --node is not given",
-        "reads namespace-labels, and --namespace is not given",
-        "reads cluster-name, cluster-labels, account-id, region, and --cluster is not given",
-    ] {
-        assert!(stderr.contains(told), "{stderr}");
+    let digest = sha256(b"something else");
+    fleet.identity(decided_by("mismatch", "mismatch", &path, &digest));
+    // While all of that is refused, killed and told, others go on.
+    fleet.pod("east", "bystander-1", "bystander");
+    fleet.until_entries(rows.len() + 2).await;
+    for Hostile { name, reason, told, .. } in &rows {
+        let message = fleet.until_condition("workloadidentities", name, "Ready", "False", reason).await;
+        assert!(message.contains(told), "{name}: {message}");
     }
+    let told = fleet
+        .until_condition("workloadidentities", "mismatch", "PluginLoaded", "False", "PluginDigestMismatch")
+        .await;
+    assert!(
+        told.contains(&format!("has sha256:{}, and sha256:{digest} was asked for", sha256(&good))),
+        "{told}"
+    );
+    fleet.pod("east", "bystander-2", "bystander");
+    fleet.until_entries(rows.len() + 3).await;
+    fleet.until_compared().await;
+    assert!(fleet.ids().is_superset(&before), "the last good entries stand");
+    assert_eq!((fleet.writes(WriteKind::Update), fleet.writes(WriteKind::Delete)), (0, 0));
+    let resident = metric(&fleet, "process_resident_memory_bytes ").await.unwrap();
+    assert!(resident < f64::from(1 << 30), "{resident} bytes are resident");
 }
 
 #[test]
-fn a_case_that_differs_is_shown_and_can_be_recorded() {
+fn render_asks_plugins_too() {
     let folder = tempfile::tempdir().unwrap();
-    copy(&root().join("plugins/team-path"), folder.path());
-    let path = folder.path().to_str().unwrap();
-    let decision = folder.path().join("cases/denied/decision.json");
-    std::fs::write(&decision, "{\n  \"skip\": \"no\"\n}\n").unwrap();
-    let (status, stdout, _) = plugin(&["test", path]);
-    assert_eq!(status, Some(1));
-    assert!(stdout.contains("-  \"skip\": \"no\"\n+  \"deny\": \"no rule"), "{stdout}");
-    assert!(stdout.ends_with("5 passed, 1 failed\n"), "{stdout}");
-    let (status, stdout, _) = plugin(&["test", path, "-o", "json"]);
-    let told: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((status, told["failed"].as_u64()), (Some(1), Some(1)));
-    assert_eq!(told["cases"][3]["status"], "differs", "{told}");
-    assert_eq!(plugin(&["test", path, "--bless"]).0, Some(0));
-    assert_eq!(plugin(&["test", path]).0, Some(0));
-    let recorded = root().join("plugins/team-path/cases/denied/decision.json");
-    assert_eq!(std::fs::read(decision).unwrap(), std::fs::read(recorded).unwrap());
-    std::fs::copy(folder.path().join("team-path.wasm"), folder.path().join("another.wasm")).unwrap();
-    let (status, _, stderr) = plugin(&["test", path]);
-    assert!(status == Some(2) && stderr.contains("--component must say which"), "{stderr}");
-}
-
-#[test]
-fn a_new_project_is_written_once_and_under_a_name_that_cargo_takes() {
-    let folder = tempfile::tempdir().unwrap();
-    let new = |arguments: &[&str]| {
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        name.to_owned()
+    };
+    let bytes = by_pod_name().component();
+    std::fs::write(folder.path().join("plugin.wasm"), &bytes).unwrap();
+    let registry = json!({"kind": "EKSClusterRegistry", "metadata": {"name": "east"}, "spec": {"clusterName": "one",
+        "region": "us-west-2", "accountId": "111122223333", "enabled": true}});
+    // Whatever source the identity names: the given file has its digest.
+    let mut web = decided_by("web", "web", Path::new("/"), &sha256(&bytes));
+    web["spec"]["plugin"]["source"] = json!({"configMap": {"namespace": "a", "name": "b", "key": "c"}});
+    let manifests = json!({"items": [registry, web]});
+    let mut pod = crate::fleet::pod("web-1", "web");
+    pod["metadata"]["uid"] = json!("u1");
+    let dump = json!({"items": [pod, {"kind": "Node", "metadata": {"name": "n1", "uid": "n1"}},
+        {"kind": "Namespace", "metadata": {"name": "shop"}}]});
+    let config = write("config.yaml", "trustDomain: example.org\n");
+    let manifests = write("manifests.yaml", &manifests.to_string());
+    let dump = write("east.yaml", &dump.to_string());
+    let render = |more: &[&str]| {
         let mut command = Command::new(crate::PROGRAM);
-        told(command.current_dir(folder.path()).args(["plugin", "new"]).args(arguments).output().unwrap())
+        command.current_dir(folder.path()).args(["render", "--config", &config, "-f", &manifests]);
+        command.args(["--cluster", &format!("east={dump}"), "-o", "json"]).args(more).output().unwrap()
     };
-    let sdk = root().join("plugins/sdk");
-    let (status, stdout, stderr) = new(&["mine", "--sdk", sdk.to_str().unwrap()]);
-    assert_eq!(status, Some(0), "{stderr}");
-    assert!(stdout.lines().any(|line| line == "mine/src/lib.rs"), "{stdout}");
-    let manifest = std::fs::read_to_string(folder.path().join("mine/Cargo.toml")).unwrap();
-    assert!(manifest.contains("name = \"mine\"") && manifest.contains("plugins/sdk"), "{manifest}");
-    for (arguments, why) in [
-        (&["mine", "--sdk", sdk.to_str().unwrap()][..], "File exists"),
-        (&["Mine"], "small letters"),
-        (&["1st"], "begin with a letter"),
-        (&["other"], "--sdk must say where the SDK is"),
-        (&["other", "--sdk", "."], "holds no Cargo.toml"),
-        (&["other", "--sdk", "https://host/repository"], "must end in #REVISION"),
-    ] {
-        let (status, _, stderr) = new(arguments);
-        assert!(status == Some(2) && stderr.contains(why), "{arguments:?}: {stderr}");
-    }
-    let (status, _, stderr) = new(&["remote", "--sdk", "https://host/repository#v1"]);
-    assert_eq!(status, Some(0), "{stderr}");
-    let manifest = std::fs::read_to_string(folder.path().join("remote/Cargo.toml")).unwrap();
-    assert!(manifest.contains(r#"{ git = "https://host/repository", rev = "v1" }"#), "{manifest}");
-}
-
-/// A block of docs/plugins.md: its mark, its text, and what it is to print, where the document says so.
-fn blocks() -> Vec<(String, String, Option<String>)> {
-    let text = std::fs::read_to_string(root().join("docs/plugins.md")).unwrap();
-    let mut blocks: Vec<(String, String, Option<String>)> = Vec::new();
-    let mut lines = text.lines();
-    while let Some(line) = lines.next() {
-        let Some(mark) = line.strip_prefix("```") else { continue };
-        let body: String =
-            lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n")).collect();
-        match blocks.last_mut() {
-            Some(last) if mark == "text" => last.2 = Some(body),
-            _ => blocks.push((mark.to_owned(), body, None)),
-        }
-    }
-    blocks
-}
-
-/// Runs a block by bash with the program on its path.
-fn bash(folder: &Path, script: &str) -> String {
-    let programs = Path::new(crate::PROGRAM).parent().unwrap().to_str().unwrap();
-    let path = format!("{programs}:{}", std::env::var("PATH").unwrap());
-    let mut command = Command::new("bash");
-    command.args(["-euo", "pipefail", "-c", script]).current_dir(folder).env("PATH", path);
-    // The tutorial's plugin is built where the tutorial says.
-    command.env_remove("CARGO_TARGET_DIR").env_remove("RUSTUP_TOOLCHAIN");
-    let (status, stdout, stderr) = told(command.output().unwrap());
-    assert_eq!(status, Some(0), "{script}\n{stdout}\n{stderr}");
-    stdout
-}
-
-#[test]
-fn the_documents_first_look_is_as_written() {
-    let mut count = 0;
-    for (_, script, printed) in blocks().into_iter().filter(|(mark, _, _)| mark == "bash try") {
-        assert_eq!(bash(&root(), &script), printed.expect(&script), "{script}");
-        count += 1;
-    }
-    assert!(count >= 4, "{count}");
-}
-
-/// Needs the compiler for Wasm and what `plugins/build` installs: `make test-plugins`.
-#[test]
-#[ignore = "needs a compiler for Wasm: make test-plugins"]
-fn built_plugins_tutorial_is_as_written() {
-    let clone = tempfile::tempdir().unwrap();
-    copy(&root().join("plugins/sdk"), &clone.path().join("plugins/sdk"));
-    for file in ["plugins/Cargo.toml", "plugins/Cargo.lock"] {
-        std::fs::copy(root().join(file), clone.path().join(file)).unwrap();
-    }
-    for member in ["team-path", "owner-chain"] {
-        copy(&root().join("plugins").join(member), &clone.path().join("plugins").join(member));
-    }
-    let scripts: Vec<String> =
-        blocks().into_iter().filter(|(mark, _, _)| mark == "bash build").map(|it| it.1).collect();
-    assert!(scripts.len() >= 4, "{}", scripts.len());
-    // One shell, as a reader has: the first block goes into the project's folder.
-    let printed = bash(clone.path(), &scripts.join("\n"));
-    for told in [
-        "cost-centre 0.1.0: 2 passed, 0 failed",
-        "+  \"deny\": \"namespace shop has no label cost-centre\"",
-        "cost-centre 0.1.0: 0 passed, 3 recorded",
-        "spiffe://example.org/cc-4711/shop/web",
-    ] {
-        assert!(printed.contains(told), "{told} is not in\n{printed}");
-    }
-}
-
-/// The cases of the examples whose components are not committed, where they were built.
-#[test]
-#[ignore = "needs what `make plugins` builds"]
-fn built_plugins_decide_as_recorded() {
-    let mut tested = BTreeMap::new();
-    for name in ["javascript-example", "python-example"] {
-        let folder = format!("plugins/{name}");
-        if !root().join(&folder).join(format!("{name}.wasm")).exists() {
-            println!("{name} was not built on this machine");
-            continue;
-        }
-        let (status, stdout, stderr) = plugin(&["test", &folder]);
-        assert_eq!(status, Some(0), "{stdout}{stderr}");
-        tested.insert(name, stdout);
-    }
-    assert!(!tested.is_empty(), "neither was built: `make plugins` says why");
+    let output = render(&["--plugin", "plugin.wasm"]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let entries: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(entries["entries"][0]["spiffe_id"]["path"], "/pod/web-1");
+    let output = render(&[]);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("nothing is fetched here: give the file that is sha256:"), "{told}");
 }

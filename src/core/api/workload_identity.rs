@@ -162,7 +162,7 @@ pub struct ConfigMapKey {
     /// Its name.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// The key, of `binaryData` or `data`.
+    /// The key, of `binaryData`.
     #[schemars(length(max = 253))]
     pub key: String,
 }

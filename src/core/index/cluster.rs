@@ -7,7 +7,7 @@ use super::Settings;
 use super::answers::{Answers, Readiness};
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
-use crate::derive::{ClusterContext, CompiledIdentity};
+use crate::derive::{ClusterContext, CompiledIdentity, Subject};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::entry::Entry;
 use crate::facts::demand::{Demand, Source};
@@ -106,14 +106,6 @@ enum Given {
     Nothing(Told),
     /// Its plugin leaves the pod to others, as if it were not selected.
     Skipped,
-}
-
-/// A pod, and the facts that what it is given is made of.
-struct Subject<'a> {
-    pod: &'a PodFacts,
-    node: &'a NodeFacts,
-    namespace_labels: Option<&'a Labels>,
-    services: BTreeSet<Arc<str>>,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
@@ -718,89 +710,64 @@ impl Cluster {
         };
         let services = if asks_services { self.services_of(pod) } else { BTreeSet::new() };
         let namespace_labels = self.namespaces.get(&pod.namespace);
-        let subject = Subject { pod, node, namespace_labels, services };
-        let problem = match compiled.plugin() {
-            None => return self.by_templates(&subject, compiled, settings),
-            Some(plugin) => {
-                match self.by_plugin(&subject, compiled, plugin, settings, answers, has_fields, questions) {
-                    Ok(given) => return given,
-                    Err(problem) => problem,
-                }
-            }
-        };
-        if compiled.plugin().is_some_and(|plugin| plugin.falls_back) {
-            return self.by_templates(&subject, compiled, settings);
-        }
-        Given::Nothing(Told::Failing(problem))
-    }
-
-    fn by_templates(&self, subject: &Subject<'_>, compiled: &CompiledIdentity, settings: &Settings) -> Given {
-        let Subject { pod, node, services, .. } = subject;
-        match compiled.derive(&settings.domains, &self.context, pod, node, services) {
-            Ok(entry) => Given::Entries(vec![entry]),
+        let (domains, cluster) = (&settings.domains, &*self.context);
+        let subject = Subject { domains, cluster, pod, node, namespace_labels, services };
+        let Some(plugin) = compiled.plugin() else { return by_templates(&subject, compiled) };
+        match by_plugin(&subject, compiled, plugin, answers, has_fields, questions) {
+            Ok(given) => given,
+            Err(_) if plugin.falls_back => by_templates(&subject, compiled),
             Err(problem) => Given::Nothing(Told::Failing(problem)),
         }
     }
+}
 
-    /// What the identity's plugin gives the pod; the error is why it gives nothing that could be used.
-    #[expect(clippy::too_many_arguments, reason = "all that a question and its answer depend on")]
-    fn by_plugin(
-        &self,
-        subject: &Subject<'_>,
-        compiled: &CompiledIdentity,
-        plugin: &PluginUse,
-        settings: &Settings,
-        answers: &Answers,
-        has_fields: impl Fn(&Demand) -> bool,
-        questions: &mut Vec<Arc<Question>>,
-    ) -> Result<Given, Problem> {
-        let waiting = |reason| Ok(Given::Nothing(Told::Waiting(reason)));
-        let (description, demand) = match answers.readiness(&plugin.plugin) {
-            Readiness::Loading => return waiting("PluginLoading"),
-            Readiness::Failed(problem) => return Err(problem.clone()),
-            Readiness::Ready(description, demand) => (description, demand),
-        };
-        if !has_fields(demand) {
-            return waiting("FieldsNotListed");
+fn by_templates(subject: &Subject<'_>, compiled: &CompiledIdentity) -> Given {
+    match compiled.derive(subject) {
+        Ok(entry) => Given::Entries(vec![entry]),
+        Err(problem) => Given::Nothing(Told::Failing(problem)),
+    }
+}
+
+/// What an identity's plugin gives a pod; the error is why it gives nothing that could be used.
+fn by_plugin(
+    subject: &Subject<'_>,
+    compiled: &CompiledIdentity,
+    plugin: &PluginUse,
+    answers: &Answers,
+    has_fields: impl Fn(&Demand) -> bool,
+    questions: &mut Vec<Arc<Question>>,
+) -> Result<Given, Problem> {
+    let waiting = |reason| Ok(Given::Nothing(Told::Waiting(reason)));
+    let (description, demand) = match answers.readiness(&plugin.plugin) {
+        Readiness::Loading => return waiting("PluginLoading"),
+        Readiness::Failed(problem) => return Err(problem.clone()),
+        Readiness::Ready(description, demand) => (description, demand),
+    };
+    if !has_fields(demand) {
+        return waiting("FieldsNotListed");
+    }
+    if description.reads.has(Fact::NamespaceLabels) && subject.namespace_labels.is_none() {
+        return waiting("NamespaceUnknown");
+    }
+    let workload = description.reads.workload(compiled.application_name(), subject);
+    let (question, answer) = answers.look_up(Question { plugin: plugin.plugin.clone(), workload });
+    questions.push(question);
+    let decision = match answer {
+        None => return waiting("PluginAsked"),
+        Some(Answer::Failed(problem)) => {
+            let told = match problem.field.as_str() {
+                "spec.plugin" => problem.message.clone(),
+                _ => problem.to_string(),
+            };
+            return Err(Problem::new(problem.reason, "spec.plugin", format!("{description}: {told}")));
         }
-        let Subject { pod, node, namespace_labels, services } = subject;
-        if description.reads.has(Fact::NamespaceLabels) && namespace_labels.is_none() {
-            return waiting("NamespaceUnknown");
-        }
-        let workload = description.reads.workload(
-            &settings.domains,
-            compiled.application_name(),
-            &self.context,
-            pod,
-            node,
-            *namespace_labels,
-        );
-        let (question, answer) = answers.look_up(Question { plugin: plugin.plugin.clone(), workload });
-        questions.push(question);
-        let decision = match answer {
-            None => return waiting("PluginAsked"),
-            Some(Answer::Failed(problem)) => {
-                let message = format!("{description}: {}", problem.message);
-                return Err(Problem::new(problem.reason, "spec.plugin", message));
-            }
-            Some(Answer::Decided(decision)) => decision,
-        };
-        match decision {
-            Decision::Skip(_) => Ok(Given::Skipped),
-            Decision::Deny(why) => Ok(Given::Nothing(Told::Denied(format!("{description}: {why}")))),
-            Decision::Identities(proposals) => {
-                let domains = &settings.domains;
-                let entries = compiled.derive_decided(
-                    domains,
-                    &self.context,
-                    pod,
-                    node,
-                    services,
-                    description,
-                    proposals,
-                )?;
-                Ok(Given::Entries(entries))
-            }
+        Some(Answer::Decided(decision)) => decision,
+    };
+    match decision {
+        Decision::Skip(_) => Ok(Given::Skipped),
+        Decision::Deny(why) => Ok(Given::Nothing(Told::Denied(format!("{description}: {why}")))),
+        Decision::Identities(proposals) => {
+            compiled.derive_decided(subject, description, proposals).map(Given::Entries)
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Which facts a plugin reads: what is kept for it, what it is handed, and by what its answers are shared.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::{Container, OwnerReference, Workload};
-use crate::derive::{ClusterContext, Domains};
+use crate::derive::Subject;
+use crate::facts::PodFacts;
 use crate::facts::demand::{Demand, EACH, Source};
-use crate::facts::{Labels, NodeFacts, PodFacts};
 
 /// A fact that a plugin can ask for; the order and the names are those of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,15 +129,8 @@ impl Reads {
     }
 
     /// One pod's facts, those that are not read left out.
-    pub fn workload(
-        self,
-        domains: &Domains,
-        application_name: &std::sync::Arc<str>,
-        cluster: &ClusterContext,
-        pod: &PodFacts,
-        node: &NodeFacts,
-        namespace_labels: Option<&Labels>,
-    ) -> Workload {
+    pub fn workload(self, application_name: &Arc<str>, subject: &Subject<'_>) -> Workload {
+        let Subject { domains, cluster, pod, node, namespace_labels, .. } = subject;
         let mut workload = Workload {
             trust_domain: domains.trust.as_str().into(),
             application_name: application_name.clone(),

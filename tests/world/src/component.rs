@@ -138,6 +138,12 @@ impl Guest {
         self
     }
 
+    /// It denies every workload with so many zero bytes of what its memory begins with.
+    pub fn deny_zeros(mut self, length: u32) -> Self {
+        self.derive = self.decision(2, 0x10_0000, length);
+        self
+    }
+
     /// It skips every workload.
     pub fn skip(mut self, why: impl AsRef<[u8]>) -> Self {
         self.derive = self.skip_with(why.as_ref());
