@@ -13,9 +13,7 @@ mod turns;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-#[expect(unused_imports, reason = "what `inspect` gives")]
-pub use check::Inspection;
-pub use check::inspect;
+pub use check::{Inspection, inspect};
 pub use compile::Native;
 use limits::{Clock, Confined};
 use registrar_core::api::Problem;

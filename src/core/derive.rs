@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
+use serde_json::json;
 use template::{Scope, Template, Variables};
 
 use crate::api::{ClusterTarget, FailurePolicy, Problem, WorkloadIdentitySpec};
@@ -55,8 +56,8 @@ pub struct Subject<'a> {
     pub cluster: &'a ClusterContext,
     /// The pod.
     pub pod: &'a PodFacts,
-    /// Its node.
-    pub node: &'a NodeFacts,
+    /// Its node; none where it is not known.
+    pub node: Option<&'a NodeFacts>,
     /// The labels of its namespace, where they are known.
     pub namespace_labels: Option<&'a Labels>,
     /// The Services that it is an endpoint of.
@@ -85,6 +86,7 @@ pub struct CompiledIdentity {
     hint: String,
     auto_populate: bool,
     demand: Demand,
+    needs_node: bool,
 }
 
 impl CompiledIdentity {
@@ -96,6 +98,7 @@ impl CompiledIdentity {
         guardrails: &Guardrails,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = guardrails.problems_of(name, spec, &domains.trust);
+        problems.extend(spec.unknown_fields());
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
         let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
@@ -123,9 +126,12 @@ impl CompiledIdentity {
             Some(selection) if problems.is_empty() => {
                 let (spiffe_id, parent_id) = (spiffe_id.flatten(), parent_id.flatten());
                 let mut demand = Demand::default();
+                // The default parent is the agent of the pod's node.
+                let mut needs_node = parent_id.is_none();
                 let single = [spiffe_id.as_ref(), parent_id.as_ref()];
                 for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
                     demand.merge(template.reads());
+                    needs_node |= template.reads_node();
                 }
                 if spec.auto_populate_dns_names {
                     demand.add_endpoint_slices();
@@ -147,6 +153,7 @@ impl CompiledIdentity {
                     hint,
                     auto_populate: spec.auto_populate_dns_names,
                     demand,
+                    needs_node,
                 })
             }
             _ => {
@@ -157,9 +164,19 @@ impl CompiledIdentity {
         }
     }
 
+    /// The template of the SPIFFE ID; none where something else decides it.
+    pub fn spiffe_id_template(&self) -> Option<&Template> {
+        self.spiffe_id.as_ref()
+    }
+
     /// The facts that the templates read beyond the fixed ones.
     pub fn demand(&self) -> &Demand {
         &self.demand
+    }
+
+    /// Whether an entry depends on the pod's node at all.
+    pub fn needs_node(&self) -> bool {
+        self.needs_node
     }
 
     /// The plugin that decides in the templates' place.
@@ -172,7 +189,8 @@ impl CompiledIdentity {
         &self.application_name
     }
 
-    /// The entry that the templates give a pod; the error is the first field that does not come out right.
+    /// The entry that the templates give a pod; the error is the first field that does not come out right. The
+    /// node is missing where none is known, which is right only where none is needed.
     pub fn derive(&self, subject: &Subject<'_>) -> Result<Entry, Problem> {
         let Subject { domains, cluster, pod, .. } = subject;
         let Some(template) = &self.spiffe_id else {
@@ -297,7 +315,7 @@ impl CompiledIdentity {
             Some(parent) => render("spec.parentIDTemplate", parent, scope().borrow(), |text| {
                 spiffe::parent_id(text, &domains.trust)
             }),
-            None => default_parent(domains, cluster, node),
+            None => default_parent(domains, cluster, node.ok_or_else(no_node)?),
         }
     }
 
@@ -340,11 +358,12 @@ impl CompiledIdentity {
             application_name: self.application_name.clone(),
             account_id: cluster.target.account.shared(),
             region: cluster.target.region.shared(),
-            instance_id: Some(node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
+            instance_id: node.map(NodeFacts::instance_id).filter(|id| !id.is_empty()).map(Arc::from),
             cluster_labels: cluster.labels.clone(),
             aliases: true,
         };
-        Scope::new(&variables, &pod.object(), &node.object())
+        let node = node.map_or_else(|| json!({"metadata": {}, "spec": {}}), NodeFacts::object);
+        Scope::new(&variables, &pod.object(), &node)
     }
 }
 
@@ -396,6 +415,10 @@ fn add_name(names: &mut Vec<DnsName>, name: DnsName) {
     if !names.contains(&name) {
         names.push(name);
     }
+}
+
+fn no_node() -> Problem {
+    Problem::new("NodeUnknown", "(node)", "the pod's node is not known, so its parent cannot be derived")
 }
 
 /// The agent that `k8s_psat` attested on the pod's node.

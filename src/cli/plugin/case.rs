@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use registrar_core::api::{EKSClusterRegistry, PluginSource, PluginSpec, Problem, WorkloadIdentitySpec};
-use registrar_core::derive::{ClusterContext, CompiledIdentity, Domains};
+use registrar_core::derive::{ClusterContext, CompiledIdentity, Domains, Subject};
 use registrar_core::entry::Entry;
 use registrar_core::facts::demand::Demand;
 use registrar_core::facts::{Labels, Malformed, NodeFacts, PodFacts, trim};
@@ -133,14 +133,15 @@ impl Case {
         }
         let pod = trim::pod(&self.pod, &reads.demand())
             .map_err(|it| Usage(vec![format!("{}: {}", it.name, it.problem)]))?;
-        let workload = reads.workload(
-            &self.domains,
-            &self.application_name,
-            &self.cluster,
-            &pod,
-            &self.node,
-            Some(&self.namespace_labels),
-        );
+        let subject = Subject {
+            domains: &self.domains,
+            cluster: &self.cluster,
+            pod: &pod,
+            node: Some(&self.node),
+            namespace_labels: Some(&self.namespace_labels),
+            services: BTreeSet::new(),
+        };
+        let workload = reads.workload(&self.application_name, &subject);
         let Called { outcome, used } = loaded.component.derive(&workload, config, &DEFAULT_LIMITS);
         let outcome = match outcome {
             Err(stop) => Outcome::Failed(stop.problem("derive")),
@@ -149,16 +150,7 @@ impl Case {
             Ok(Answer::Decided(Decision::Deny(why))) => Outcome::Deny(why),
             Ok(Answer::Decided(Decision::Identities(proposals))) => {
                 let identity = self.identity()?;
-                let services = BTreeSet::new();
-                let entries = identity.derive_decided(
-                    &self.domains,
-                    &self.cluster,
-                    &pod,
-                    &self.node,
-                    &services,
-                    &loaded.description,
-                    &proposals,
-                );
+                let entries = identity.derive_decided(&subject, &loaded.description, &proposals);
                 entries.map_or_else(Outcome::Failed, Outcome::Entries)
             }
         };

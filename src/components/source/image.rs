@@ -142,12 +142,10 @@ impl Registry<'_> {
             realm.ok_or_else(|| format!("{} asks for {asked:?}, which is not known here", self.host))?;
         let uri: http::Uri = realm.parse().map_err(|error| format!("{realm}: {error}"))?;
         let host = uri.authority().map(http::uri::Authority::as_str).unwrap_or_default();
-        let mut query = Serializer::new(String::new());
-        for name in ["service", "scope"] {
-            part(name).into_iter().for_each(|value| drop(query.append_pair(name, value)));
-        }
         let separator = if uri.query().is_some() { '&' } else { '?' };
-        let url = format!("{realm}{separator}{}", query.finish());
+        let asked = ["service", "scope"].into_iter().filter_map(|name| Some((name, part(name)?)));
+        let url =
+            format!("{realm}{separator}{}", Serializer::new(String::new()).extend_pairs(asked).finish());
         let headers: Vec<_> = self.basic(host)?.map(|it| (AUTHORIZATION, it)).into_iter().collect();
         let answer = self.http.get(&url, &headers, MOST_MANIFEST).await?;
         if answer.status != StatusCode::OK {

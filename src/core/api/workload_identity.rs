@@ -1,10 +1,14 @@
 //! `WorkloadIdentity`: which pods get which identity.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::{Problem, unknown_fields};
 
 /// Which pods get which identity. Templates are Go templates.
 #[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
@@ -93,6 +97,16 @@ pub struct WorkloadIdentitySpec {
     /// A WebAssembly component that decides SPIFFE IDs, selectors and DNS names in the templates' place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<PluginSpec>,
+    /// Fields that this version does not know: the API server keeps them, and the object is not used.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, Value>,
+}
+
+impl WorkloadIdentitySpec {
+    /// What of the spec this version does not know.
+    pub fn unknown_fields(&self) -> impl Iterator<Item = Problem> {
+        unknown_fields(&self.unknown)
+    }
 }
 
 /// Which component decides, and with which configuration.

@@ -146,20 +146,14 @@ impl Cluster {
         &self.session
     }
 
-    /// Another cluster is one of which nothing is known yet; another way to the same one is connected to anew, and what is
-    /// known stays.
+    /// Another way, or another name, is connected to anew, and what is known stays: that it is another cluster, only what
+    /// answers there can say.
     pub(super) fn set_context(&mut self, context: Arc<ClusterContext>, session: u64) {
-        if self.context.target.is_same_cluster(&context.target) && self.context.target != context.target {
-            self.context = context.clone();
+        let is_elsewhere = self.context.target != context.target;
+        self.context = context;
+        if is_elsewhere {
             self.begin(session);
         }
-        if !self.context.target.is_same_cluster(&context.target) {
-            let uids: Vec<PodUid> = self.uids().cloned().collect();
-            uids.iter().for_each(|uid| self.remove_pod(uid));
-            let uncounted = std::mem::take(&mut self.uncounted);
-            *self = Self { uncounted, ..Self::new(context.clone(), session) };
-        }
-        self.context = context;
     }
 
     /// Another session with what is known kept; whatever answers in it has to say first who it is.
@@ -688,26 +682,28 @@ impl Cluster {
         let kept = |listed: &Option<Arc<Demand>>, source, demand: &Demand| {
             listed.as_ref().is_some_and(|listed| listed.covers_in(source, demand))
         };
+        let needs_node = compiled.needs_node();
         let has_fields = |demand: &Demand| {
-            kept(&self.pods_listed, Source::Pod, demand) && kept(&self.nodes_listed, Source::Node, demand)
+            let has_node = !needs_node || kept(&self.nodes_listed, Source::Node, demand);
+            kept(&self.pods_listed, Source::Pod, demand) && has_node
         };
         // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
         let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
         let asks_services = compiled.demand().reads_endpoint_slices();
         let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
-        let node = match node {
-            None if self.denied.contains_key(NODES) => {
+        match node {
+            None if needs_node && self.denied.contains_key(NODES) => {
                 return Given::Nothing(Told::Failing(Problem::new(
                     "NodesForbidden",
                     "(node)",
-                    "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/rbac-workload-cluster.yaml there",
+                    "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/workload-cluster/rbac.yaml there",
                 )));
             }
             _ if !has_fields(compiled.demand()) => return waiting("FieldsNotListed"),
             _ if asks_services && !has_services => return waiting("EndpointsNotListed"),
-            None => return waiting("NodeUnknown"),
-            Some(node) => node,
-        };
+            None if needs_node => return waiting("NodeUnknown"),
+            _ => {}
+        }
         let services = if asks_services { self.services_of(pod) } else { BTreeSet::new() };
         let namespace_labels = self.namespaces.get(&pod.namespace);
         let (domains, cluster) = (&settings.domains, &*self.context);
@@ -745,6 +741,9 @@ fn by_plugin(
     };
     if !has_fields(demand) {
         return waiting("FieldsNotListed");
+    }
+    if description.reads.needs_node() && subject.node.is_none() {
+        return waiting("NodeUnknown");
     }
     if description.reads.has(Fact::NamespaceLabels) && subject.namespace_labels.is_none() {
         return waiting("NamespaceUnknown");

@@ -106,6 +106,11 @@ impl Reads {
         Fact::ALL.into_iter().filter(move |fact| self.has(*fact))
     }
 
+    /// Whether the pod's node has to be known.
+    pub fn needs_node(self) -> bool {
+        [Fact::NodeName, Fact::NodeUid, Fact::NodeLabels].into_iter().any(|fact| self.has(fact))
+    }
+
     /// What has to be kept of pods and nodes beyond the fixed facts.
     pub fn demand(self) -> Demand {
         let mut demand = Demand::default();
@@ -159,9 +164,14 @@ impl Reads {
                     workload.containers =
                         lists.into_iter().flat_map(|(list, init)| containers(at(pod, list), init)).collect();
                 }
-                Fact::NodeName => workload.node_name = node.name.shared(),
-                Fact::NodeUid => workload.node_uid = node.uid.shared(),
-                Fact::NodeLabels => workload.node_labels = node.labels.clone(),
+                Fact::NodeName | Fact::NodeUid | Fact::NodeLabels => {
+                    let Some(node) = node else { continue };
+                    match fact {
+                        Fact::NodeName => workload.node_name = node.name.shared(),
+                        Fact::NodeUid => workload.node_uid = node.uid.shared(),
+                        _ => workload.node_labels = node.labels.clone(),
+                    }
+                }
                 Fact::NamespaceLabels => {
                     workload.namespace_labels = namespace_labels.cloned().unwrap_or_default();
                 }

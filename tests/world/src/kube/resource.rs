@@ -25,6 +25,14 @@ static RESOURCES: &[Resource] = &[
     resource("events.k8s.io", "v1", "events", "Event", true, false),
     resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true, false),
     resource("coordination.k8s.io", "v1", "leases", "Lease", true, false),
+    resource(
+        "admissionregistration.k8s.io",
+        "v1",
+        "validatingwebhookconfigurations",
+        "ValidatingWebhookConfiguration",
+        false,
+        false,
+    ),
     resource(OURS, "v1alpha1", "eksclusterregistries", "EKSClusterRegistry", false, true),
     resource(OURS, "v1alpha1", "workloadidentities", "WorkloadIdentity", false, true),
 ];
