@@ -102,7 +102,7 @@ pub fn example_3_cross_account_setup(world: &World) {
     let more = json!({"x509_svid_ttl": 3600, "jwt_svid_ttl": 300});
     check(&entry, expected("/ns/default/sa/web-app", "dev-account-cluster", &node, &selectors, more));
     // The cluster let the role in; the registrar's own user it would have refused.
-    let log = std::fs::read_to_string(world.folder.join("aws.log")).unwrap();
+    let log = std::fs::read_to_string(world.folder.join("verifier.log")).unwrap();
     assert!(log.contains("dev-cluster: arn:aws:iam::333333333333:role/SpireControllerRole"), "{log}");
     assert!(!log.contains("dev-cluster: refused"), "{log}");
 }
