@@ -458,7 +458,14 @@ async fn fleet() -> Fleet {
         (0..wanted).for_each(|number| drop(cluster.put(pod(&format!("many-{number}"), "web"))));
     }
     world.management.put(identity("web", "web"));
-    let registrar = world.run(crate::PROGRAM);
+    run(world)
+}
+
+/// With the log that operators have: what is measured is not to depend on how soon somebody reads a longer one.
+fn run(mut world: World) -> Fleet {
+    let registrar = world.run_with(crate::PROGRAM, |command| {
+        command.env("LOG_LEVEL", "info");
+    });
     Fleet { world, registrar }
 }
 
@@ -525,12 +532,13 @@ async fn latencies(fleet: &Fleet, round: &str, is_over: &AtomicBool) -> Vec<Dura
 async fn well_alone() -> Fleet {
     let names: Vec<String> = (0..WELL).map(|number| format!("well-{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let fleet = Fleet::start(&names).await;
-    fleet.identity(identity("web", "web"));
+    let world = crate::fleet::world(&names).await;
+    world.management.put(identity("web", "web"));
     for name in names {
-        fleet.pod(name, "web-1", "web");
+        world.cluster(name).put(pod("web-1", "web"));
+        world.register(name);
     }
-    fleet
+    run(world)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
