@@ -1,6 +1,7 @@
 //! Gives every pod of a fleet of EKS clusters its SPIFFE identity, by keeping SPIRE's registration entries in step.
 
 mod admin;
+mod admission;
 mod causes;
 mod cli;
 mod clusters;

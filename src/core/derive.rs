@@ -77,6 +77,7 @@ impl CompiledIdentity {
         guardrails: &Guardrails,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = guardrails.problems_of(name, spec, &domains.trust);
+        problems.extend(spec.unknown_fields());
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
         let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
@@ -145,6 +146,11 @@ impl CompiledIdentity {
                 Err(problems)
             }
         }
+    }
+
+    /// The template of the SPIFFE ID; none where something else decides it.
+    pub fn spiffe_id_template(&self) -> Option<&Template> {
+        Some(&self.spiffe_id)
     }
 
     /// The facts that the templates read beyond the fixed ones.

@@ -147,6 +147,9 @@ impl Index {
         });
         let clusters = clusters.collect();
         let identities = std::mem::take(&mut self.changed_identities);
+        let generation = |name: &IdentityName| self.identities.get(name).and_then(Identity::generation);
+        let generations = identities.iter().filter_map(|name| Some((name.clone(), generation(name)?)));
+        let generations = generations.collect();
         let identities = identities.into_iter().map(|name| {
             let standing = self.identities.get(&name).map(Identity::standing);
             (name, standing)
@@ -155,7 +158,7 @@ impl Index {
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
-        let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
+        let delta = Delta { ready, compare, released, ended, clusters, identities, generations, pods };
         Settled { delta, sessions, demand, pods_settled }
     }
 
@@ -186,7 +189,10 @@ impl Index {
     fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
         let registries = self.registries.values().filter_map(Registry::release);
         let identities = self.identities.values().filter_map(Identity::release);
-        let released: BTreeSet<String> = registries.chain(identities).cloned().collect();
+        // Several, where one object releases several plans.
+        let each = registries.chain(identities).flat_map(|text| text.split([',', ' ']));
+        let released: BTreeSet<String> =
+            each.filter(|digest| !digest.is_empty()).map(str::to_owned).collect();
         if *self.released == released {
             return None;
         }

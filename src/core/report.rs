@@ -131,6 +131,7 @@ fn registry(
         ]
         .into_iter()
         .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
+        .chain(entries_known(view.name, outcome))
         .collect(),
         identity: view.identity.cloned(),
         objects: [("pods", view.pods), ("nodes", view.nodes), ("namespaces", view.namespaces)],
@@ -171,6 +172,7 @@ fn identity(
         conditions: [valid(view.problems, view.notes), ready.clone()]
             .into_iter()
             .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
+            .chain(undisturbed(view.name, outcome))
             .collect(),
         stats: WorkloadIdentityStats {
             clusters_targeted: view.clusters_targeted as u64,
@@ -412,6 +414,18 @@ fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
 fn within_budgets(own: Option<&Held>, outcome: &Outcome) -> Option<ConditionReport> {
     let held = own.or(outcome.braked_fleet.as_ref())?;
     Some(condition("WithinBudgets", ConditionStatus::False, "Braked", held.to_string()))
+}
+
+/// Only while entries of the cluster are of identities that nobody knows.
+fn entries_known(name: &ClusterName, outcome: &Outcome) -> Option<ConditionReport> {
+    let plan = outcome.orphans.iter().find(|plan| plan.cluster.as_ref() == Some(name))?;
+    Some(condition("EntriesKnown", ConditionStatus::False, plan.cause.reason(), plan.to_string()))
+}
+
+/// Only while somebody else deletes the identity's entries again and again.
+fn undisturbed(name: &IdentityName, outcome: &Outcome) -> Option<ConditionReport> {
+    let vanishing = outcome.vanishing.get(name)?;
+    Some(condition("Undisturbed", ConditionStatus::False, "DeletedByOthers", vanishing.to_string()))
 }
 
 fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {

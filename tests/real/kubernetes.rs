@@ -52,6 +52,8 @@ pub struct Cluster {
     pub kubeconfig: PathBuf,
     name: String,
     client: RefCell<Client>,
+    /// Where its API server listens, on 127.0.0.1.
+    pub port: u16,
     url: String,
     authority: RefCell<PathBuf>,
     folder: PathBuf,
@@ -109,6 +111,7 @@ impl Cluster {
             name: name.to_owned(),
             client: RefCell::new(client(&common.runtime, &kubeconfig)),
             kubeconfig,
+            port,
             url,
             authority: RefCell::new(common.pki.authority.clone()),
             folder,

@@ -21,7 +21,9 @@ mod crash;
 mod deletion;
 mod examples;
 mod exchanges;
+mod install;
 mod kinds;
+mod monitoring;
 mod node;
 mod outages;
 mod pod_life;
@@ -74,6 +76,20 @@ const TESTS: &[Test] = &[
         "deletion::a_deleted_registry_takes_its_entries_along",
         deletion::a_deleted_registry_takes_its_entries_along,
     ),
+    (
+        "install::the_chart_renders_and_refuses_what_is_no_value",
+        install::the_chart_renders_and_refuses_what_is_no_value,
+    ),
+    (
+        "install::the_manifests_of_kustomize_are_the_charts",
+        install::the_manifests_of_kustomize_are_the_charts,
+    ),
+    ("install::the_api_server_accepts_every_manifest", install::the_api_server_accepts_every_manifest),
+    (
+        "install::from_an_empty_cluster_to_an_entry_and_away_again",
+        install::from_an_empty_cluster_to_an_entry_and_away_again,
+    ),
+    ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
     ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
     (

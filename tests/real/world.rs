@@ -18,7 +18,7 @@ use crate::wait::{self, SOON};
 
 /// The repository's folder.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// As whom the registrar speaks to the management cluster: the service account of deploy/rbac.yaml.
+/// As whom the registrar speaks to the management cluster: the service account of deploy/kustomize/rbac.yaml.
 pub const REGISTRAR_USER: &str = "system:serviceaccount:spire-system:spire-eks-workload-registrar";
 /// Where objects of our kinds are.
 const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
@@ -36,10 +36,14 @@ pub struct World {
     /// EKS, STS and the authenticator.
     pub aws: Aws,
     _etcd: Child,
+    etcd_url: String,
+    pki: Pki,
     /// Where the servers' programs are.
     pub parts: PathBuf,
     /// Where agents find SPIRE's server.
     pub spire_port: u16,
+    /// Where the registrar's metrics are.
+    pub metrics_port: u16,
     /// Where the registrar tells of its readiness.
     pub health_port: u16,
     barriers: Cell<u32>,
@@ -64,8 +68,13 @@ impl World {
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
         let etcd = start_etcd(&parts, folder, &etcd_url, &format!("http://127.0.0.1:{peer_port}"));
         let aws = Aws::start(&parts, folder, &pki, &ports);
-        let common =
-            Common { parts: &parts, folder, pki: &pki, etcd: etcd_url, runtime: runtime.handle().clone() };
+        let common = Common {
+            parts: &parts,
+            folder,
+            pki: &pki,
+            etcd: etcd_url.clone(),
+            runtime: runtime.handle().clone(),
+        };
         let user = User { name: REGISTRAR_USER.to_owned(), token: "registrar".to_owned() };
         let management = Cluster::start(&common, "management", management_port, &[user], None);
         let clusters: Vec<Cluster> = CLUSTERS
@@ -94,8 +103,11 @@ impl World {
             clusters,
             aws,
             _etcd: etcd,
+            etcd_url,
+            pki,
             parts,
             spire_port,
+            metrics_port,
             health_port,
             barriers: Cell::default(),
             runtime,
@@ -103,6 +115,34 @@ impl World {
         };
         world.start_registrar();
         world
+    }
+
+    /// A cluster of its own with nothing in it.
+    pub fn empty_cluster(&self, name: &str) -> Cluster {
+        let [port] = free_ports();
+        let common = Common {
+            parts: &self.parts,
+            folder: &self.folder,
+            pki: &self.pki,
+            etcd: self.etcd_url.clone(),
+            runtime: self.runtime.handle().clone(),
+        };
+        let cluster = Cluster::start(&common, name, port, &[], None);
+        cluster.wait();
+        cluster
+    }
+
+    /// The authority that has signed every API server's certificate, as a file.
+    pub fn authority(&self) -> &Path {
+        &self.pki.authority
+    }
+
+    /// The variables by which a process finds AWS and the registrar's own user there.
+    pub fn aws_variables(&self) -> Vec<(String, String)> {
+        let mut command = Command::new("env");
+        self.aws.give(&mut command);
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+        command.get_envs().map(|(name, value)| (text(name), text(value.unwrap()))).collect()
     }
 
     /// All that the registrar has logged.
@@ -249,7 +289,7 @@ pub fn install(management: &Cluster) {
         .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
     management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
     management.kubectl(&["create", "namespace", "spire-system"]);
-    management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/rbac.yaml")]);
+    management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/kustomize/rbac.yaml")]);
 }
 
 fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {

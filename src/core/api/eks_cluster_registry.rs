@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Problem, unknown_fields};
 use crate::guardrails::Pattern;
 use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName, ProxyUrl, Region, RoleArn};
 
@@ -57,6 +57,9 @@ pub struct EKSClusterRegistrySpec {
     /// What a WorkloadIdentity's `clusterSelector` selects by, and what templates call `.ClusterLabels`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Fields that this version does not know: the API server keeps them, and the object is not used.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }
 
 /// What the registrar knows of the cluster.
@@ -115,7 +118,7 @@ pub struct ClusterAccess {
 impl EKSClusterRegistrySpec {
     /// Checks every field; the error is all problems at once.
     pub fn target(&self) -> Result<ClusterTarget, Vec<Problem>> {
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = unknown_fields(&self.unknown).collect();
         let eks_name = checked("spec.clusterName", EksClusterName::new(&self.cluster_name), &mut problems);
         let region = checked("spec.region", Region::new(&self.region), &mut problems);
         let account = checked("spec.accountId", AccountId::new(&self.account_id), &mut problems);
@@ -210,6 +213,12 @@ mod tests {
             ["clusterName", "region", "accountId", "assumeRoleArn", "externalId", "endpoint", "proxyURL"];
         let expected: Vec<_> = fields.iter().map(|field| ("InvalidSpec", format!("spec.{field}"))).collect();
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_field_of_a_newer_version_is_a_problem_and_not_left_out() {
+        let newer = serde_json::json!({"zones": ["a"], "labels": {"x": "y"}});
+        assert_eq!(told(newer), [("InvalidSpec", "spec.zones".to_owned())]);
     }
 
     #[test]

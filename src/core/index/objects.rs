@@ -309,6 +309,11 @@ impl Identity {
         }
     }
 
+    /// `metadata.generation`: which edit of the spec this is.
+    pub(super) fn generation(&self) -> Option<i64> {
+        self.object.as_ref()?.meta().generation
+    }
+
     /// Where the pods are that it may want; none while it is being deleted.
     pub(super) fn place(&self) -> Option<&Place> {
         self.place.as_ref()

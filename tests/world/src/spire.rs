@@ -97,7 +97,19 @@ struct Faults {
     answers_lost: usize,
     answers_withheld: usize,
     latency: Duration,
+    /// Every so manieth call fails with this code.
+    every: Option<(u64, Code)>,
+    begun: u64,
+    /// Writing calls of more entries than this are refused as a whole.
+    most_entries: Option<usize>,
+    /// Writing calls of an entry with this text in its SPIFFE ID are refused as a whole.
+    indigestible: Option<String>,
+    /// How many more pages are listed before the rest has to wait.
+    pages_left: Option<usize>,
 }
+
+/// All that a server holds at one time.
+pub struct Backup(Entries);
 
 impl SpireServer {
     /// Starts a server with no entries and no bundle but its own.
@@ -222,6 +234,44 @@ impl SpireServer {
     /// Ends what [`refuse_entries`](Self::refuse_entries) began.
     pub fn accept_entries(&self) {
         self.lock().faults.entry_refusals.clear();
+    }
+
+    /// Every so manieth call of any kind fails as a whole with this code, and nothing of it is carried out, until
+    /// [`fail_no_more`](Self::fail_no_more).
+    pub fn fail_each(&self, nth: u64, code: Code) {
+        self.lock().faults.every = Some((nth, code));
+    }
+
+    /// Ends what [`fail_each`](Self::fail_each) began.
+    pub fn fail_no_more(&self) {
+        self.lock().faults.every = None;
+    }
+
+    /// Writing calls of more entries than this are refused as a whole with RESOURCE_EXHAUSTED, as those over 4 MiB are.
+    pub fn set_most_entries(&self, most: usize) {
+        self.lock().faults.most_entries = Some(most);
+    }
+
+    /// Writing calls of an entry with this text in its SPIFFE ID are refused as a whole with RESOURCE_EXHAUSTED.
+    pub fn choke_on(&self, text: &str) {
+        self.lock().faults.indigestible = Some(text.to_owned());
+    }
+
+    /// So many pages are listed from now on, and calls for more of them wait; `None` lets them all go.
+    pub fn ration_pages(&self, pages: Option<usize>) {
+        self.lock().faults.pages_left = pages;
+        self.shared.beat();
+    }
+
+    /// What it holds now, to be restored later.
+    pub fn back_up(&self) -> Backup {
+        Backup(self.lock().entries.clone())
+    }
+
+    /// Holds what it held when this was made, as after its database was restored. Nobody is told.
+    pub fn restore(&self, backup: &Backup) {
+        self.lock().entries = backup.0.clone();
+        self.shared.beat();
     }
 
     /// Each call takes at least this long from now on.

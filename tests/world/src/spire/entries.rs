@@ -35,7 +35,7 @@ pub(super) enum Created {
 }
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entries {
     home: String,
     /// Trust domains whose bundle is known; one's own is first.

@@ -164,11 +164,10 @@ impl Demo {
         let wanted = CLUSTERS.len() * PODS_AN_APP;
         let edited = |entry: &Entry| entry.x509_svid_ttl == 7200 && entry.dns_names.len() == 1;
         let until = self.world.spire.until("api's entries updated", PATIENCE, |view| {
-            view.entries.iter().filter(|entry| edited(entry)).count() == wanted
+            view.entries.iter().filter(|it| edited(it)).count() == wanted
         });
-        let progress = || {
-            format!("{}/{wanted}", self.world.spire.entries().iter().filter(|entry| edited(entry)).count())
-        };
+        let progress =
+            || format!("{}/{wanted}", self.world.spire.entries().iter().filter(|it| edited(it)).count());
         let took = self.screen.wait("entries are updated", until, progress).await;
         let new = self.world.spire.writes().split_off(writes);
         self.screen.check(
