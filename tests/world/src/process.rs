@@ -110,7 +110,7 @@ impl Process {
 impl Drop for Process {
     /// A test that fails shows what the program said last.
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             let lines = self.log.lines();
             lines.iter().skip(lines.len().saturating_sub(30)).for_each(|line| eprintln!("  {line}"));
         } else if let Some(leak) = self.log.leaks().first() {
