@@ -147,6 +147,7 @@ pub fn status_as_kubectl_prints_it(world: &World) {
     let told = world.management.kubectl(&["describe", "eksclusterregistry", "us-west-cluster"]);
     assert!(told.contains("Reason:                Connected"), "{told}");
     let (_, events) = told.split_once("Events:").unwrap();
+    println!("Events:{events}");
     assert!(events.contains("Connected") && events.contains("spire-eks-workload-registrar"), "{told}");
 }
 
