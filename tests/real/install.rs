@@ -153,8 +153,10 @@ fn container(world: &World, pod: &Value, volume: impl Fn(&str) -> PathBuf) -> Co
     );
     let mut mount = |from: &Path, to: &str| {
         script += &format!(
-            "mkdir -p $root{to}; mount --bind {from} $root{to}; mount -o remount,bind,ro $root{to}\n",
-            from = from.display()
+            "mkdir -p $root{to}; mount --bind '{from}' $root{to}; mount -o remount,bind,ro $root{to}\n",
+            from = from.display(),
+            // A link to /run that would lead out of the root.
+            to = to.strip_prefix("/var").filter(|to| to.starts_with("/run/")).unwrap_or(to)
         );
     };
     mount(&volume("service account"), ACCOUNT);
