@@ -4,6 +4,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output};
@@ -11,7 +12,7 @@ use crate::kubernetes::Cluster;
 use crate::registrar::PROGRAM;
 use crate::spire::{SpireServer, TRUST_DOMAIN};
 use crate::wait::{self, SOON};
-use crate::world::{ROOT, World, free_ports};
+use crate::world::{ROOT, World};
 
 const CHART: &str = "deploy/helm/spire-eks-workload-registrar";
 const NAME: &str = "spire-eks-workload-registrar";
@@ -152,8 +153,10 @@ fn container(world: &World, pod: &Value, volume: impl Fn(&str) -> PathBuf) -> Co
     );
     let mut mount = |from: &Path, to: &str| {
         script += &format!(
-            "mkdir -p $root{to}; mount --bind {from} $root{to}; mount -o remount,bind,ro $root{to}\n",
-            from = from.display()
+            "mkdir -p $root{to}; mount --bind '{from}' $root{to}; mount -o remount,bind,ro $root{to}\n",
+            from = from.display(),
+            // A link to /run that would lead out of the root.
+            to = to.strip_prefix("/var").filter(|to| to.starts_with("/run/")).unwrap_or(to)
         );
     };
     mount(&volume("service account"), ACCOUNT);
@@ -233,11 +236,11 @@ fn registry(cluster: &Cluster) {
 
 pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
     let sockets = folder(world, "spire-server-socket", &[]);
-    let spire = SpireServer::start(&world.parts, &sockets, "server", free_ports::<1>()[0], None);
+    let spire = SpireServer::start(&world.parts, &sockets, "server", free_port(), None);
     // As SPIRE's own image runs: user and group 1000, socket for both.
     chown(&spire.socket, Some(0), Some(1000)).unwrap();
     let cluster = world.empty_cluster("installed");
-    let [metrics, health] = free_ports();
+    let [metrics, health] = [(); 2].map(|()| free_port());
     let env: Vec<Value> = world
         .aws_variables()
         .into_iter()
@@ -347,7 +350,7 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
         output(&mut helm(world, &["template", NAME, CHART, "-n", NAMESPACE, "--values", &values]));
     cluster.kubectl_with(&["delete", "-f", "-"], &manifests_only);
     cluster.kubectl(&["delete", "--timeout=20s", "-f", &format!("{ROOT}/crds")]);
-    assert_eq!(spire.entries_of(&pod), [entry.clone()]);
+    assert_eq!(spire.entries_of(&pod), std::slice::from_ref(&entry));
 
     // Installed anew, it knows its entries by their ids; nothing is rewritten.
     cluster.kubectl_with(&["apply", "-f", "-"], &manifests);

@@ -67,14 +67,6 @@ const TESTS: &[Test] = &[
         bad_input::a_registry_that_cannot_be_used_is_alone,
     ),
     ("svid::a_process_in_the_pod_gets_its_svid", svid::a_process_in_the_pod_gets_its_svid),
-    (
-        "outages::an_api_server_killed_stopped_and_given_another_certificate",
-        outages::an_api_server_killed_stopped_and_given_another_certificate,
-    ),
-    (
-        "outages::spire_stopped_slowed_restarted_and_restored",
-        outages::spire_stopped_slowed_restarted_and_restored,
-    ),
     ("deletion::a_disabled_registry_keeps_its_entries", deletion::a_disabled_registry_keeps_its_entries),
     (
         "deletion::a_deleted_identity_takes_its_entries_along",
@@ -83,10 +75,6 @@ const TESTS: &[Test] = &[
     (
         "deletion::a_deleted_registry_takes_its_entries_along",
         deletion::a_deleted_registry_takes_its_entries_along,
-    ),
-    (
-        "outages::the_management_cluster_emptied_and_rebuilt",
-        outages::the_management_cluster_emptied_and_rebuilt,
     ),
     (
         "install::the_chart_renders_and_refuses_what_is_no_value",
@@ -103,7 +91,20 @@ const TESTS: &[Test] = &[
     ),
     ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
-    ("rights::nothing_was_forbidden_and_nothing_broke", rights::nothing_was_forbidden_and_nothing_broke),
+    ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
+    (
+        "outages::an_api_server_killed_stopped_and_given_another_certificate",
+        outages::an_api_server_killed_stopped_and_given_another_certificate,
+    ),
+    (
+        "outages::spire_stopped_slowed_restarted_and_restored",
+        outages::spire_stopped_slowed_restarted_and_restored,
+    ),
+    (
+        "outages::the_management_cluster_emptied_and_rebuilt",
+        outages::the_management_cluster_emptied_and_rebuilt,
+    ),
+    ("rights::nothing_broke", rights::nothing_broke),
 ];
 
 fn main() -> ExitCode {
