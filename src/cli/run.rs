@@ -22,7 +22,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use super::{ConfigFile, Usage};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
-use crate::spire::Spire;
+use crate::spire::{Server, Spire};
 use crate::{admin, clusters, leader, management, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
@@ -87,7 +87,15 @@ type Ended = (&'static str, Result<(), String>);
 
 async fn control(config: Config) -> Result<ExitCode, Usage> {
     let usage = |error: String| Usage(vec![error]);
-    let spire = Spire::new(&config.spire_server_socket_path).map_err(|error| usage(error.to_string()))?;
+    let server = match config.spire_server_address {
+        Some(address) => Server::Address {
+            address,
+            workload_api: config.workload_api_socket_path,
+            trust_domain: config.trust_domain.clone(),
+        },
+        None => Server::Socket { path: config.spire_server_socket_path },
+    };
+    let spire = Spire::new(&server).map_err(|error| usage(error.to_string()))?;
     let metrics = Metrics::new().map_err(|error| usage(format!("metrics: {error}")))?;
     let client = kube::Client::try_default().await.map_err(|error| {
         usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}"))

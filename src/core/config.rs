@@ -27,6 +27,10 @@ pub struct Config {
     pub cluster_domain: String,
     /// `spireServerSocketPath`, default `/run/spire/sockets/server.sock`.
     pub spire_server_socket_path: String,
+    /// `spireServerAddress`, `host:port`: SPIRE's API by mutual TLS instead of at its socket; absent: at the socket.
+    pub spire_server_address: Option<String>,
+    /// `workloadAPISocketPath`, default `/spiffe-workload-api/spire-agent.sock`: where the SVID for that comes from.
+    pub workload_api_socket_path: String,
     /// `entryIDPrefix`, default `eks-workload-`: what every id of ours begins with.
     pub entry_id_prefix: Arc<str>,
     /// `gcInterval`, default `10m`: how often all entries are listed from SPIRE and compared.
@@ -131,6 +135,17 @@ impl Config {
         let cluster_name = file.text("clusterName", "default");
         let cluster_domain = file.text("clusterDomain", "cluster.local");
         let spire_server_socket_path = file.text("spireServerSocketPath", "/run/spire/sockets/server.sock");
+        let spire_server_address = file.optional(
+            "spireServerAddress",
+            "host:port such as spire-server.spire-system:8081",
+            host_port,
+        );
+        let workload_api_socket_path = file.checked(
+            "workloadAPISocketPath",
+            "/spiffe-workload-api/spire-agent.sock",
+            "an absolute path",
+            absolute_path,
+        );
         let entry_id_prefix = file.checked(
             "entryIDPrefix",
             "eks-workload-",
@@ -163,6 +178,8 @@ impl Config {
             cluster_name,
             cluster_domain,
             spire_server_socket_path,
+            spire_server_address,
+            workload_api_socket_path: workload_api_socket_path?,
             entry_id_prefix: entry_id_prefix?.into(),
             gc_interval,
             sync_period,
@@ -298,6 +315,19 @@ impl WebhookConfig {
     }
 }
 
+fn host_port(text: &str) -> Result<String, &'static str> {
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(text.to_owned()),
+        _ => Err("it names no host and port"),
+    }
+}
+
+fn absolute_path(text: &str) -> Result<String, &'static str> {
+    text.starts_with('/').then(|| text.to_owned()).ok_or("it does not begin with /")
+}
+
 fn id_prefix(text: &str) -> Result<String, &'static str> {
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     let right = (1..=100).contains(&text.len()) && text.bytes().all(fits);
@@ -342,11 +372,14 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
         let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
-                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n";
+                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n\
+                    spireServerAddress: spire-server\nworkloadAPISocketPath: agent.sock\n";
         let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         for expected in [
             "trustDomain: \"https://example.org/\"",
             "gcInterval: \"10 minutes\"",
+            "spireServerAddress: \"spire-server\"",
+            "workloadAPISocketPath: \"agent.sock\"",
             "spireSocket: is no key of this file; did you mean spireServerSocketPath?",
             "ignoreNamespaces[1]: \"(\"",
             "metrics.bindAdress: is no key of this file; did you mean bindAddress?",
@@ -357,7 +390,7 @@ mod tests {
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
-        assert_eq!(told.len(), 9, "{told:#?}");
+        assert_eq!(told.len(), 11, "{told:#?}");
     }
 
     #[test]

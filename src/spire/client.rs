@@ -12,10 +12,11 @@ use registrar_proto::entry::{
 };
 use registrar_proto::types;
 use tokio::time::Instant;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, ConnectError, Request, Response, Status};
 use tracing::warn;
 
+use super::connect::Server;
 use super::convert::{ALL_FIELDS, ID_ONLY, observe, to_proto};
 use super::{CreateResult, Failure, Identified, SpireError, WriteResult};
 
@@ -27,23 +28,21 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// A client of the Entry API that connects when it is first used and again whenever the connection is lost.
 #[derive(Debug, Clone)]
 pub struct Spire {
-    path: String,
+    place: String,
     entries: EntryClient<Channel>,
 }
 
 impl Spire {
-    /// A client for the server that listens at this path. Nothing is connected yet.
-    pub fn new(socket_path: &str) -> Result<Self, SpireError> {
-        if !socket_path.starts_with('/') {
-            let problem = "must be an absolute path".to_owned();
-            return Err(SpireError::Locate { path: socket_path.to_owned(), problem });
+    /// A client of this server. Nothing is connected yet.
+    pub fn new(server: &Server) -> Result<Self, SpireError> {
+        let place = server.place().to_owned();
+        match server.channel() {
+            Ok(channel) => {
+                let entries = EntryClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
+                Ok(Self { place, entries })
+            }
+            Err(problem) => Err(SpireError::Locate { place, problem }),
         }
-        // No HTTP/2 pings: the server counts frequent ones as abuse, and a deadline bounds each call anyway.
-        let endpoint = Endpoint::from_shared(format!("unix:{socket_path}")).map_err(|error| {
-            SpireError::Locate { path: socket_path.to_owned(), problem: error.to_string() }
-        })?;
-        let entries = EntryClient::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_ANSWER_BYTES);
-        Ok(Self { path: socket_path.to_owned(), entries })
     }
 
     /// All entries that SPIRE holds, ours and others'; complete, or an error. An entry that no entry of ours could
@@ -188,7 +187,7 @@ impl Spire {
         }
         let problem = root.to_string();
         if in_connecting {
-            return SpireError::Connect { path: self.path.clone(), problem };
+            return SpireError::Connect { place: self.place.clone(), problem };
         }
         SpireError::Answer { call, code, problem }
     }
@@ -262,6 +261,7 @@ fn code_name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use tokio::net::UnixListener;
@@ -272,6 +272,10 @@ mod tests {
         Instant::now() + Duration::from_secs(30)
     }
 
+    fn socket(path: &Path) -> Server {
+        Server::Socket { path: path.to_str().unwrap().to_owned() }
+    }
+
     fn ids() -> Vec<EntryId> {
         vec![EntryId::observed("a")]
     }
@@ -280,7 +284,7 @@ mod tests {
     async fn a_socket_nobody_listens_at_is_not_an_unknown_outcome() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.sock");
-        let error = Spire::new(path.to_str().unwrap()).unwrap().delete(&ids(), soon()).await.unwrap_err();
+        let error = Spire::new(&socket(&path)).unwrap().delete(&ids(), soon()).await.unwrap_err();
         assert!(matches!(error, SpireError::Connect { .. }), "{error:?}");
         assert!(!error.outcome_unknown());
         assert!(error.to_string().contains("server.sock"), "{error}");
@@ -291,7 +295,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.sock");
         let listener = UnixListener::bind(&path).unwrap();
-        let spire = Spire::new(path.to_str().unwrap()).unwrap();
+        let spire = Spire::new(&socket(&path)).unwrap();
         let asked = ids();
         let accept_and_close = async { drop(listener.accept().await.unwrap()) };
         let (_, result) = tokio::join!(accept_and_close, spire.delete(&asked, soon()));
@@ -305,7 +309,7 @@ mod tests {
         let path = folder.path().join("server.sock");
         let _silent = UnixListener::bind(&path).unwrap();
         let deadline = Instant::now() + Duration::from_millis(50);
-        let error = Spire::new(path.to_str().unwrap()).unwrap().delete(&ids(), deadline).await.unwrap_err();
+        let error = Spire::new(&socket(&path)).unwrap().delete(&ids(), deadline).await.unwrap_err();
         assert!(error.outcome_unknown(), "{error:?}");
         assert_eq!(error.reason(), "SPIREAnswerMissing");
     }
