@@ -89,7 +89,9 @@ pub fn the_chart_renders_and_refuses_what_is_no_value(world: &World) {
         ("config.gcIntervall=1m", "additional properties 'gcIntervall' not allowed"),
         ("config.gcInterval=ten minutes", "/config/gcInterval"),
         ("config.mode=Both", "/config/mode"),
-        ("spire.access=tcp", "/spire/access"),
+        ("spire.access=udp", "/spire/access"),
+        ("spire.access=tcp", "config.spireServerAddress: \"\" must be the SPIRE server's host:port"),
+        ("config.spireServerAddress=spire:8081", "is for spire.access tcp, which is hostPath"),
         ("config.aws.accountIds={123456789012}", "/config/aws/accountIds/0"),
         ("config.leaderElection.leaderElect=false", "replicas: 2 must be 1"),
         ("spire.access=container", "serviceAccount.create: true must be false"),
@@ -431,6 +433,16 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
     let told = dry_run(&pod.to_string()).unwrap_err();
     let only = r#"violates PodSecurity "restricted:latest": restricted volume types (volume "spire-server-socket" uses restricted volume type "hostPath")"#;
     assert!(told.contains(only), "{told}");
+
+    // By mutual TLS the level lets it in.
+    let tcp =
+        ["config.trustDomain=example.org", "spire.access=tcp", "config.spireServerAddress=spire-server:8081"];
+    let mut tcp_template = helm(world, &["template", NAME, CHART, "-n", NAMESPACE]);
+    tcp_template.args(tcp.iter().flat_map(|value| ["--set", *value]));
+    let by_tcp = output(&mut tcp_template);
+    dry_run(&by_tcp).unwrap();
+    pod["spec"] = of_kind(&self::documents(&by_tcp), "Deployment")["spec"]["template"]["spec"].clone();
+    dry_run(&pod.to_string()).unwrap();
 
     // The container that the notes print, in a pod of the SPIRE server.
     let arguments = [
