@@ -8,6 +8,7 @@ mod eks;
 mod leader;
 mod management;
 mod metrics;
+mod pulse;
 mod registrar;
 mod spire;
 mod status;

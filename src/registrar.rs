@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 
 /// How many changes are settled together at most.
 const BURST: usize = 8192;
@@ -38,8 +39,8 @@ pub struct Ends {
     pub demand: watch::Sender<Arc<Demand>>,
     /// To the status writer.
     pub reports: watch::Sender<Arc<Report>>,
-    /// To the readiness endpoint: both own kinds were listed.
-    pub ready: watch::Sender<bool>,
+    /// To the readiness endpoint: which of both own kinds were not listed yet.
+    pub missing: watch::Sender<Vec<&'static str>>,
 }
 
 /// Owns the index until `shutdown`, or until one of its ends closes.
@@ -48,6 +49,7 @@ pub async fn run(
     sync_period: Duration,
     mut ends: Ends,
     metrics: Metrics,
+    pulse: Pulse,
     shutdown: CancellationToken,
 ) {
     let mut index = Index::new(settings);
@@ -55,6 +57,7 @@ pub async fn run(
     let mut burst = Vec::new();
     let mut report_at: Option<Instant> = None;
     loop {
+        pulse.waits();
         let report_due = report_at.unwrap_or_else(|| Instant::now() + sync_period);
         let received = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -68,6 +71,7 @@ pub async fn run(
             }
             () = tokio::time::sleep_until(report_due.into()) => {
                 report_at = None;
+                pulse.works();
                 report(&index, &ends, &metrics);
                 continue;
             }
@@ -76,6 +80,7 @@ pub async fn run(
             return;
         }
         let started = Instant::now();
+        pulse.works();
         burst.drain(..).for_each(|change| index.apply(change));
         let settled = index.settle();
         metrics.settled(started.elapsed().as_secs_f64());
@@ -87,6 +92,12 @@ pub async fn run(
         if let Some(sessions) = settled.sessions {
             ends.sessions.send_replace(sessions);
         }
+        let missing = index.not_listed();
+        ends.missing.send_if_modified(|last| {
+            let changed = *last != missing;
+            *last = missing;
+            changed
+        });
         let delta = settled.delta;
         for (name, _) in &delta.identities {
             info!(identity = %name, "WorkloadIdentity resource changed, using targeted reconciliation");
@@ -98,7 +109,8 @@ pub async fn run(
             continue;
         }
         was_ready = delta.ready;
-        ends.ready.send_replace(was_ready);
+        // The writer may be behind; that is its own turn.
+        pulse.waits();
         if ends.deltas.send(delta).await.is_err() {
             return;
         }

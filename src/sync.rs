@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::spire::{self, CreateResult, Failure, Identified, Spire, SpireError, WriteResult};
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
@@ -60,6 +61,7 @@ pub async fn run(
     settings: Settings,
     ends: Ends,
     metrics: Metrics,
+    pulse: Pulse,
     shutdown: CancellationToken,
 ) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
@@ -74,6 +76,7 @@ pub async fn run(
         pace: Pace::new(Instant::now()),
     };
     loop {
+        pulse.works();
         while let Ok(delta) = deltas.try_recv() {
             writer.apply(&delta);
         }
@@ -102,6 +105,7 @@ pub async fn run(
             continue;
         }
         let wake = writer.wakes_at(settings.gc_interval, leads);
+        pulse.waits();
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {

@@ -22,6 +22,7 @@ use tracing_subscriber::{EnvFilter, Layer};
 use super::{ConfigFile, Usage};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::spire::{Server, Spire};
 use crate::{admin, clusters, leader, management, registrar, status, sync};
 
@@ -115,7 +116,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (demand, demand_in) = watch::channel(Arc::default());
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
-    let (ready, ready_in) = watch::channel(false);
+    let (missing, missing_in) = watch::channel(vec!["eksclusterregistries", "workloadidentities"]);
+    let (index_pulse, writer_pulse) = (Pulse::new("index"), Pulse::new("writer"));
 
     // The lease is given back after the last write, never before.
     let (work, lease) = (CancellationToken::new(), CancellationToken::new());
@@ -147,13 +149,17 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         sessions,
         demand,
         reports,
-        ready,
+        missing,
     };
-    named(
-        &mut tasks,
-        "index",
-        registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()),
+    let index = registrar::run(
+        settings,
+        config.sync_period,
+        ends,
+        metrics.clone(),
+        index_pulse.clone(),
+        work.clone(),
     );
+    named(&mut tasks, "index", index);
     let settings = sync::Settings {
         entry_id_prefix: config.entry_id_prefix,
         gc_interval: config.gc_interval,
@@ -161,14 +167,18 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         budgets: config.brake,
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
-    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics.clone(), work.clone()));
+    named(
+        &mut tasks,
+        "writer",
+        sync::run(spire, settings, ends, metrics.clone(), writer_pulse.clone(), work.clone()),
+    );
     let ends = status::Ends { reports: reports_in, leading: leading_in };
     if !observes {
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
     let served = admin::metrics(config.metrics_bind_address, metrics, work.clone());
     tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
-    let served = admin::health(config.health, ready_in, work.clone());
+    let served = admin::health(config.health, missing_in, vec![index_pulse, writer_pulse], work.clone());
     tasks.spawn(async move { ("health", served.await.map_err(|error| error.to_string())) });
     // Not a task that has to go on: it tells once.
     let mut once = JoinSet::new();

@@ -96,6 +96,8 @@ pub struct HealthConfig {
     pub readiness_endpoint_name: String,
     /// `livenessEndpointName`, default `healthz`.
     pub liveness_endpoint_name: String,
+    /// `stuckAfter`, default `10m`: how long one turn of the index's or the writer's loop may take before liveness fails.
+    pub stuck_after: Duration,
 }
 
 /// `webhook`: read and checked; admission is not served by this version.
@@ -293,6 +295,7 @@ impl HealthConfig {
             bind_address: section.address("healthProbeBindAddress", ":8081"),
             readiness_endpoint_name: section.text("readinessEndpointName", "readyz"),
             liveness_endpoint_name: section.text("livenessEndpointName", "healthz"),
+            stuck_after: section.duration("stuckAfter", Duration::from_secs(600)),
         };
         if config.readiness_endpoint_name == config.liveness_endpoint_name {
             let name = format!("{:?}", config.readiness_endpoint_name);
