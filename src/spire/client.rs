@@ -316,7 +316,7 @@ mod tests {
 
     #[tokio::test]
     async fn nothing_is_sent_once_the_deadline_has_passed() {
-        let spire = Spire::new("/nowhere/server.sock").unwrap();
+        let spire = Spire::new(&socket(Path::new("/nowhere/server.sock"))).unwrap();
         let error = spire.delete(&ids(), Instant::now()).await.unwrap_err();
         assert!(matches!(error, SpireError::Send { .. }), "{error:?}");
         assert!(!error.outcome_unknown());
@@ -341,7 +341,10 @@ mod tests {
         let spire_less = |status: Status| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _entered = runtime.enter();
-            Spire::new("/s").unwrap().failed("BatchCreateEntry", &status).outcome_unknown()
+            Spire::new(&socket(Path::new("/s")))
+                .unwrap()
+                .failed("BatchCreateEntry", &status)
+                .outcome_unknown()
         };
         assert!(!spire_less(Status::permission_denied("no")));
         assert!(!spire_less(Status::resource_exhausted("grpc: received message larger than max")));

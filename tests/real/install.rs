@@ -362,7 +362,7 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
         output(&mut helm(world, &["template", NAME, CHART, "-n", NAMESPACE, "--values", &values]));
     cluster.kubectl_with(&["delete", "-f", "-"], &manifests_only);
     cluster.kubectl(&["delete", "--timeout=20s", "-f", &format!("{ROOT}/crds")]);
-    assert_eq!(spire.entries_of(&pod), [entry.clone()]);
+    assert_eq!(spire.entries_of(&pod), std::slice::from_ref(&entry));
 
     // Installed anew, it knows its entries by their ids; nothing is rewritten.
     cluster.kubectl_with(&["apply", "-f", "-"], &manifests);
