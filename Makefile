@@ -18,7 +18,8 @@ test:
 	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
-# Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups.
+# Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups. KUBERNETES=1.31 has API servers of that
+# version, the oldest that EKS supports (tests/real/parts/k8s-1.31).
 test-real:
 	tests/real/build
 	$(MAKE) test-monitoring
@@ -40,6 +41,8 @@ $(CACHE)/real/promtool:
 soak:
 	PROPTEST_CASES=20000 cargo test --locked --release --package registrar-core --lib simulation
 	cargo test --locked --test all -- --ignored --nocapture --skip bench_
+	tests/real/build
+	STOPPED_SECONDS=180 cargo test --locked --test real -- outages
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:

@@ -41,6 +41,8 @@ pub struct Config {
     pub ignore_namespaces: Vec<Regex>,
     /// `mode`, default `Sync`: how much of the plan is carried out.
     pub mode: Mode,
+    /// `adopt`, default false: entries whose ids are those of the predecessor count as ours where a pod is to have them.
+    pub adopt: bool,
     /// `brake`: how much may be deleted or given another identity before somebody has to release it.
     pub brake: Budgets,
     /// `guardrails`: what nobody who writes our objects can take; absent: nothing is restricted.
@@ -55,8 +57,8 @@ pub struct Config {
     pub metrics_bind_address: String,
     /// `health`.
     pub health: HealthConfig,
-    /// `webhook`.
-    pub webhook: WebhookConfig,
+    /// `webhook`; absent: no admission webhook is served.
+    pub webhook: Option<WebhookConfig>,
 }
 
 /// `aws`.
@@ -100,15 +102,23 @@ pub struct HealthConfig {
     pub stuck_after: Duration,
 }
 
-/// `webhook`: read and checked; admission is not served by this version.
+/// `webhook`.
 #[derive(Debug, Clone)]
 pub struct WebhookConfig {
     /// `port`, default 9443.
     pub port: u16,
     /// `host`, default all addresses.
     pub host: String,
-    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`.
+    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`: where `tls.crt` and `tls.key` are, as cert-manager
+    /// writes them; they are read again when they change.
     pub cert_dir: String,
+    /// `configurationName`, default none: where `certDir` has no certificate, the registrar makes one and tells its
+    /// authority to the ValidatingWebhookConfiguration of this name.
+    pub configuration_name: Option<String>,
+    /// `serviceName`, default `spire-eks-workload-registrar-webhook`: the Service by which the API server calls, in
+    /// `leaderElection.resourceNamespace`; a certificate that the registrar makes is of this name, and is kept in the Secret
+    /// of this name.
+    pub service_name: String,
 }
 
 /// The API version that the file has to name.
@@ -158,9 +168,16 @@ impl Config {
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
         let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
         let mode = file.checked("mode", "Sync", "Sync, UpsertOnly or Observe", Mode::parse);
+        let adopt = file.flag("adopt", false);
         let brake = file.section("brake", read_brake);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
+        let default_role = aws.assume_role_arn.as_ref();
+        if let Some(denied) =
+            default_role.and_then(|role| guardrails.check_role("aws.assumeRoleArn", role).err())
+        {
+            file.told(denied);
+        }
         let connecting_at_once = file.section("clusters", |mut clusters| {
             let at_once = clusters.count("connectingAtOnce", 32);
             clusters.no_more();
@@ -173,7 +190,7 @@ impl Config {
             address
         });
         let health = file.section("health", HealthConfig::read);
-        let webhook = file.section("webhook", WebhookConfig::read);
+        let webhook = file.optional_section("webhook", WebhookConfig::read);
         file.no_more();
         Some(Self {
             trust_domain: trust_domain?,
@@ -187,6 +204,7 @@ impl Config {
             sync_period,
             ignore_namespaces,
             mode: mode?,
+            adopt,
             brake,
             guardrails,
             aws,
@@ -250,6 +268,11 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
         }),
         admin: section.optional_list("admin", NAMES, Pattern::of_names),
         downstream: section.optional_list("downstream", NAMES, Pattern::of_names),
+        role_arns: section.optional_list(
+            "roleARNs",
+            "a pattern of roles such as arn:aws:iam::*:role/spire-eks-workload-registrar",
+            Pattern::of_role_arns,
+        ),
         federates_with: section.sections("federatesWith", |mut rule| {
             let read = FederationRule {
                 identities: rule.list("identities", NAMES, Pattern::of_names),
@@ -312,6 +335,15 @@ impl WebhookConfig {
             port: section.port("port", 9443),
             host: section.text("host", ""),
             cert_dir: section.text("certDir", "/tmp/k8s-webhook-server/serving-certs"),
+            configuration_name: section.optional("configurationName", "an object's name", object_name),
+            service_name: section
+                .checked(
+                    "serviceName",
+                    "spire-eks-workload-registrar-webhook",
+                    "an object's name",
+                    object_name,
+                )
+                .unwrap_or_default(),
         };
         section.no_more();
         config
@@ -329,6 +361,12 @@ fn host_port(text: &str) -> Result<String, &'static str> {
 
 fn absolute_path(text: &str) -> Result<String, &'static str> {
     text.starts_with('/').then(|| text.to_owned()).ok_or("it does not begin with /")
+}
+
+fn object_name(text: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
+    let right = (1..=63).contains(&text.len()) && text.bytes().all(fits);
+    right.then(|| text.to_owned()).ok_or("it is not 1 to 63 of a-z, 0-9, '.', '-'")
 }
 
 fn id_prefix(text: &str) -> Result<String, &'static str> {
@@ -419,6 +457,26 @@ mod tests {
             assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
         }
         assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn the_default_role_is_one_that_the_guardrails_allow() {
+        let with = |roles: &str| {
+            let role = "arn:aws:iam::111122223333:role/registrar";
+            let text = format!(
+                "trustDomain: a.b\nguardrails: {{roleARNs: {roles}}}\naws: {{assumeRoleArn: '{role}'}}\n"
+            );
+            Config::parse(&text)
+                .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>())
+        };
+        assert!(with("['arn:aws:iam::*:role/registrar']").is_ok());
+        let told = with("['arn:aws:iam::*:role/other']").unwrap_err();
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0]
+                .starts_with("aws.assumeRoleArn: arn:aws:iam::111122223333:role/registrar is not allowed by")
+        );
+        assert!(with("[registrar]").unwrap_err()[0].starts_with("guardrails.roleARNs[0]: \"registrar\""));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, KeyHash};
+use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
+use crate::held::Anchor;
 use crate::names::{ClusterName, IdentityName, PodUid};
 
 /// A pod of one cluster. Every entry of ours names exactly one pod, so the pod is the unit of planning.
@@ -69,6 +70,8 @@ pub enum Hold {
     UnknownCluster,
     /// No identity that it could come from is known, and none was seen deleted.
     UnknownIdentity,
+    /// The predecessor made it and no pod is to have its key.
+    Predecessor,
     /// Its identity says `preview: true`.
     Preview,
     /// The configuration says `mode: UpsertOnly`.
@@ -94,6 +97,7 @@ impl Hold {
             Self::NotDerived => "NotDerived",
             Self::UnknownCluster => "UnknownCluster",
             Self::UnknownIdentity => "UnknownIdentity",
+            Self::Predecessor => "Predecessor",
             Self::Preview => "Preview",
             Self::UpsertOnly => "UpsertOnly",
             Self::Observe => "Observe",
@@ -145,7 +149,7 @@ pub struct Delta {
     pub ready: bool,
     /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
     pub compare: bool,
-    /// What of the brake's held plans is released, where that changed.
+    /// Digests of held plans that objects name, where that changed.
     pub released: Option<Arc<BTreeSet<String>>>,
     /// Pods whose end was watched, one by one.
     pub ended: Vec<PodKey>,
@@ -153,6 +157,8 @@ pub struct Delta {
     pub clusters: Vec<(ClusterName, Option<ClusterStanding>)>,
     /// Identities.
     pub identities: Vec<(IdentityName, Option<IdentityStanding>)>,
+    /// `metadata.generation` of those among them that exist.
+    pub generations: Vec<(IdentityName, i64)>,
     /// Pods.
     pub pods: Vec<(PodKey, Option<Arc<PodDesired>>)>,
 }
@@ -160,7 +166,7 @@ pub struct Delta {
 impl Delta {
     /// Whether it says anything beside whether both kinds were listed.
     pub fn has_news(&self) -> bool {
-        let Self { ready: _, compare, released, ended, clusters, identities, pods } = self;
+        let Self { ready: _, compare, released, ended, clusters, identities, generations: _, pods } = self;
         let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
         *compare || released.is_some() || !is_silent
     }
@@ -176,6 +182,7 @@ enum Cause {
     IdentityDeleted,
     PodGone,
     NotWanted,
+    Released,
 }
 
 impl SeenEnd {
@@ -191,7 +198,13 @@ impl SeenEnd {
             Cause::IdentityDeleted => "IdentityDeleted",
             Cause::PodGone => "PodGone",
             Cause::NotWanted => "NotWanted",
+            Cause::Released => "Released",
         }
+    }
+
+    /// Whether somebody released exactly this.
+    pub fn is_release(&self) -> bool {
+        self.0 == Cause::Released
     }
 }
 
@@ -210,7 +223,12 @@ pub struct Desired {
     ready: bool,
     clusters: HashMap<ClusterTag, (ClusterName, ClusterStanding)>,
     identities: BTreeMap<IdentityName, IdentityStanding>,
+    generations: BTreeMap<IdentityName, i64>,
     pods: HashMap<PodKey, Arc<PodDesired>>,
+    /// Digests of held plans that objects name.
+    released: Arc<BTreeSet<String>>,
+    /// The entries of those among them that are plans of orphans.
+    let_go: BTreeMap<String, BTreeSet<EntryId>>,
 }
 
 impl Desired {
@@ -225,10 +243,16 @@ impl Desired {
             };
         }
         for (name, standing) in &delta.identities {
+            self.generations.remove(name);
             match standing {
                 Some(standing) => self.identities.insert(name.clone(), *standing),
                 None => self.identities.remove(name),
             };
+        }
+        self.generations.extend(delta.generations.iter().cloned());
+        if let Some(released) = &delta.released {
+            self.released = released.clone();
+            self.let_go.retain(|digest, _| released.contains(digest));
         }
         for (key, pod) in &delta.pods {
             match pod {
@@ -251,6 +275,55 @@ impl Desired {
     /// All known pods.
     pub fn pods(&self) -> impl Iterator<Item = (&PodKey, &Arc<PodDesired>)> {
         self.pods.iter()
+    }
+
+    /// Digests of held plans that objects name.
+    pub fn released(&self) -> &BTreeSet<String> {
+        &self.released
+    }
+
+    /// Lets the entries of a plan of orphans go, where an object names its digest.
+    pub fn let_go(&mut self, digest: &str, entries: BTreeSet<EntryId>) {
+        if self.released.contains(digest) {
+            self.let_go.insert(digest.to_owned(), entries);
+        }
+    }
+
+    /// An entry that was let go is gone, or is an orphan no more: what comes after that was not released.
+    pub fn take_back(&mut self, id: &EntryId) {
+        self.let_go.retain(|_, entries| {
+            entries.remove(id);
+            !entries.is_empty()
+        });
+    }
+
+    /// Whether somebody has released this entry.
+    pub fn is_let_go(&self, id: &EntryId) -> bool {
+        self.let_go.values().any(|entries| entries.contains(id))
+    }
+
+    /// Whether there are clusters and each of them, save those that are being deleted, told all its pods.
+    pub fn all_in_step(&self) -> bool {
+        let in_step = |standing: &ClusterStanding| {
+            matches!(standing, ClusterStanding::Synced { complete: true } | ClusterStanding::Ended)
+        };
+        self.ready && !self.clusters.is_empty() && self.clusters.values().all(|(_, it)| in_step(it))
+    }
+
+    /// `metadata.generation` of an identity.
+    pub fn generation(&self, name: &IdentityName) -> Option<i64> {
+        self.generations.get(name).copied()
+    }
+
+    /// An object that exists and can carry an annotation: the first registry, or the first identity.
+    pub fn anchor(&self) -> Option<Anchor> {
+        let exists = |(name, standing): &(ClusterName, ClusterStanding)| {
+            (*standing != ClusterStanding::Ended).then(|| name.clone())
+        };
+        let registry = self.clusters.values().filter_map(exists).min();
+        let identities = self.identities.iter().filter(|(_, it)| **it != IdentityStanding::Ended);
+        let identity = identities.map(|(name, _)| Anchor::identity(name.as_str())).next();
+        registry.map(|name| Anchor::registry(name.as_str())).or(identity)
     }
 
     /// Whether entries of this cluster may be created and updated.
@@ -283,10 +356,25 @@ impl Desired {
     }
 
     /// What becomes of an entry of ours on this pod that the pod is not to have.
-    pub fn fate(&self, key: &PodKey, digest: &EntryDigest) -> Fate {
+    pub fn fate(&self, key: &PodKey, id: &EntryId, digest: &EntryDigest) -> Fate {
+        match self.seen_fate(key, digest) {
+            Fate::Hold(Hold::UnknownCluster | Hold::UnknownIdentity | Hold::Predecessor)
+                if self.is_let_go(id) =>
+            {
+                Fate::End(SeenEnd(Cause::Released))
+            }
+            fate => fate,
+        }
+    }
+
+    /// What the facts say, beside what somebody said of this very entry.
+    fn seen_fate(&self, key: &PodKey, digest: &EntryDigest) -> Fate {
         let end = |cause| Fate::End(SeenEnd(cause));
         if !self.ready {
             return Fate::Hold(Hold::Starting);
+        }
+        if key.cluster.is_predecessor() {
+            return Fate::Hold(Hold::Predecessor);
         }
         let Some((_, standing)) = self.clusters.get(&key.cluster) else {
             return Fate::Hold(Hold::UnknownCluster);

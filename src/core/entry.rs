@@ -85,15 +85,27 @@ impl Entry {
     }
 }
 
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
+    }
+}
+
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyHash({})", base32(&self.0, DIGEST_CHARACTERS))
+        write!(f, "KeyHash({self})")
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
     }
 }
 
 impl fmt::Debug for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ContentHash({})", base32(&self.0, DIGEST_CHARACTERS))
+        write!(f, "ContentHash({self})")
     }
 }
 
@@ -141,6 +153,8 @@ pub struct ClusterTag(Arc<str>);
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryDigest(Arc<str>);
 
+/// In the place of a cluster's tag, of which it has a character that none has.
+const PREDECESSOR: &str = "0predecessor0";
 const TAG_CHARACTERS: usize = 13;
 const DIGEST_CHARACTERS: usize = 26;
 const NONCE_CHARACTERS: usize = 13;
@@ -150,6 +164,22 @@ impl ClusterTag {
     /// The tag of a cluster: 13 characters (65 bits) of its name's digest.
     pub fn of(cluster: &ClusterName) -> Self {
         Self(base32(&digest_of(|fields| fields.text(cluster.as_str())), TAG_CHARACTERS))
+    }
+
+    /// Where entries stand that the predecessor made and that no pod has claimed: their ids name no cluster.
+    pub fn predecessor() -> Self {
+        Self(PREDECESSOR.into())
+    }
+
+    /// Whether it is [`Self::predecessor`].
+    pub fn is_predecessor(&self) -> bool {
+        &*self.0 == PREDECESSOR
+    }
+}
+
+impl fmt::Display for ClusterTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -162,6 +192,11 @@ impl EntryDigest {
             fields.count(slot);
         });
         Self(base32(&digest, DIGEST_CHARACTERS))
+    }
+
+    /// Of an entry that the predecessor made, while nobody has claimed it.
+    pub fn of_id(id: &EntryId) -> Self {
+        Self(base32(&digest_of(|fields| fields.text(id.as_str())), DIGEST_CHARACTERS))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::adopt::is_predecessors;
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
 use crate::names::{IdentityName, PodUid};
@@ -49,12 +50,26 @@ pub struct Row {
     pub content: Option<ContentHash>,
     /// None for a foreign entry.
     pub place: Option<Place>,
+    /// The list that is being compared told of it, or it was written since that began.
+    is_listed: bool,
+}
+
+/// How an entry of a list compares with what was known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Met {
+    /// It is as it was known.
+    Same,
+    /// It was known otherwise, in this place.
+    Changed(Option<Place>),
+    /// It was not known.
+    New,
 }
 
 /// What SPIRE holds, foreign entries included.
 #[derive(Debug)]
 pub struct Mirror {
     prefix: String,
+    adopts: bool,
     rows: HashMap<EntryId, Row>,
     by_key: HashMap<KeyHash, BTreeSet<EntryId>>,
     by_pod: BTreeMap<PodKey, BTreeSet<EntryId>>,
@@ -65,62 +80,121 @@ impl Mirror {
     pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            adopts: false,
             rows: HashMap::new(),
             by_key: HashMap::new(),
             by_pod: BTreeMap::new(),
         }
     }
 
-    /// Replaces everything by a complete list; gives the pods whose entries differ from what was known.
-    pub fn replace(&mut self, list: impl IntoIterator<Item = Observed>) -> BTreeSet<PodKey> {
-        let before = std::mem::replace(self, Self::new(&self.prefix));
-        let mut changed = BTreeSet::new();
-        for observed in list {
-            let id = observed.id.clone();
-            self.insert(observed);
-            let row = self.rows.get(&id);
-            if before.rows.get(&id) != row
-                && let Some(place) = row.and_then(|row| row.place.as_ref())
-            {
-                changed.insert(place.pod.clone());
+    /// Entries that the predecessor made are ours as well, where a pod claims them.
+    pub fn adopting(mut self) -> Self {
+        self.adopts = true;
+        self
+    }
+
+    /// Whether entries that the predecessor made can be ours.
+    pub fn adopts(&self) -> bool {
+        self.adopts
+    }
+
+    /// Begins to compare with a complete list, of which [`Self::list`] is told entry by entry. What is written meanwhile
+    /// is newer than what the list can say of it.
+    pub fn begin_list(&mut self) {
+        self.rows.values_mut().for_each(|row| row.is_listed = false);
+    }
+
+    /// Takes in one entry of a list.
+    pub fn list(&mut self, observed: Observed) -> Met {
+        match self.rows.get_mut(&observed.id) {
+            None => {
+                self.insert(observed);
+                Met::New
+            }
+            Some(row) => {
+                let pod = row.place.as_ref().map(|place| &place.pod.pod);
+                // Of a foreign entry, whose pod is not kept, the key tells whether it is another.
+                let same_pod = row.place.is_none() || pod == observed.pod.as_ref();
+                if (row.key, row.content) == (observed.key, observed.content) && same_pod {
+                    row.is_listed = true;
+                    return Met::Same;
+                }
+                let before = row.place.clone();
+                self.insert(observed);
+                Met::Changed(before)
             }
         }
-        let gone = before.rows.iter().filter(|(id, _)| !self.rows.contains_key(*id));
-        changed.extend(gone.filter_map(|(_, row)| row.place.as_ref().map(|place| place.pod.clone())));
-        changed
+    }
+
+    /// Entries that the list, now that all of it was told, did not have.
+    pub fn unlisted(&self) -> Vec<EntryId> {
+        self.rows.iter().filter(|(_, row)| !row.is_listed).map(|(id, _)| id.clone()).collect()
     }
 
     /// Notes an entry that was created or updated or found.
     pub fn insert(&mut self, observed: Observed) {
-        self.remove(&observed.id);
+        let before = self.remove(&observed.id);
         let Observed { id, key, content, pod } = observed;
         // An id of ours whose entry names no pod was altered by somebody: nobody can say where it belongs.
-        let place = id.own(&self.prefix).zip(pod).map(|(own, pod)| {
-            let pod = PodKey { cluster: own.cluster, pod };
-            Place { pod, digest: own.digest }
-        });
+        let place = pod.and_then(|pod| self.place_of(&id, pod, before));
         self.by_key.entry(key).or_default().insert(id.clone());
         if let Some(place) = &place {
             self.by_pod.entry(place.pod.clone()).or_default().insert(id.clone());
         }
-        self.rows.insert(id, Row { key, content, place });
+        self.rows.insert(id, Row { key, content, place, is_listed: true });
     }
 
-    /// Notes that an entry is gone.
-    pub fn remove(&mut self, id: &EntryId) {
-        let Some(row) = self.rows.remove(id) else { return };
+    fn place_of(&self, id: &EntryId, pod: PodUid, before: Option<Row>) -> Option<Place> {
+        if let Some(own) = id.own(&self.prefix) {
+            return Some(Place { pod: PodKey { cluster: own.cluster, pod }, digest: own.digest });
+        }
+        if !self.adopts || !is_predecessors(id, &self.prefix) {
+            return None;
+        }
+        // Whoever has claimed it keeps it, whatever somebody makes of it.
+        let claimed = before.and_then(|row| row.place).filter(|place| place.pod.pod == pod);
+        claimed.or_else(|| {
+            let pod = PodKey { cluster: ClusterTag::predecessor(), pod };
+            Some(Place { pod, digest: EntryDigest::of_id(id) })
+        })
+    }
+
+    /// Whether the predecessor made an entry for this pod that nobody has claimed.
+    pub fn has_unclaimed(&self, pod: &PodUid) -> bool {
+        let unclaimed = || PodKey { cluster: ClusterTag::predecessor(), pod: pod.clone() };
+        self.adopts && self.by_pod.contains_key(&unclaimed())
+    }
+
+    /// Gives an entry its place.
+    pub fn put(&mut self, id: &EntryId, place: Place) {
+        let Some(row) = self.rows.get_mut(id) else { return };
+        let before = row.place.replace(place.clone());
+        if let Some(before) = before {
+            self.leave(&before.pod, id);
+        }
+        self.by_pod.entry(place.pod).or_default().insert(id.clone());
+    }
+
+    /// Notes that an entry is gone; what was known of it.
+    pub fn remove(&mut self, id: &EntryId) -> Option<Row> {
+        let row = self.rows.remove(id)?;
         if let Some(ids) = self.by_key.get_mut(&row.key) {
             ids.remove(id);
             if ids.is_empty() {
                 self.by_key.remove(&row.key);
             }
         }
-        if let Some(place) = row.place
-            && let Some(ids) = self.by_pod.get_mut(&place.pod)
-        {
+        if let Some(place) = &row.place {
+            self.leave(&place.pod, id);
+        }
+        Some(row)
+    }
+
+    fn leave(&mut self, pod: &PodKey, id: &EntryId) {
+        if let Some(ids) = self.by_pod.get_mut(pod) {
             ids.remove(id);
             if ids.is_empty() {
-                self.by_pod.remove(&place.pod);
+                self.by_pod.remove(pod);
             }
         }
     }

@@ -436,7 +436,7 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
     println!("{}", dry_run(&rendered).unwrap());
     let kustomized = cluster.kubectl(&["kustomize", &format!("{ROOT}/deploy/kustomize")]);
     dry_run(&kustomized).unwrap();
-    let rights = std::fs::read_to_string(format!("{ROOT}/deploy/rbac-workload-cluster.yaml")).unwrap();
+    let rights = std::fs::read_to_string(format!("{ROOT}/deploy/workload-cluster/rbac.yaml")).unwrap();
     dry_run(&rights).unwrap();
 
     // Pod Security level restricted lets the pod in but for its hostPath, which no level below privileged allows.

@@ -1,10 +1,10 @@
 //! The running world that all tests share: servers, clusters, the registrar, and how a test speaks to them.
 
 use std::cell::{Cell, RefCell};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -33,7 +33,8 @@ pub struct World {
     pub management: Cluster,
     /// In the order of [`CLUSTERS`].
     clusters: Vec<Cluster>,
-    aws: Aws,
+    /// EKS, STS and the authenticator.
+    pub aws: Aws,
     _etcd: Child,
     etcd_url: String,
     pki: Pki,
@@ -60,8 +61,9 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let pki = Pki::make(folder);
-        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port] = free_ports();
-        let ports: [u16; CLUSTERS.len()] = free_ports();
+        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port] =
+            [(); 6].map(|()| free_port());
+        let ports = [(); CLUSTERS.len()].map(|()| free_port());
 
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
         let etcd = start_etcd(&parts, folder, &etcd_url, &format!("http://127.0.0.1:{peer_port}"));
@@ -85,15 +87,8 @@ impl World {
         management.wait();
         clusters.iter().for_each(Cluster::wait);
 
-        // As a user installs it.
-        let definitions = output(&mut registrar::command(&["crds"]));
-        management.kubectl_with(&["apply", "-f", "-"], &definitions);
-        let kinds = ["crd/eksclusterregistries", "crd/workloadidentities"]
-            .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
-        management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
-        management.kubectl(&["create", "namespace", "spire-system"]);
-        management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/kustomize/rbac.yaml")]);
-        let rights = format!("{ROOT}/deploy/rbac-workload-cluster.yaml");
+        install(&management);
+        let rights = format!("{ROOT}/deploy/workload-cluster/rbac.yaml");
         clusters.iter().for_each(|cluster| drop(cluster.kubectl(&["apply", "-f", &rights])));
         let registrar_kubeconfig = management.kubeconfig_of("registrar", "registrar");
 
@@ -286,6 +281,17 @@ pub fn seed(file: &str) -> String {
     format!("{ROOT}/tests/real/seed/{file}")
 }
 
+/// Installs the registrar's part of the management cluster as a user does.
+pub fn install(management: &Cluster) {
+    let definitions = output(&mut registrar::command(&["crds"]));
+    management.kubectl_with(&["apply", "-f", "-"], &definitions);
+    let kinds = ["crd/eksclusterregistries", "crd/workloadidentities"]
+        .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
+    management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
+    management.kubectl(&["create", "namespace", "spire-system"]);
+    management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/kustomize/rbac.yaml")]);
+}
+
 fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {
     let mut command = program(parts.join("etcd"));
     // A test loses nothing with its machine.
@@ -294,10 +300,4 @@ fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {
     command.args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]);
     command.args(["--initial-cluster", &format!("default={peer}")]);
     Child::start("etcd", &mut command, folder)
-}
-
-/// Ports that were free a moment ago.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

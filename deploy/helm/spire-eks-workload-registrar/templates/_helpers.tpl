@@ -82,7 +82,7 @@ args:
 env:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if or $metrics $health }}
+{{- if or $metrics $health .config.webhook }}
 ports:
   {{- with $metrics }}
   - name: metrics
@@ -91,6 +91,10 @@ ports:
   {{- with $health }}
   - name: health
     containerPort: {{ . }}
+  {{- end }}
+  {{- with .config.webhook }}
+  - name: webhook
+    containerPort: {{ .port }}
   {{- end }}
 {{- end }}
 {{- if $health }}
