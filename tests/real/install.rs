@@ -4,6 +4,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output};
@@ -11,7 +12,7 @@ use crate::kubernetes::Cluster;
 use crate::registrar::PROGRAM;
 use crate::spire::{SpireServer, TRUST_DOMAIN};
 use crate::wait::{self, SOON};
-use crate::world::{ROOT, World, free_ports};
+use crate::world::{ROOT, World};
 
 const CHART: &str = "deploy/helm/spire-eks-workload-registrar";
 const NAME: &str = "spire-eks-workload-registrar";
@@ -248,11 +249,11 @@ fn registry(cluster: &Cluster) {
 
 pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
     let sockets = folder(world, "spire-server-socket", &[]);
-    let spire = SpireServer::start(&world.parts, &sockets, "server", free_ports::<1>()[0], None);
+    let spire = SpireServer::start(&world.parts, &sockets, "server", free_port(), None);
     // As SPIRE's own image runs: user and group 1000, socket for both.
     chown(&spire.socket, Some(0), Some(1000)).unwrap();
     let cluster = world.empty_cluster("installed");
-    let [metrics, health] = free_ports();
+    let (metrics, health) = (free_port(), free_port());
     let env: Vec<Value> = world
         .aws_variables()
         .into_iter()

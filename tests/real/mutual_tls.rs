@@ -15,7 +15,7 @@ use crate::child::{Child, output, program};
 use crate::registrar::PROGRAM;
 use crate::spire::{Entry, SpireServer, TRUST_DOMAIN};
 use crate::wait::{self, SOON};
-use crate::world::{World, free_ports};
+use crate::world::World;
 
 /// As whom SPIRE knows the registrar.
 const REGISTRAR: &str = "spiffe://example.org/spire-eks-workload-registrar";
@@ -171,7 +171,7 @@ fn start(world: &World, name: &str, kubeconfig: &Path, agent: &Agent, port: u16)
 pub fn an_svid_that_is_renewed_writes_entries(world: &World) {
     let folder = world.folder.join("tls-spire");
     std::fs::create_dir(&folder).unwrap();
-    let [port] = free_ports();
+    let port = registrar_world::free_port();
     let server = SpireServer::start(&world.parts, &folder, "server", port, None);
     let spire = Spire { server, program: world.parts.join("spire-server") };
     let agent = Agent::start(world, &spire, port);
