@@ -296,6 +296,15 @@ impl Index {
         })
     }
 
+    /// Which of both own kinds were not listed yet.
+    pub fn not_listed(&self) -> Vec<&'static str> {
+        let kinds = [
+            ("eksclusterregistries", self.registries_listed),
+            ("workloadidentities", self.identities_listed),
+        ];
+        kinds.into_iter().filter(|(_, is_listed)| !is_listed).map(|(kind, _)| kind).collect()
+    }
+
     /// Objects whose names even cannot be used; nothing was ever made for them.
     pub fn malformed_objects(&self) -> impl Iterator<Item = &Malformed> {
         self.malformed_names.values()

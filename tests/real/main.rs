@@ -24,6 +24,7 @@ mod exchanges;
 mod install;
 mod kinds;
 mod monitoring;
+mod mutual_tls;
 mod node;
 mod outages;
 mod pod_life;
@@ -90,6 +91,10 @@ const TESTS: &[Test] = &[
         install::from_an_empty_cluster_to_an_entry_and_away_again,
     ),
     ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
+    (
+        "mutual_tls::an_svid_that_is_renewed_writes_entries",
+        mutual_tls::an_svid_that_is_renewed_writes_entries,
+    ),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
     ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
     (
