@@ -47,6 +47,9 @@ mod tests {
             }
         }
         assert_eq!((taken, alone), (all, vec![4]));
-        assert_eq!(calls, 6, "6, 3, 3, 1, 2 halves and the rest, not one call for each entry");
+        assert_eq!(
+            calls, 8,
+            "six, its halves of three, of the second one and two, of these two; and the other five"
+        );
     }
 }
