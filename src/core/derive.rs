@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
+use serde_json::json;
 use template::{Scope, Template, Variables};
 
 use crate::api::{ClusterTarget, Problem, WorkloadIdentitySpec};
@@ -64,6 +65,7 @@ pub struct CompiledIdentity {
     hint: String,
     auto_populate: bool,
     demand: Demand,
+    needs_node: bool,
 }
 
 impl CompiledIdentity {
@@ -75,6 +77,7 @@ impl CompiledIdentity {
         guardrails: &Guardrails,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = guardrails.problems_of(name, spec, &domains.trust);
+        problems.extend(spec.unknown_fields());
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
         let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
@@ -108,9 +111,12 @@ impl CompiledIdentity {
             (Some(selection), Some(spiffe_id)) if problems.is_empty() => {
                 let parent_id = parent_id.flatten();
                 let mut demand = Demand::default();
+                // The default parent is the agent of the pod's node.
+                let mut needs_node = parent_id.is_none();
                 let single = [Some(&spiffe_id), parent_id.as_ref()];
                 for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
                     demand.merge(template.reads());
+                    needs_node |= template.reads_node();
                 }
                 if spec.auto_populate_dns_names {
                     demand.add_endpoint_slices();
@@ -131,6 +137,7 @@ impl CompiledIdentity {
                     hint,
                     auto_populate: spec.auto_populate_dns_names,
                     demand,
+                    needs_node,
                 })
             }
             _ => {
@@ -141,18 +148,29 @@ impl CompiledIdentity {
         }
     }
 
+    /// The template of the SPIFFE ID; none where something else decides it.
+    pub fn spiffe_id_template(&self) -> Option<&Template> {
+        Some(&self.spiffe_id)
+    }
+
     /// The facts that the templates read beyond the fixed ones.
     pub fn demand(&self) -> &Demand {
         &self.demand
     }
 
-    /// The entry of one pod on one node, which is an endpoint of these Services; the error is the first field that does not come out right.
+    /// Whether an entry depends on the pod's node at all.
+    pub fn needs_node(&self) -> bool {
+        self.needs_node
+    }
+
+    /// The entry of one pod, which is an endpoint of these Services; the error is the first field that does not come out
+    /// right. The node is missing where none is known, which is right only where none is needed.
     pub fn derive(
         &self,
         domains: &Domains,
         cluster: &ClusterContext,
         pod: &PodFacts,
-        node: &NodeFacts,
+        node: Option<&NodeFacts>,
         services: &BTreeSet<Arc<str>>,
     ) -> Result<Entry, Problem> {
         let scope = self.scope(domains, cluster, pod, node);
@@ -163,7 +181,7 @@ impl CompiledIdentity {
             Some(parent) => render("spec.parentIDTemplate", parent, &scope, |text| {
                 spiffe::parent_id(text, &domains.trust)
             })?,
-            None => default_parent(domains, cluster, node)?,
+            None => default_parent(domains, cluster, node.ok_or_else(no_node)?)?,
         };
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, template) in self.selectors.iter().enumerate() {
@@ -211,7 +229,13 @@ impl CompiledIdentity {
         Ok(entry)
     }
 
-    fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
+    fn scope(
+        &self,
+        domains: &Domains,
+        cluster: &ClusterContext,
+        pod: &PodFacts,
+        node: Option<&NodeFacts>,
+    ) -> Scope {
         let variables = Variables {
             trust_domain: domains.trust.as_str().into(),
             cluster_name: cluster.name.shared(),
@@ -220,12 +244,17 @@ impl CompiledIdentity {
             application_name: self.application_name.clone(),
             account_id: cluster.target.account.shared(),
             region: cluster.target.region.shared(),
-            instance_id: Some(node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
+            instance_id: node.map(NodeFacts::instance_id).filter(|id| !id.is_empty()).map(Arc::from),
             cluster_labels: cluster.labels.clone(),
             aliases: true,
         };
-        Scope::new(&variables, &pod.object(), &node.object())
+        let node = node.map_or_else(|| json!({"metadata": {}, "spec": {}}), NodeFacts::object);
+        Scope::new(&variables, &pod.object(), &node)
     }
+}
+
+fn no_node() -> Problem {
+    Problem::new("NodeUnknown", "(node)", "the pod's node is not known, so its parent cannot be derived")
 }
 
 /// The agent that `k8s_psat` attested on the pod's node.

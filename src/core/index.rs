@@ -645,20 +645,46 @@ mod tests {
     }
 
     #[test]
-    fn another_way_to_the_same_cluster_is_another_session_that_forgets_nothing() {
+    fn another_way_or_another_name_is_another_session_that_forgets_nothing() {
         let mut index = index();
         index.apply(registry("one", true));
         let first = session(&index);
         tell(&mut index, first);
         index.settle();
-        let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one", "region": "us-east-1",
-            "accountId": "111111111111", "enabled": true, "endpoint": "https://private.example"}});
-        let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
-        index.apply(Change::Registries(ObjectChange::Applied(object)));
-        let settled = index.settle();
-        assert_ne!(session(&index), first);
-        assert_eq!(index.pod_count(), 1);
-        assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+        let mut sessions = BTreeSet::from([first]);
+        for change in [
+            json!({"endpoint": "https://private.example"}),
+            json!({"assumeRoleArn": "arn:aws:iam::111111111111:role/r"}),
+            json!({"region": "us-east-2"}),
+            json!({"clusterName": "renamed"}),
+        ] {
+            let mut object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one",
+                "region": "us-east-1", "accountId": "111111111111", "enabled": true}});
+            object["spec"].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+            index.apply(Change::Registries(ObjectChange::Applied(object)));
+            let settled = index.settle();
+            assert!(sessions.insert(session(&index)), "{change}");
+            assert_eq!(index.pod_count(), 1, "{change}");
+            assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+        }
+    }
+
+    #[test]
+    fn a_role_that_the_guardrails_do_not_allow_is_a_problem_of_the_registry() {
+        let mut index = index();
+        let allowed = crate::guardrails::Pattern::of_role_arns("arn:aws:iam::*:role/registrar").unwrap();
+        index.settings.guardrails.role_arns = Some(vec![allowed]);
+        for (role, is_allowed) in [("registrar", true), ("admin", false)] {
+            let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one", "region": "us-east-1",
+                "accountId": "111111111111", "enabled": true,
+                "assumeRoleArn": format!("arn:aws:iam::111111111111:role/{role}")}});
+            let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+            index.apply(Change::Registries(ObjectChange::Applied(object)));
+            assert_eq!(index.session(&ClusterName::new("east").unwrap()).is_some(), is_allowed);
+            let problems = index.registries().next().unwrap().problems;
+            assert_eq!(problems.first().map(|it| it.reason), (!is_allowed).then_some("GuardrailDenied"));
+        }
     }
 
     /// Who answers in the registry's session, and with one pod; the registry's standing after that.

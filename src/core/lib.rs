@@ -1,5 +1,6 @@
 //! The pure part of the registrar.
 
+pub mod admission;
 pub mod adopt;
 pub mod api;
 pub mod brake;

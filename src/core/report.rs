@@ -239,9 +239,7 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
         ),
         (ClusterStanding::Held(hold), None) => {
             let message = match view.problems.first() {
-                Some(_) => {
-                    "The spec cannot be used: the cluster is not watched and its entries stay as they are."
-                }
+                Some(_) => "Valid is False: the cluster is not watched and its entries stay as they are.",
                 None => "spec.enabled is false: the cluster is not watched and its entries stay as they are.",
             };
             (ConditionStatus::False, hold.reason(), message.to_owned())
@@ -259,11 +257,14 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
                 }
             }
         }
-        (_, Some(Phase::Unreachable { reason, message })) => {
-            (ConditionStatus::False, *reason, told_unreachable(reason, message))
+        // What is wrong is told in full once, by the condition that it belongs to.
+        (_, Some(Phase::Unreachable { reason, .. })) => {
+            let message = format!("{}; its entries stay as they are.", in_the_way(reason));
+            (ConditionStatus::False, *reason, message)
         }
         (ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster), _) => {
-            (ConditionStatus::False, held_reason(view), held_message(view))
+            let message = "Synced is False; its entries stay as they are.";
+            (ConditionStatus::False, held_reason(view), message.to_owned())
         }
         _ => (
             ConditionStatus::Unknown,
@@ -272,6 +273,15 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
         ),
     };
     condition("Ready", status, reason, message)
+}
+
+/// The condition that a failure belongs to.
+fn in_the_way(reason: &str) -> &'static str {
+    match reasons::stage(reason) {
+        Stage::Credentials => "CredentialsValid is False",
+        Stage::Cluster => "ClusterReachable is False",
+        Stage::Unknown => "CredentialsValid is Unknown",
+    }
 }
 
 /// What a failure is told as, with the next step and what does not happen.
@@ -354,11 +364,16 @@ fn synced(view: &RegistryView<'_>, tally: &Tally, outcome: &Outcome) -> Conditio
         ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster) => {
             condition(ConditionStatus::False, held_reason(view), held_message(view))
         }
-        ClusterStanding::Held(hold) => condition(
-            ConditionStatus::False,
-            hold.reason(),
-            "The cluster is not watched now: see Ready. Its entries stay as they are.".to_owned(),
-        ),
+        ClusterStanding::Held(hold) => {
+            let why = match view.phase {
+                Some(Phase::Unreachable { reason, .. }) => in_the_way(reason),
+                _ if !view.problems.is_empty() => "Valid is False",
+                Some(_) => "it is being connected to and listed",
+                None => "spec.enabled is false",
+            };
+            let message = format!("The cluster is not watched: {why}. Its entries stay as they are.");
+            condition(ConditionStatus::False, hold.reason(), message)
+        }
         ClusterStanding::Ended => condition(ConditionStatus::False, "Deleting", "Its entries go.".to_owned()),
         ClusterStanding::Synced { .. } if !outcome.listed => condition(
             ConditionStatus::Unknown,

@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod access;
+mod admission;
 mod bench;
 mod chaos;
 mod crds;
+mod deploy;
+mod events;
 mod faults;
 mod fleet;
 mod holds;

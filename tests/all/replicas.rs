@@ -125,7 +125,8 @@ async fn soak_many_kills_at_random_moments() {
     pods.sort();
     fleet
         .until("an entry for each pod and no other", |view| {
-            let mut uids: Vec<&str> = view.entries.iter().filter_map(crate::fleet::pod_uid).collect();
+            let mut uids: Vec<&str> =
+                view.entries.iter().filter_map(|entry| crate::fleet::pod_uid(entry)).collect();
             uids.sort();
             uids == pods
         })

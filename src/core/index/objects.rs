@@ -47,6 +47,9 @@ impl Registry {
                     .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
                 let context = name.and_then(|name| {
                     let (target, own) = both(object.spec.target(), object.spec.allowed())?;
+                    if let Some(role) = &target.access.role {
+                        guardrails.check_role("spec.assumeRoleArn", role).map_err(|denied| vec![denied])?;
+                    }
                     let allowed = guardrails.for_cluster(&target.account, &labels, own);
                     Ok(Arc::new(ClusterContext { name, target, labels, allowed }))
                 });

@@ -71,7 +71,7 @@ pub struct SpireServer {
 /// What a condition that is waited for can look at.
 pub struct View<'a> {
     /// All entries in the order of their creation.
-    pub entries: &'a [Entry],
+    pub entries: Vec<&'a Entry>,
     /// Everything written so far.
     pub writes: &'a [Write],
     calls: &'a BTreeMap<Call, u64>,
@@ -192,10 +192,22 @@ impl SpireServer {
     pub async fn until(&self, what: &str, timeout: Duration, condition: impl Fn(&View<'_>) -> bool) {
         let look = || {
             let state = self.lock();
-            let entries = state.entries.all();
-            condition(&View { entries: &entries, writes: &state.writes, calls: &state.calls })
+            let entries = state.entries.iter().collect();
+            condition(&View { entries, writes: &state.writes, calls: &state.calls })
         };
         until(what, timeout, self.shared.pulse.subscribe(), look, || format!("{self:?}")).await;
+    }
+
+    /// Waits until a pod has an entry, which costs little however many there are; one of them, and when it was created.
+    pub async fn until_entry_of(&self, pod_uid: &str, what: &str, timeout: Duration) -> (Entry, SystemTime) {
+        let look = || self.lock().entries.of_pod(pod_uid).next().is_some();
+        until(what, timeout, self.shared.pulse.subscribe(), look, || format!("{self:?}")).await;
+        let state = self.lock();
+        let entry = state.entries.of_pod(pod_uid).next().expect("an entry that was just there").clone();
+        let created = |write: &&Write| write.kind == WriteKind::Create && write.id == entry.id;
+        let write = state.writes.iter().rev().find(created).expect("the write that created it");
+        let at = write.at;
+        (entry, at)
     }
 
     /// The next writing calls are carried out, and then the connection breaks instead of an answer.
@@ -291,7 +303,7 @@ impl View<'_> {
 
     /// The SPIFFE IDs of all entries, sorted.
     pub fn spiffe_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.entries.iter().map(spiffe_id).collect();
+        let mut ids: Vec<String> = self.entries.iter().map(|entry| spiffe_id(entry)).collect();
         ids.sort();
         ids
     }
