@@ -45,11 +45,11 @@ fn known(section: &str) -> Vec<String> {
     let place = section.replace("[]", "[0]");
     let place = if place.is_empty() { NO_KEY.to_owned() } else { format!("{place}.{NO_KEY}") };
     let told = Config::parse(&file.to_string()).unwrap_err().into_iter().map(|problem| problem.to_string());
-    let list = told.filter_map(|told| {
+    let mut list = told.filter_map(|told| {
         let told = told.strip_prefix(&format!("{place}: is no key of this file; known keys: "))?.to_owned();
         Some(told.split(", ").map(str::to_owned).collect())
     });
-    list.last().unwrap_or_default()
+    list.next_back().unwrap_or_default()
 }
 
 /// The keys of a JSON schema, in the same form.
