@@ -682,6 +682,23 @@ mod tests {
     }
 
     #[test]
+    fn an_object_releases_as_many_plans_as_it_names() {
+        let mut index = index();
+        let release = |text: &str| {
+            let object = identity(json!({crate::api::RELEASE_ANNOTATION: text}));
+            Change::Identities(ObjectChange::Applied(object))
+        };
+        let mut released = |text: &str| {
+            index.apply(release(text));
+            index.settle().delta.released.map(|digests| digests.iter().cloned().collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(released("one").as_deref(), Some("one"));
+        assert_eq!(released("two, one").as_deref(), Some("one two"));
+        assert_eq!(released("one,two"), None, "the same");
+        assert_eq!(released("").as_deref(), Some(""));
+    }
+
+    #[test]
     fn what_an_ended_session_still_tells_is_dropped() {
         let mut index = index();
         index.apply(registry("one", true));
