@@ -513,7 +513,7 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         return no("Braked", held.to_string());
     }
     // What the writer has not looked at yet is in none of its counts.
-    let derived = view.pods_selected.saturating_sub(view.masked + view.waiting + view.failing);
+    let derived = view.pods_selected.saturating_sub(view.masked + view.waiting + view.failing + view.denied);
     let unseen = derived.saturating_sub(tally.in_place + tally.pending + tally.failing);
     if tally.pending + unseen > 0 {
         let entries = counted(tally.pending + unseen, "entry");
