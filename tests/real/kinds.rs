@@ -21,7 +21,7 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
         assert_eq!(told, ["Established=True", "NamesAccepted=True"], "{}", definition["metadata"]["name"]);
     }
     let told = world.management.kubectl(&["explain", "workloadidentities.spec.spiffeIDTemplate"]);
-    assert!(told.contains("Go template of the SPIFFE ID."), "{told}");
+    assert!(told.contains("Go template of the SPIFFE ID"), "{told}");
     let wrong = r#"{
         "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
         "kind": "EKSClusterRegistry",
