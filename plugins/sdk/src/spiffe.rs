@@ -202,6 +202,8 @@ mod tests {
         assert!(SpiffeId::new("example.org", [""; 0]).unwrap_err().to_string().contains("no path"));
         assert!(SpiffeId::new("", ["a"]).unwrap_err().to_string().starts_with("trust domain \"\""));
         assert_eq!(SpiffeId::new("example.org", ["ns", "a"]).unwrap().path(), "/ns/a");
+        // The registrar takes capital letters and writes small ones; here they are a mistake that is told.
+        assert!(SpiffeId::parse("spiffe://Example.org/a").is_err());
     }
 
     #[test]
