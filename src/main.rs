@@ -11,6 +11,7 @@ mod events;
 mod leader;
 mod management;
 mod metrics;
+mod pulse;
 mod registrar;
 mod spire;
 mod status;

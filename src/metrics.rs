@@ -233,6 +233,13 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.settle_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.ready.clone()))?;
         metrics.registry.register(Box::new(metrics.leading.clone()))?;
+        // What alerts look at is there from the start, so that they can tell none from no answer.
+        for hold in [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity] {
+            metrics.held.with_label_values(&[hold.reason()]).set(0);
+        }
+        for (cause, entries) in Drift::default().by_cause() {
+            metrics.drift.with_label_values(&[cause]).inc_by(entries);
+        }
         let build =
             IntGaugeVec::new(Opts::new("build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);

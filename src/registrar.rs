@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::components::host::Wanted;
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 
 /// How many changes are settled together at most.
 const BURST: usize = 8192;
@@ -43,8 +44,8 @@ pub struct Ends {
     pub asking: mpsc::UnboundedSender<Asking>,
     /// To the status writer.
     pub reports: watch::Sender<Arc<Report>>,
-    /// To the readiness endpoint: both own kinds were listed.
-    pub ready: watch::Sender<bool>,
+    /// To the readiness endpoint: which of both own kinds were not listed yet.
+    pub missing: watch::Sender<Vec<&'static str>>,
 }
 
 /// Owns the index until `shutdown`, or until one of its ends closes.
@@ -53,6 +54,7 @@ pub async fn run(
     sync_period: Duration,
     mut ends: Ends,
     metrics: Metrics,
+    pulse: Pulse,
     shutdown: CancellationToken,
 ) {
     let mut index = Index::new(settings);
@@ -60,6 +62,7 @@ pub async fn run(
     let mut burst = Vec::new();
     let mut report_at: Option<Instant> = None;
     loop {
+        pulse.waits();
         let report_due = report_at.unwrap_or_else(|| Instant::now() + sync_period);
         let received = tokio::select! {
             () = shutdown.cancelled() => return,
@@ -73,6 +76,7 @@ pub async fn run(
             }
             () = tokio::time::sleep_until(report_due.into()) => {
                 report_at = None;
+                pulse.works();
                 report(&index, &ends, &metrics);
                 continue;
             }
@@ -81,6 +85,7 @@ pub async fn run(
             return;
         }
         let started = Instant::now();
+        pulse.works();
         burst.drain(..).for_each(|change| index.apply(change));
         let settled = index.settle();
         metrics.settled(started.elapsed().as_secs_f64());
@@ -99,6 +104,12 @@ pub async fn run(
             // An error says that those who run plugins have ended, which ends the process.
             let _ = ends.asking.send(asking);
         }
+        let missing = index.not_listed();
+        ends.missing.send_if_modified(|last| {
+            let changed = *last != missing;
+            *last = missing;
+            changed
+        });
         let delta = settled.delta;
         for (name, _) in &delta.identities {
             info!(identity = %name, "WorkloadIdentity resource changed, using targeted reconciliation");
@@ -110,7 +121,8 @@ pub async fn run(
             continue;
         }
         was_ready = delta.ready;
-        ends.ready.send_replace(was_ready);
+        // The writer may be behind; that is its own turn.
+        pulse.waits();
         if ends.deltas.send(delta).await.is_err() {
             return;
         }

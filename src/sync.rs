@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
@@ -71,6 +72,7 @@ pub async fn run(
     settings: Settings,
     ends: Ends,
     metrics: Metrics,
+    pulse: Pulse,
     shutdown: CancellationToken,
 ) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
@@ -92,6 +94,7 @@ pub async fn run(
         told: Told::default(),
     };
     loop {
+        pulse.works();
         while let Ok(delta) = deltas.try_recv() {
             writer.apply(&delta);
         }
@@ -117,6 +120,7 @@ pub async fn run(
             continue;
         }
         let wake = writer.wakes_at(leads);
+        pulse.waits();
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {

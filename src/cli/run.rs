@@ -25,7 +25,8 @@ use crate::components::source::Sources;
 use crate::components::{Runtime, host};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
-use crate::spire::Spire;
+use crate::pulse::Pulse;
+use crate::spire::{Server, Spire};
 use crate::{admin, admission, clusters, events, leader, management, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
@@ -90,7 +91,15 @@ type Ended = (&'static str, Result<(), String>);
 
 async fn control(config: Config) -> Result<ExitCode, Usage> {
     let usage = |error: String| Usage(vec![error]);
-    let spire = Spire::new(&config.spire_server_socket_path).map_err(|error| usage(error.to_string()))?;
+    let server = match config.spire_server_address {
+        Some(address) => Server::Address {
+            address,
+            workload_api: config.workload_api_socket_path,
+            trust_domain: config.trust_domain.clone(),
+        },
+        None => Server::Socket { path: config.spire_server_socket_path },
+    };
+    let spire = Spire::new(&server).map_err(|error| usage(error.to_string()))?;
     let metrics = Metrics::new().map_err(|error| usage(format!("metrics: {error}")))?;
     let client = kube::Client::try_default().await.map_err(|error| {
         usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}"))
@@ -112,7 +121,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (asking, asking_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
-    let (ready, ready_in) = watch::channel(false);
+    let (missing, missing_in) = watch::channel(vec!["eksclusterregistries", "workloadidentities"]);
+    let (index_pulse, writer_pulse) = (Pulse::new("index"), Pulse::new("writer"));
 
     // The lease is given back after the last write, never before.
     let (work, lease) = (CancellationToken::new(), CancellationToken::new());
@@ -173,13 +183,17 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         plugins,
         asking,
         reports,
-        ready,
+        missing,
     };
-    named(
-        &mut tasks,
-        "index",
-        registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()),
+    let index = registrar::run(
+        settings,
+        config.sync_period,
+        ends,
+        metrics.clone(),
+        index_pulse.clone(),
+        work.clone(),
     );
+    named(&mut tasks, "index", index);
     let settings = sync::Settings {
         entry_id_prefix: config.entry_id_prefix,
         gc_interval: config.gc_interval,
@@ -188,7 +202,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         adopt: config.adopt,
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
-    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics, work.clone()));
+    let writer = sync::run(spire, settings, ends, metrics, writer_pulse.clone(), work.clone());
+    named(&mut tasks, "writer", writer);
     if !observes {
         let (events, events_in) = mpsc::channel(events::WAITING);
         let ends = events::Ends { events: events_in, leading: leading_in.clone() };
@@ -196,7 +211,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         let ends = status::Ends { reports: reports_in, leading: leading_in, events };
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
-    let served = admin::health(config.health, ready_in, work.clone());
+    let served = admin::health(config.health, missing_in, vec![index_pulse, writer_pulse], work.clone());
     tasks.spawn(async move { ("health", served.await.map_err(|error| error.to_string())) });
     // Not a task that has to go on: it tells once.
     let mut once = JoinSet::new();

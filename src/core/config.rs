@@ -29,6 +29,10 @@ pub struct Config {
     pub cluster_domain: String,
     /// `spireServerSocketPath`, default `/run/spire/sockets/server.sock`.
     pub spire_server_socket_path: String,
+    /// `spireServerAddress`, `host:port`: SPIRE's API by mutual TLS instead of at its socket; absent: at the socket.
+    pub spire_server_address: Option<String>,
+    /// `workloadAPISocketPath`, default `/spiffe-workload-api/spire-agent.sock`: where the SVID for that comes from.
+    pub workload_api_socket_path: String,
     /// `entryIDPrefix`, default `eks-workload-`: what every id of ours begins with.
     pub entry_id_prefix: Arc<str>,
     /// `gcInterval`, default `10m`: how often all entries are listed from SPIRE and compared.
@@ -115,6 +119,8 @@ pub struct HealthConfig {
     pub readiness_endpoint_name: String,
     /// `livenessEndpointName`, default `healthz`.
     pub liveness_endpoint_name: String,
+    /// `stuckAfter`, default `10m`: how long one turn of the index's or the writer's loop may take before liveness fails.
+    pub stuck_after: Duration,
 }
 
 /// `webhook`.
@@ -162,6 +168,17 @@ impl Config {
         let cluster_name = file.text("clusterName", "default");
         let cluster_domain = file.text("clusterDomain", "cluster.local");
         let spire_server_socket_path = file.text("spireServerSocketPath", "/run/spire/sockets/server.sock");
+        let spire_server_address = file.optional(
+            "spireServerAddress",
+            "host:port such as spire-server.spire-system:8081",
+            host_port,
+        );
+        let workload_api_socket_path = file.checked(
+            "workloadAPISocketPath",
+            "/spiffe-workload-api/spire-agent.sock",
+            "an absolute path",
+            absolute_path,
+        );
         let entry_id_prefix = file.checked(
             "entryIDPrefix",
             "eks-workload-",
@@ -203,6 +220,8 @@ impl Config {
             cluster_name,
             cluster_domain,
             spire_server_socket_path,
+            spire_server_address,
+            workload_api_socket_path: workload_api_socket_path?,
             entry_id_prefix: entry_id_prefix?.into(),
             gc_interval,
             sync_period,
@@ -374,6 +393,7 @@ impl HealthConfig {
             bind_address: section.address("healthProbeBindAddress", ":8081"),
             readiness_endpoint_name: section.text("readinessEndpointName", "readyz"),
             liveness_endpoint_name: section.text("livenessEndpointName", "healthz"),
+            stuck_after: section.duration("stuckAfter", Duration::from_secs(600)),
         };
         if config.readiness_endpoint_name == config.liveness_endpoint_name {
             let name = format!("{:?}", config.readiness_endpoint_name);
@@ -403,6 +423,19 @@ impl WebhookConfig {
         section.no_more();
         config
     }
+}
+
+fn host_port(text: &str) -> Result<String, &'static str> {
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(text.to_owned()),
+        _ => Err("it names no host and port"),
+    }
+}
+
+fn absolute_path(text: &str) -> Result<String, &'static str> {
+    text.starts_with('/').then(|| text.to_owned()).ok_or("it does not begin with /")
 }
 
 fn object_name(text: &str) -> Result<String, &'static str> {
@@ -455,11 +488,14 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
         let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
-                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n";
+                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n\
+                    spireServerAddress: spire-server\nworkloadAPISocketPath: agent.sock\n";
         let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         for expected in [
             "trustDomain: \"https://example.org/\"",
             "gcInterval: \"10 minutes\"",
+            "spireServerAddress: \"spire-server\"",
+            "workloadAPISocketPath: \"agent.sock\"",
             "spireSocket: is no key of this file; did you mean spireServerSocketPath?",
             "ignoreNamespaces[1]: \"(\"",
             "metrics.bindAdress: is no key of this file; did you mean bindAddress?",
@@ -470,7 +506,7 @@ mod tests {
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
-        assert_eq!(told.len(), 9, "{told:#?}");
+        assert_eq!(told.len(), 11, "{told:#?}");
     }
 
     #[test]

@@ -296,6 +296,15 @@ impl Index {
         })
     }
 
+    /// Which of both own kinds were not listed yet.
+    pub fn not_listed(&self) -> Vec<&'static str> {
+        let kinds = [
+            ("eksclusterregistries", self.registries_listed),
+            ("workloadidentities", self.identities_listed),
+        ];
+        kinds.into_iter().filter(|(_, is_listed)| !is_listed).map(|(kind, _)| kind).collect()
+    }
+
     /// Objects whose names even cannot be used; nothing was ever made for them.
     pub fn malformed_objects(&self) -> impl Iterator<Item = &Malformed> {
         self.malformed_names.values()
@@ -670,6 +679,23 @@ mod tests {
         ] {
             index.apply(Change::Cluster(ClusterName::new("east").unwrap(), session, change));
         }
+    }
+
+    #[test]
+    fn an_object_releases_as_many_plans_as_it_names() {
+        let mut index = index();
+        let release = |text: &str| {
+            let object = identity(json!({crate::api::RELEASE_ANNOTATION: text}));
+            Change::Identities(ObjectChange::Applied(object))
+        };
+        let mut released = |text: &str| {
+            index.apply(release(text));
+            index.settle().delta.released.map(|digests| digests.iter().cloned().collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(released("one").as_deref(), Some("one"));
+        assert_eq!(released("two, one").as_deref(), Some("one two"));
+        assert_eq!(released("one,two"), None, "the same");
+        assert_eq!(released("").as_deref(), Some(""));
     }
 
     #[test]

@@ -112,10 +112,7 @@ impl Mirror {
                 Met::New
             }
             Some(row) => {
-                let pod = row.place.as_ref().map(|place| &place.pod.pod);
-                // Of a foreign entry, whose pod is not kept, the key tells whether it is another.
-                let same_pod = row.place.is_none() || pod == observed.pod.as_ref();
-                if (row.key, row.content) == (observed.key, observed.content) && same_pod {
+                if (row.key, row.content) == (observed.key, observed.content) {
                     row.is_listed = true;
                     return Met::Same;
                 }

@@ -103,7 +103,7 @@ impl Orphans {
 
     /// Something that decides over plans has changed: what is released, or which clusters are in step.
     pub fn reopen(&mut self) {
-        self.is_open |= !self.pods.is_empty() || !self.plans.is_empty();
+        self.is_open |= !self.pods.is_empty();
     }
 
     /// Whether [`Self::decide`] could come to something new.

@@ -512,8 +512,12 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     if let Some(held) = outcome.braked_identities.get(view.name) {
         return no("Braked", held.to_string());
     }
-    if tally.pending > 0 {
-        return unknown("Writing", format!("Still to be written: {}.", counted(tally.pending, "entry")));
+    // What the writer has not looked at yet is in none of its counts.
+    let derived = view.pods_selected.saturating_sub(view.masked + view.waiting + view.failing + view.denied);
+    let unseen = derived.saturating_sub(tally.in_place + tally.pending + tally.failing);
+    if tally.pending + unseen > 0 {
+        let entries = counted(tally.pending + unseen, "entry");
+        return unknown("Writing", format!("Still to be written: {entries}."));
     }
     let mut message = match view.masked {
         0 => "Every selected pod has its entry.".to_owned(),

@@ -1,7 +1,10 @@
+//! The book over a server of its own: orphans, adoption, comparisons.
+
 use std::sync::Arc;
 
 use super::*;
 use crate::desired::{ClusterStanding, PodDesired, Wanted};
+use crate::drift::Drift;
 use crate::entry::{Entry, EntryKey};
 use crate::names::PodUid;
 use crate::spiffe::{Selector, SpiffeId};
