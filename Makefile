@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: manifests build demo test test-real test-monitoring test-plugins image chart release soak check check-plugins deny bless bless-go crds plugins bench-template fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real test-monitoring test-plugins image chart release soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -97,6 +97,11 @@ bless-go:
 # What a rendering costs, beside Go's in the same run where Go is installed; what the limits cost.
 bench-template:
 	cargo bench --locked --package registrar-core --bench template
+
+# What a decision of a plugin costs beside a bare loop over the same component in the same run, and what loading does, for
+# each example that is built. Figures in target/bench/plugin.json.
+bench-plugin:
+	cargo test --locked --release --bin spire-eks-workload-registrar -- --ignored --nocapture bench_plugin
 
 # A million templates made of the recorded ones and of pieces; the summary is printed.
 fuzz-template:

@@ -271,4 +271,6 @@ fn not_loaded(error: wasmtime::Error) -> ComponentError {
 }
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod tests;

@@ -104,6 +104,15 @@ pub(super) fn confine(engine: &Engine, limits: &Limits) -> Store<Confined> {
     store
 }
 
+/// A store for one call without any limit but those that the code is compiled with: what a call is measured against.
+#[cfg(test)]
+pub(super) fn unconfined(engine: &Engine) -> Store<Confined> {
+    let mut store = Store::new(engine, Confined { memory: 0, most_memory: 0, tables: 0, cpu_time: None });
+    store.set_fuel(u64::MAX).unwrap();
+    store.set_epoch_deadline(u64::MAX / 2);
+    store
+}
+
 fn fuel(limits: &Limits) -> u64 {
     u64::try_from(limits.time.as_millis()).unwrap_or(u64::MAX).saturating_mul(FUEL_PER_MILLISECOND)
 }

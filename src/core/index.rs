@@ -4,6 +4,8 @@ mod answers;
 mod candidates;
 mod cluster;
 mod objects;
+#[cfg(test)]
+mod plugin_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

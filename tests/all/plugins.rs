@@ -6,6 +6,7 @@ use std::process::Command;
 use data_encoding::BASE64;
 use registrar_core::plugin::Digest;
 use registrar_world::component::{Guest, RawIdentity, argument, component, reads};
+use registrar_world::registry::Registry;
 use registrar_world::spire::WriteKind;
 use serde_json::{Value, json};
 
@@ -185,6 +186,112 @@ async fn a_component_in_a_config_map_is_swapped_by_its_digest_and_kept_for_a_sta
         "{told}"
     );
     assert_eq!(fleet.entry(&uid).id, id);
+}
+
+/// A world with this configuration and a registry whose authority the program trusts.
+async fn with_registry(config: impl FnOnce(&Registry) -> Value) -> (Fleet, Registry) {
+    let registry = Registry::start().await;
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.configure(&json!({"plugins": config(&registry)}));
+    world.register("east");
+    let authority = world.folder().join("authority.pem");
+    std::fs::write(&authority, registry.authority()).unwrap();
+    let registrar = world.run_with(crate::PROGRAM, |command| {
+        command.env("SSL_CERT_FILE", authority);
+    });
+    (Fleet { world, registrar }, registry)
+}
+
+fn from_image(name: &str, image: &str) -> Value {
+    let mut identity = decided_by(name, name, Path::new("/"), "");
+    identity["spec"]["plugin"] = json!({"source": {"image": image}});
+    identity
+}
+
+#[tokio::test]
+async fn an_image_is_pulled_with_the_login_that_is_bound_to_its_registry() {
+    let (mut fleet, registry) = with_registry(|registry| {
+        json!({"allowedSources": [format!("oci://{}/plugins/**", registry.host())],
+            "pullSecrets": [{"name": "login", "hosts": [registry.host()]}]})
+    })
+    .await;
+    registry.ask_for("reader", "secret-word");
+    let image = registry.push("plugins/web", &by_pod_name().component());
+    let login = json!({"auths": {registry.host(): {"username": "reader", "password": "secret-word"}}});
+    let secret = |name: &str| {
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"namespace": "default", "name": name},
+            "data": {".dockerconfigjson": BASE64.encode(login.to_string().as_bytes())}})
+    };
+    fleet.world.management.put(secret("login"));
+    fleet.world.management.put(secret("other"));
+    let mut web = from_image("web", &image);
+    web["spec"]["plugin"]["pullSecret"] = json!("login");
+    fleet.identity(web.clone());
+    let uid = fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    assert_eq!(spiffe_id(&fleet.entry(&uid)), "spiffe://example.org/pod/web-1");
+    // Without a login, with one that is not bound to the registry, and from where nothing may come.
+    let other = registry.push("plugins/other", &Guest::new("other", 0).component());
+    fleet.identity(from_image("anonymous", &other));
+    let told = fleet
+        .until_condition("workloadidentities", "anonymous", "PluginLoaded", "False", "PluginNotFetched")
+        .await;
+    assert!(told.contains("/token answers 401 Unauthorized: see spec.plugin.pullSecret"), "{told}");
+    let mut unbound =
+        from_image("unbound", &registry.push("plugins/unbound", &Guest::new("unbound", 0).component()));
+    unbound["spec"]["plugin"]["pullSecret"] = json!("other");
+    fleet.identity(unbound);
+    let told = fleet
+        .until_condition("workloadidentities", "unbound", "PluginLoaded", "False", "PluginNotFetched")
+        .await;
+    assert!(told.contains("plugins.pullSecrets does not list it for 127.0.0.1"), "{told}");
+    fleet.identity(from_image("elsewhere", &image.replace("/plugins/", "/private/")));
+    let told =
+        fleet.until_condition("workloadidentities", "elsewhere", "Valid", "False", "GuardrailDenied").await;
+    assert!(told.contains("is not allowed by the configuration's plugins.allowedSources"), "{told}");
+    fleet.registrar.terminate();
+    fleet.registrar.ended(PATIENCE).await;
+    assert_eq!(fleet.registrar.logged("secret-word"), 0);
+}
+
+#[tokio::test]
+async fn what_comes_over_https_is_what_was_asked_for_and_nothing_leads_to_the_machine_itself() {
+    let (fleet, registry) = with_registry(|registry| {
+        json!({"allowedSources": [format!("https://{}/**", registry.tls_host()), format!("oci://{}/**", registry.host())]})
+    })
+    .await;
+    let web = |name: &str, file: &str, bytes: &[u8]| {
+        let mut web = decided_by(name, name, Path::new("/"), &sha256(bytes));
+        web["spec"]["plugin"]["source"] = json!({"url": format!("https://{}/{file}", registry.tls_host())});
+        web
+    };
+    let good = by_pod_name().component();
+    registry.put_file("/web.wasm", &good);
+    fleet.identity(web("web", "web.wasm", &good));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    registry.put_file("/altered.wasm", &good);
+    fleet.identity(web("altered", "altered.wasm", b"something else"));
+    fleet
+        .until_condition("workloadidentities", "altered", "PluginLoaded", "False", "PluginDigestMismatch")
+        .await;
+    registry.put_file("/large.wasm", &vec![0; 33 << 20]);
+    fleet.identity(web("large", "large.wasm", b"large"));
+    let told = fleet
+        .until_condition("workloadidentities", "large", "PluginLoaded", "False", "PluginNotFetched")
+        .await;
+    assert!(told.contains("more than 33554432 bytes (plugins.maxSize)"), "{told}");
+    // An image whose registry points to the instance's metadata.
+    let image = registry.push("plugins/astray", &good);
+    registry.point_elsewhere("https://169.254.169.254/latest/meta-data/");
+    fleet.identity(from_image("astray", &image));
+    let told = fleet
+        .until_condition("workloadidentities", "astray", "PluginLoaded", "False", "PluginNotFetched")
+        .await;
+    assert!(
+        told.contains("169.254.169.254 is an address of the machine itself or of its network's own"),
+        "{told}"
+    );
 }
 
 #[tokio::test]

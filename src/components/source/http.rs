@@ -234,7 +234,8 @@ mod tests {
             ("https://[::ffff:127.0.0.1]/a", "is an address of the machine itself"),
             ("https://localhost:1/a", "is an address of the machine itself"),
             ("http://example.com/a", "must begin with https://"),
-            ("file:///etc/passwd", "must begin with https://"),
+            ("file:///etc/passwd", "invalid format"),
+            ("ftp://example.com/a", "must begin with https://"),
         ] {
             let error = http.get(url, &[], 10).await.err().unwrap();
             assert!(error.contains(told), "{url}: {error}");

@@ -17,6 +17,7 @@ pub mod kube;
 pub mod objects;
 mod process;
 mod proxy;
+pub mod registry;
 pub mod secrets;
 mod serve;
 mod sigv4;
