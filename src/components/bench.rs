@@ -72,7 +72,7 @@ fn bare(component: &Component, workload: &Workload, config: &str, calls: u32) ->
             let mut store = limits::unconfined(&component.runtime.engine);
             let instance = component.plugin.instantiate(&mut store).unwrap();
             let guest = instance.spire_eks_workload_registrar_plugin_identity();
-            let _ = guest.call_derive(&mut store, it, config).unwrap();
+            let _ = guest.call_derive(&mut store, it.clone(), config).unwrap();
         }
     });
     begun.elapsed().as_secs_f64() * 1e6 / f64::from(calls)
