@@ -8,9 +8,7 @@ use std::time::{Duration, Instant};
 use registrar_core::api::Problem;
 use registrar_core::facts::Change;
 use registrar_core::index::Asking;
-use registrar_core::plugin::{
-    Answer, DEFAULT_LIMITS, Description, Digest, Plugin, PluginState, Question, Source,
-};
+use registrar_core::plugin::{Answer, Description, Digest, Plugin, PluginState, Question, Source};
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -218,13 +216,7 @@ impl Shared {
         };
         let native = self.compiler.compile(&bytes).await.map_err(|error| error.problem())?;
         let runtime = self.runtime.clone();
-        let load = move || {
-            let component = runtime.load(&native).map_err(|error| error.problem())?;
-            let described = component.describe(&DEFAULT_LIMITS).outcome;
-            let description = Arc::new(described.map_err(|stop| stop.problem("describe"))?);
-            Ok(Loaded { component, description })
-        };
-        self.blocking(load).await?
+        self.blocking(move || Loaded::of(&runtime, &native)).await?
     }
 
     /// Checks a configuration; the error is that it could not be checked, which may pass.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use registrar_core::api::Problem;
 use registrar_core::facts::Change;
 use registrar_core::index::{Asking, Index, Settled};
-use registrar_core::plugin::{Answer, DEFAULT_LIMITS, Digest, Limits, Plugin, PluginState, Question, Source};
+use registrar_core::plugin::{Answer, Digest, Limits, Plugin, PluginState, Question, Source};
 
 use super::source::read_file;
 use super::turns::Loaded;
@@ -79,10 +79,7 @@ impl Local {
             None => self.read(digest, sources)?,
         };
         let native = compile::here(&bytes).map_err(|error| error.problem())?;
-        let component = self.runtime.load(&native).map_err(|error| error.problem())?;
-        let described = component.describe(&DEFAULT_LIMITS).outcome;
-        let description = Arc::new(described.map_err(|stop| stop.problem("describe"))?);
-        Ok(Loaded { component, description })
+        Loaded::of(&self.runtime, &native)
     }
 
     fn read(&self, digest: Digest, sources: &BTreeSet<Source>) -> Result<Vec<u8>, Problem> {

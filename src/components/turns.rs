@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use registrar_core::plugin::{Description, Digest, Question};
+use registrar_core::api::Problem;
+use registrar_core::plugin::{DEFAULT_LIMITS, Description, Digest, Question};
 
-use super::Component;
+use super::{Component, Native, Runtime};
 
 /// Questions of one turn, at most.
 const BATCH: usize = 64;
@@ -19,6 +20,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub(super) struct Loaded {
     pub(super) component: Component,
     pub(super) description: Arc<Description>,
+}
+
+impl Loaded {
+    /// Loads what was compiled and asks it what it is.
+    pub(super) fn of(runtime: &Runtime, native: &Native) -> Result<Self, Problem> {
+        let component = runtime.load(native).map_err(|error| error.problem())?;
+        let described = component.describe(&DEFAULT_LIMITS).outcome;
+        let description = Arc::new(described.map_err(|stop| stop.problem("describe"))?);
+        Ok(Self { component, description })
+    }
 }
 
 /// All open questions.
