@@ -15,6 +15,9 @@ use registrar_core::held;
 use registrar_core::ledger::Outcome;
 use registrar_core::report::{ConditionStatus, Report};
 
+/// Holds that alerts look at: they are there from the start, so that none can be told from no answer.
+const WATCHED: [Hold; 3] = [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity];
+
 /// All metrics; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -233,11 +236,10 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.settle_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.ready.clone()))?;
         metrics.registry.register(Box::new(metrics.leading.clone()))?;
-        // What alerts look at is there from the start, so that they can tell none from no answer.
-        for hold in [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity] {
+        for hold in WATCHED {
             metrics.held.with_label_values(&[hold.reason()]).set(0);
-            metrics.held_plans.with_label_values(&[hold.reason()]).set(0);
         }
+        metrics.no_held_plans();
         for (cause, entries) in Drift::default().by_cause() {
             metrics.drift.with_label_values(&[cause]).inc_by(entries);
         }
@@ -281,12 +283,16 @@ impl Metrics {
         }
     }
 
-    /// What waits for somebody, and what somebody does to us.
-    pub fn waiting(&self, outcome: &Outcome) {
+    fn no_held_plans(&self) {
         self.held_plans.reset();
-        for hold in [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity] {
+        for hold in WATCHED {
             self.held_plans.with_label_values(&[hold.reason()]).set(0);
         }
+    }
+
+    /// What waits for somebody, and what somebody does to us.
+    pub fn waiting(&self, outcome: &Outcome) {
+        self.no_held_plans();
         for plan in held::waiting(outcome) {
             self.held_plans.with_label_values(&[plan.cause]).inc();
         }

@@ -83,6 +83,11 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Whether it holds entries that nobody known wants and whose end nobody saw: only a release lets them go.
+    pub fn is_orphans(self) -> bool {
+        matches!(self, Self::UnknownCluster | Self::UnknownIdentity | Self::Predecessor)
+    }
+
     /// A fixed CamelCase word: the metric's label.
     pub fn reason(self) -> &'static str {
         match self {
@@ -358,9 +363,7 @@ impl Desired {
     /// What becomes of an entry of ours on this pod that the pod is not to have.
     pub fn fate(&self, key: &PodKey, id: &EntryId, digest: &EntryDigest) -> Fate {
         match self.seen_fate(key, digest) {
-            Fate::Hold(Hold::UnknownCluster | Hold::UnknownIdentity | Hold::Predecessor)
-                if self.is_let_go(id) =>
-            {
+            Fate::Hold(hold) if hold.is_orphans() && self.is_let_go(id) => {
                 Fate::End(SeenEnd(Cause::Released))
             }
             fate => fate,
