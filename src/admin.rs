@@ -103,6 +103,18 @@ fn path(name: &str) -> String {
     format!("/{}", name.trim_start_matches('/'))
 }
 
+/// Listens on `host:port`; Go's `:8080` is every address.
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
+    if !address.starts_with(':') {
+        return TcpListener::bind(address).await;
+    }
+    match TcpListener::bind(format!("[::]{address}")).await {
+        // A machine without IPv6.
+        Err(_) => TcpListener::bind(format!("0.0.0.0{address}")).await,
+        bound => bound,
+    }
+}
+
 async fn serve(
     key: &'static str,
     address: String,
@@ -113,13 +125,7 @@ async fn serve(
         shutdown.cancelled().await;
         return Ok(());
     }
-    // Go's ":8080" is every address.
-    let full = if address.starts_with(':') { format!("[::]{address}") } else { address.clone() };
-    let listener = match TcpListener::bind(&full).await {
-        // A machine without IPv6.
-        Err(_) if address.starts_with(':') => TcpListener::bind(format!("0.0.0.0{address}")).await,
-        bound => bound,
-    };
+    let listener = bind(&address).await;
     let listener = listener.map_err(|source| AdminError::Listen { key, address: address.clone(), source })?;
     let bound: Option<SocketAddr> = listener.local_addr().ok();
     info!(key, address = bound.map(|bound| bound.to_string()), "listening");
