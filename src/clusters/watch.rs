@@ -497,7 +497,7 @@ async fn follow<K: Kind>(
     reporter: &Reporter,
 ) -> Result<Followed, ConnectionError> {
     let begins_empty = position.version.is_none();
-    let call = format!("{} {}", if begins_empty { "list" } else { "watch" }, K::NAME);
+    let mut call = format!("{} {}", if begins_empty { "list" } else { "watch" }, K::NAME);
     let seconds = WATCH_SECONDS.to_string();
     let mut query = vec![("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", &*seconds)];
     match &position.version {
@@ -571,6 +571,7 @@ async fn follow<K: Kind>(
                     let Some(initial) = initial.take().filter(|_| is_end) else {
                         return Ok(Followed::NotOffered);
                     };
+                    call = format!("watch {}", K::NAME);
                     let version = text(&object, "/metadata/resourceVersion").to_owned();
                     if !position.take_in::<K>(initial.into_change(wanted), version, wanted, reporter).await {
                         return Ok(Followed::Unwanted);

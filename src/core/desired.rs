@@ -33,12 +33,12 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    /// What this identity wants for the pod.
-    pub fn new(identity: &IdentityName, pod: &PodUid, entry: Entry) -> Self {
+    /// What this identity wants for the pod; `slot` tells its entries apart.
+    pub fn new(identity: &IdentityName, pod: &PodUid, slot: usize, entry: Entry) -> Self {
         let (key, content) = (entry.key.hash(), entry.hash());
         Self {
             identity: identity.clone(),
-            digest: EntryDigest::of(identity, pod, 0),
+            digest: EntryDigest::of(identity, pod, slot),
             entry: Arc::new(entry),
             key,
             content,
@@ -86,6 +86,11 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Whether it holds entries that nobody known wants and whose end nobody saw: only a release lets them go.
+    pub fn is_orphans(self) -> bool {
+        matches!(self, Self::UnknownCluster | Self::UnknownIdentity | Self::Predecessor)
+    }
+
     /// A fixed CamelCase word: the metric's label.
     pub fn reason(self) -> &'static str {
         match self {
@@ -363,9 +368,7 @@ impl Desired {
     /// What becomes of an entry of ours on this pod that the pod is not to have.
     pub fn fate(&self, key: &PodKey, id: &EntryId, digest: &EntryDigest) -> Fate {
         match self.seen_fate(key, digest) {
-            Fate::Hold(Hold::UnknownCluster | Hold::UnknownIdentity | Hold::Predecessor)
-                if self.is_let_go(id) =>
-            {
+            Fate::Hold(hold) if hold.is_orphans() && self.is_let_go(id) => {
                 Fate::End(SeenEnd(Cause::Released))
             }
             fate => fate,
@@ -428,6 +431,6 @@ impl Desired {
         standing: IdentityStanding,
     ) -> Option<&IdentityName> {
         let mut identities = self.identities.iter().filter(|(_, known)| **known == standing);
-        identities.find(|(name, _)| EntryDigest::of(name, pod, 0) == *digest).map(|(name, _)| name)
+        identities.find(|(name, _)| digest.is_of(name, pod)).map(|(name, _)| name)
     }
 }

@@ -185,14 +185,31 @@ impl fmt::Display for ClusterTag {
 }
 
 impl EntryDigest {
-    /// The digest of one entry of a pod; `slot` tells several entries of one identity apart.
+    /// The digest of one entry of a pod; `slot`, below [`SLOTS`], tells several entries of one identity apart.
     pub fn of(identity: &IdentityName, pod: &PodUid, slot: usize) -> Self {
         let digest = digest_of(|fields| {
             fields.text(identity.as_str());
             fields.text(pod.as_str());
-            fields.count(slot);
+            fields.count(0);
         });
-        Self(base32(&digest, DIGEST_CHARACTERS))
+        let first = base32(&digest, DIGEST_CHARACTERS);
+        if slot == 0 {
+            return Self(first);
+        }
+        // The last character alone: whose an entry is can be said without knowing how many there are.
+        let (whose, last) = first.split_at(DIGEST_CHARACTERS - 1);
+        let last = ALPHABET.find(last).unwrap_or_default() ^ (slot % SLOTS);
+        Self(format!("{whose}{}", ALPHABET.get(last..=last).unwrap_or_default()).into())
+    }
+
+    /// Whether it is the digest of an entry, of any slot, of this identity on this pod.
+    pub fn is_of(&self, identity: &IdentityName, pod: &PodUid) -> bool {
+        self.is_beside(&Self::of(identity, pod, 0))
+    }
+
+    /// Whether both are digests of one identity on one pod, whichever the slots.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.0.get(..DIGEST_CHARACTERS - 1) == other.0.get(..DIGEST_CHARACTERS - 1)
     }
 
     /// Of an entry that the predecessor made, while nobody has claimed it.
@@ -200,6 +217,11 @@ impl EntryDigest {
         Self(base32(&digest_of(|fields| fields.text(id.as_str())), DIGEST_CHARACTERS))
     }
 }
+
+/// RFC 4648's letters in lower case.
+const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz234567";
+/// How many entries of one identity on one pod can be told apart.
+pub const SLOTS: usize = ALPHABET.len();
 
 /// What makes an id unlike every id before it; random in production, fixed in `render`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -307,5 +329,11 @@ mod tests {
         let base = EntryDigest::of(&name("ab"), &uid("c"), 0);
         assert_ne!(base, EntryDigest::of(&name("a"), &uid("bc"), 0));
         assert_ne!(base, EntryDigest::of(&name("ab"), &uid("c"), 1));
+        let slots: BTreeSet<EntryDigest> =
+            (0..SLOTS).map(|slot| EntryDigest::of(&name("ab"), &uid("c"), slot)).collect();
+        assert_eq!(slots.len(), SLOTS);
+        assert!(
+            slots.iter().all(|slot| slot.is_of(&name("ab"), &uid("c")) && !slot.is_of(&name("a"), &uid("c")))
+        );
     }
 }

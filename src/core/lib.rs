@@ -20,6 +20,7 @@ mod mutants;
 pub mod names;
 pub mod orphans;
 pub mod plan;
+pub mod plugin;
 pub mod reasons;
 pub mod report;
 pub mod select;

@@ -112,10 +112,7 @@ impl Mirror {
                 Met::New
             }
             Some(row) => {
-                let pod = row.place.as_ref().map(|place| &place.pod.pod);
-                // Of a foreign entry, whose pod is not kept, the key tells whether it is another.
-                let same_pod = row.place.is_none() || pod == observed.pod.as_ref();
-                if (row.key, row.content) == (observed.key, observed.content) && same_pod {
+                if (row.key, row.content) == (observed.key, observed.content) {
                     row.is_listed = true;
                     return Met::Same;
                 }
@@ -230,7 +227,8 @@ impl Mirror {
     pub fn pods_with(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
         self.by_pod.keys().filter(move |pod| {
             let digest = EntryDigest::of(identity, &pod.pod, 0);
-            self.of_pod(pod).any(|(_, row)| row.place.as_ref().is_some_and(|place| place.digest == digest))
+            let is_of = |place: &Place| place.digest.is_beside(&digest);
+            self.of_pod(pod).any(|(_, row)| row.place.as_ref().is_some_and(is_of))
         })
     }
 

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Settings;
+use super::answers::{Answers, Readiness};
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
-use crate::derive::ClusterContext;
+use crate::derive::{ClusterContext, CompiledIdentity, Subject};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
+use crate::entry::Entry;
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
     ClusterChange, ClusterIdentity, EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, Phase,
@@ -15,6 +17,7 @@ use crate::facts::{
 };
 use crate::mutants::{self, Mutant};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
+use crate::plugin::{Answer, Decision, Fact, PluginUse, Question};
 use crate::select::{Namespaces, Refusal};
 
 /// What came of one pod and one identity that selects it.
@@ -31,6 +34,8 @@ pub enum Told {
     Failing(Problem),
     /// Something it depends on is not known yet.
     Waiting(&'static str),
+    /// The identity's plugin says that the pod must not have an identity from it, and why.
+    Denied(String),
 }
 
 /// Kinds that a cluster can be of use without, as connections name them.
@@ -90,12 +95,25 @@ struct Settling {
     others_want: bool,
     /// Of one that is no fallback nobody can say whether it does.
     others_may_want: bool,
+    /// What plugins are asked of the pod.
+    questions: Vec<Arc<Question>>,
+}
+
+/// What one identity gives a pod that it selects.
+enum Given {
+    /// These entries.
+    Entries(Vec<Entry>),
+    /// Nothing now, for a reason that is told.
+    Nothing(Told),
+    /// Its plugin leaves the pod to others, as if it were not selected.
+    Skipped,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
 pub(super) struct Settlement {
     pub(super) desired: Arc<PodDesired>,
     pub(super) told: Vec<(IdentityName, Told)>,
+    pub(super) questions: Vec<Arc<Question>>,
     pub(super) changed: bool,
 }
 
@@ -550,6 +568,7 @@ impl Cluster {
         &mut self,
         uid: &PodUid,
         settings: &Settings,
+        answers: &Answers,
         hold_all: bool,
         candidates: impl FnOnce(&PodFacts) -> I,
     ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
@@ -564,14 +583,14 @@ impl Cluster {
             None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
                 for (name, identity) in candidates(facts) {
-                    self.settle_identity(facts, name, identity, settings, &mut settling);
+                    self.settle_identity(facts, name, identity, settings, answers, &mut settling);
                 }
                 if hold_all {
                     settling.desired.hold = Some(Hold::NotDerived);
                 }
             }
         }
-        let Settling { desired, told, .. } = settling;
+        let Settling { desired, told, questions, .. } = settling;
         let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
         let changed = !pod.is_settled || *pod.desired != desired;
@@ -579,7 +598,7 @@ impl Cluster {
             pod.desired = Arc::new(desired);
             pod.is_settled = true;
         }
-        (before, Some(Settlement { desired: pod.desired.clone(), told, changed }))
+        (before, Some(Settlement { desired: pod.desired.clone(), told, questions, changed }))
     }
 
     /// Whether another identity's entry was in the way of this one's when the pod was last settled.
@@ -594,6 +613,7 @@ impl Cluster {
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
+        answers: &Answers,
         settling: &mut Settling,
     ) {
         let is_preview = identity.standing() == IdentityStanding::Preview;
@@ -639,66 +659,164 @@ impl Cluster {
             Ok(()) if identity.is_fallback() && settling.others_may_want => {
                 return wait(settling, "OtherIdentityUnknown");
             }
-            // Whoever is only tried takes nothing from a fallback.
-            Ok(()) => settling.others_want |= !identity.is_fallback() && !is_preview,
+            Ok(()) => {}
             Err(Refusal::NamespaceUnknown) => {
                 settling.others_may_want |= !identity.is_fallback() && !is_preview;
                 return wait(settling, "NamespaceUnknown");
             }
             Err(_) => return,
         }
-        let kept = |listed: &Option<Arc<Demand>>, source| {
-            listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
-        };
-        let needs_node = compiled.needs_node();
-        let has_fields =
-            kept(&self.pods_listed, Source::Pod) && (!needs_node || kept(&self.nodes_listed, Source::Node));
-        // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
-        let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
-        let asks_services = compiled.demand().reads_endpoint_slices();
-        let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
-        let outcome = match node {
-            None if needs_node && self.denied.contains_key(NODES) => Told::Failing(Problem::new(
-                "NodesForbidden",
-                "(node)",
-                "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/workload-cluster/rbac.yaml there",
-            )),
-            _ if !has_fields => Told::Waiting("FieldsNotListed"),
-            _ if asks_services && !has_services => Told::Waiting("EndpointsNotListed"),
-            None if needs_node => Told::Waiting("NodeUnknown"),
-            node => match compiled.derive(
-                &settings.domains,
-                &self.context,
-                pod,
-                node,
-                &if asks_services { self.services_of(pod) } else { BTreeSet::new() },
-            ) {
-                Err(problem) => Told::Failing(problem),
-                Ok(entry) => {
-                    let wanted = Wanted::new(name, &pod.uid, entry);
-                    match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
-                        Some(other) => Told::Masked { by: other.identity.clone() },
-                        None if mutants::is_on(Mutant::DropMaskedSuccessor)
-                            && self.was_masked(&pod.uid, name) =>
-                        {
-                            Told::Masked { by: name.clone() }
-                        }
-                        None if is_preview => {
-                            settling.desired.previewed.push(wanted);
-                            Told::Derived
-                        }
-                        None => {
-                            settling.desired.wanted.push(wanted);
-                            Told::Derived
-                        }
-                    }
-                }
-            },
+        let given = self.give(pod, compiled, settings, answers, &mut settling.questions);
+        // Whoever is only tried takes nothing from a fallback.
+        let counts = !identity.is_fallback() && !is_preview;
+        let outcome = match given {
+            Given::Skipped => return,
+            Given::Nothing(told) => {
+                // A plugin that has not spoken may yet leave the pod to others.
+                let is_open =
+                    matches!(told, Told::Waiting(_) | Told::Failing(_)) && compiled.plugin().is_some();
+                settling.others_want |= counts && !is_open;
+                settling.others_may_want |= counts && is_open;
+                told
+            }
+            Given::Entries(_)
+                if mutants::is_on(Mutant::DropMaskedSuccessor) && self.was_masked(&pod.uid, name) =>
+            {
+                Told::Masked { by: name.clone() }
+            }
+            Given::Entries(entries) => {
+                settling.others_want |= counts;
+                settling.want(name, &pod.uid, entries, is_preview)
+            }
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
             hold(settling);
         }
         settling.told.push((name.clone(), outcome));
+    }
+
+    /// What an identity gives a pod that it selects.
+    fn give(
+        &self,
+        pod: &PodFacts,
+        compiled: &CompiledIdentity,
+        settings: &Settings,
+        answers: &Answers,
+        questions: &mut Vec<Arc<Question>>,
+    ) -> Given {
+        let waiting = |reason| Given::Nothing(Told::Waiting(reason));
+        let kept = |listed: &Option<Arc<Demand>>, source, demand: &Demand| {
+            listed.as_ref().is_some_and(|listed| listed.covers_in(source, demand))
+        };
+        let needs_node = compiled.needs_node();
+        let has_fields = |demand: &Demand| {
+            let has_node = !needs_node || kept(&self.nodes_listed, Source::Node, demand);
+            kept(&self.pods_listed, Source::Pod, demand) && has_node
+        };
+        // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
+        let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
+        let asks_services = compiled.demand().reads_endpoint_slices();
+        let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
+        match node {
+            None if needs_node && self.denied.contains_key(NODES) => {
+                return Given::Nothing(Told::Failing(Problem::new(
+                    "NodesForbidden",
+                    "(node)",
+                    "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/workload-cluster/rbac.yaml there",
+                )));
+            }
+            _ if !has_fields(compiled.demand()) => return waiting("FieldsNotListed"),
+            _ if asks_services && !has_services => return waiting("EndpointsNotListed"),
+            None if needs_node => return waiting("NodeUnknown"),
+            _ => {}
+        }
+        let services = if asks_services { self.services_of(pod) } else { BTreeSet::new() };
+        let namespace_labels = self.namespaces.get(&pod.namespace);
+        let (domains, cluster) = (&settings.domains, &*self.context);
+        let subject = Subject { domains, cluster, pod, node, namespace_labels, services };
+        let Some(plugin) = compiled.plugin() else { return by_templates(&subject, compiled) };
+        match by_plugin(&subject, compiled, plugin, answers, has_fields, questions) {
+            Ok(given) => given,
+            Err(_) if plugin.falls_back => by_templates(&subject, compiled),
+            Err(problem) => Given::Nothing(Told::Failing(problem)),
+        }
+    }
+}
+
+fn by_templates(subject: &Subject<'_>, compiled: &CompiledIdentity) -> Given {
+    match compiled.derive(subject) {
+        Ok(entry) => Given::Entries(vec![entry]),
+        Err(problem) => Given::Nothing(Told::Failing(problem)),
+    }
+}
+
+/// What an identity's plugin gives a pod; the error is why it gives nothing that could be used.
+fn by_plugin(
+    subject: &Subject<'_>,
+    compiled: &CompiledIdentity,
+    plugin: &PluginUse,
+    answers: &Answers,
+    has_fields: impl Fn(&Demand) -> bool,
+    questions: &mut Vec<Arc<Question>>,
+) -> Result<Given, Problem> {
+    let waiting = |reason| Ok(Given::Nothing(Told::Waiting(reason)));
+    let (description, demand) = match answers.readiness(&plugin.plugin) {
+        Readiness::Loading => return waiting("PluginLoading"),
+        Readiness::Failed(problem) => return Err(problem.clone()),
+        Readiness::Ready(description, demand) => (description, demand),
+    };
+    if !has_fields(demand) {
+        return waiting("FieldsNotListed");
+    }
+    if description.reads.needs_node() && subject.node.is_none() {
+        return waiting("NodeUnknown");
+    }
+    if description.reads.has(Fact::NamespaceLabels) && subject.namespace_labels.is_none() {
+        return waiting("NamespaceUnknown");
+    }
+    let workload = description.reads.workload(compiled.application_name(), subject);
+    let (question, answer) = answers.look_up(Question { plugin: plugin.plugin.clone(), workload });
+    questions.push(question);
+    let decision = match answer {
+        None => return waiting("PluginAsked"),
+        Some(Answer::Failed(problem)) => {
+            let told = match problem.field.as_str() {
+                "spec.plugin" => problem.message.clone(),
+                _ => problem.to_string(),
+            };
+            return Err(Problem::new(problem.reason, "spec.plugin", format!("{description}: {told}")));
+        }
+        Some(Answer::Decided(decision)) => decision,
+    };
+    match decision {
+        Decision::Skip(_) => Ok(Given::Skipped),
+        Decision::Deny(why) => Ok(Given::Nothing(Told::Denied(format!("{description}: {why}")))),
+        Decision::Identities(proposals) => {
+            compiled.derive_decided(subject, description, proposals).map(Given::Entries)
+        }
+    }
+}
+
+impl Settling {
+    /// Adds what an identity gives the pod, but for what another that comes before it gives as well.
+    fn want(&mut self, name: &IdentityName, pod: &PodUid, entries: Vec<Entry>, is_preview: bool) -> Told {
+        let (mut masked, mut is_given) = (None, false);
+        for (slot, entry) in entries.into_iter().enumerate() {
+            let wanted = Wanted::new(name, pod, slot, entry);
+            match self.desired.wanted.iter().find(|other| other.key == wanted.key) {
+                Some(other) => masked = Some(other.identity.clone()),
+                None => {
+                    is_given = true;
+                    let list =
+                        if is_preview { &mut self.desired.previewed } else { &mut self.desired.wanted };
+                    list.push(wanted);
+                }
+            }
+        }
+        match masked {
+            Some(by) if !is_given => Told::Masked { by },
+            _ => Told::Derived,
+        }
     }
 }
 
