@@ -1,18 +1,27 @@
 //! What operators and the kubelet ask over HTTP: metrics, what waits for a release, readiness, liveness.
 
+use std::fmt::Display;
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Json;
 use axum::Router;
+use axum::extract::{Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use registrar_core::config::HealthConfig;
+use registrar_core::desired::PodKey;
+use registrar_core::entry::ClusterTag;
+use registrar_core::explain::{self, PodName};
 use registrar_core::held;
-use registrar_core::ledger::Outcome;
+use registrar_core::index::Index;
+use registrar_core::ledger::{Ledger, Outcome};
+use registrar_core::names::{ClusterName, PodUid};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -20,6 +29,8 @@ use tracing::info;
 
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::questions::Asker;
+use crate::spire::Spire;
 
 /// An address that cannot be served on.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +77,68 @@ pub async fn metrics(
     };
     let router = Router::new().route("/metrics", get(show)).route("/held", get(held));
     serve("metrics.bindAddress", address, router, shutdown).await
+}
+
+/// Who is asked, and for what, at `admin.bindAddress`.
+#[derive(Debug, Clone)]
+pub struct Answers {
+    /// The task that owns the index.
+    pub index: Asker<Index>,
+    /// The task that owns the writer's book.
+    pub ledger: Asker<Ledger>,
+    /// What the writer tells.
+    pub outcomes: watch::Receiver<Arc<Outcome>>,
+    /// To ask SPIRE for agents.
+    pub spire: Spire,
+}
+
+/// Answers operators' questions until `shutdown`; reads and never writes.
+pub async fn answers(
+    address: String,
+    answers: Answers,
+    shutdown: CancellationToken,
+) -> Result<(), AdminError> {
+    let router = Router::new()
+        .route("/explain/{cluster}/{namespace}/{pod}", get(explained))
+        .route("/held", get(waiting))
+        .with_state(answers);
+    serve("admin.bindAddress", address, router, shutdown).await
+}
+
+async fn waiting(State(answers): State<Answers>) -> Json<held::Told> {
+    Json(held::Told::of(&answers.outcomes.borrow()))
+}
+
+async fn explained(
+    State(answers): State<Answers>,
+    Path((cluster, namespace, name)): Path<(String, String, String)>,
+) -> impl IntoResponse {
+    let refused = |status: StatusCode, why: &dyn Display| {
+        (status, Json(json!({"error": why.to_string()}))).into_response()
+    };
+    let asked = PodName { cluster, namespace, name };
+    let explained = answers.index.ask(move |index| explain::explain(index, &asked)).await;
+    let explanation = match explained {
+        None => return refused(StatusCode::SERVICE_UNAVAILABLE, &"the registrar is stopping"),
+        Some(Err(why)) => return refused(StatusCode::NOT_FOUND, &why),
+        Some(Ok(explanation)) => explanation,
+    };
+    let (Ok(cluster), Ok(pod)) =
+        (ClusterName::new(&explanation.cluster.name), PodUid::new(&explanation.pod.uid))
+    else {
+        return Json(explanation).into_response();
+    };
+    let key = PodKey { cluster: ClusterTag::of(&cluster), pod };
+    let unavailable = answers.outcomes.borrow().unavailable.as_ref().map(|problem| problem.message.clone());
+    let book = answers.ledger.ask(move |ledger| ledger.book(&key, unavailable, Instant::now())).await;
+    let Some(book) = book else {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &"the registrar is stopping");
+    };
+    let mut agents = Vec::new();
+    for parent in explanation.parents() {
+        agents.push(answers.spire.agent(parent).await);
+    }
+    Json(explanation.complete(book, agents)).into_response()
 }
 
 /// Serves readiness (both own kinds were listed: this replica can take over) and liveness until `shutdown`. Liveness fails

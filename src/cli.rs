@@ -1,10 +1,16 @@
 //! The command line.
 
 mod crds;
+mod explain;
 mod migrate;
+mod offline;
 mod plugin;
+mod registrar;
+mod release;
 mod render;
 mod run;
+mod status;
+mod table;
 mod template;
 mod token;
 
@@ -33,12 +39,18 @@ enum Command {
     CompileComponent(compile::Arguments),
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
+    /// Say why a pod has the entries that it has, or has none.
+    Explain(explain::Arguments),
     /// Print WorkloadIdentity manifests for spire-controller-manager's ClusterSPIFFEIDs, and say what has no equal.
     Migrate(migrate::Arguments),
     /// Write, look at, try and test plugins: components that decide in the templates' place.
     Plugin(plugin::Arguments),
+    /// List what waits for somebody's release, or release one plan by its digest.
+    Release(release::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
+    /// Print a table of clusters and identities as their status tells them.
+    Status(status::Arguments),
     /// Render a template for one pod from files, as the controller would.
     Template(template::Arguments),
     /// Print a kubeconfig for a registry's cluster; its user is `token`.
@@ -54,9 +66,12 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::CompileComponent(arguments) => Ok(compile::run(&arguments)),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Plugin(arguments) => plugin::run(&arguments),
+        Command::Release(arguments) => release::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
         Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),
         Command::Run(arguments) => run::run(&arguments),

@@ -12,6 +12,7 @@ mod leader;
 mod management;
 mod metrics;
 mod pulse;
+mod questions;
 mod registrar;
 mod spire;
 mod status;

@@ -19,6 +19,7 @@ use tracing::{info, warn};
 use crate::components::host::Wanted;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::questions::Questions;
 
 /// How many changes are settled together at most.
 const BURST: usize = 8192;
@@ -44,6 +45,8 @@ pub struct Ends {
     pub asking: mpsc::UnboundedSender<Asking>,
     /// To the status writer.
     pub reports: watch::Sender<Arc<Report>>,
+    /// From whoever wants to know something of the index.
+    pub questions: Questions<Index>,
     /// To the readiness endpoint: which of both own kinds were not listed yet.
     pub missing: watch::Sender<Vec<&'static str>>,
 }
@@ -72,6 +75,11 @@ pub async fn run(
                     return;
                 }
                 report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
+                continue;
+            }
+            question = ends.questions.next() => {
+                pulse.works();
+                question(&index);
                 continue;
             }
             () = tokio::time::sleep_until(report_due.into()) => {

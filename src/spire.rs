@@ -1,5 +1,6 @@
 //! SPIRE's Entry API over the server's unix socket or by mutual TLS: list, create, update, delete, and what each answer means.
 
+mod agents;
 mod client;
 mod connect;
 mod convert;

@@ -26,6 +26,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::questions::Questions;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
@@ -64,6 +65,8 @@ pub struct Ends {
     pub outcomes: watch::Sender<Arc<Outcome>>,
     /// Until when this replica may write; none while it does not lead.
     pub leading: watch::Receiver<Option<Instant>>,
+    /// From whoever wants to know something of the book.
+    pub questions: Questions<Ledger>,
 }
 
 /// Writes until `shutdown`, or until the index ends.
@@ -75,7 +78,7 @@ pub async fn run(
     pulse: Pulse,
     shutdown: CancellationToken,
 ) {
-    let Ends { mut deltas, outcomes, mut leading } = ends;
+    let Ends { mut deltas, outcomes, mut leading, mut questions } = ends;
     let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
         ledger: if settings.adopt { ledger.adopting() } else { ledger },
@@ -111,6 +114,7 @@ pub async fn run(
             Some(_) => {}
         }
         writer.publish(&outcomes);
+        questions.answer(&writer.ledger);
         let leads = until.is_some_and(|until| until > Instant::now());
         writer.metrics.leading(leads);
         if leads && writer.can_go_on() {
@@ -128,6 +132,7 @@ pub async fn run(
                 None => return,
             },
             changed = leading.changed() => if changed.is_err() { return },
+            question = questions.next() => question(&writer.ledger),
             () = tokio::time::sleep_until(wake.into()) => {}
         }
     }

@@ -27,7 +27,7 @@ use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::spire::{Server, Spire};
-use crate::{admin, admission, clusters, events, leader, management, registrar, status, sync};
+use crate::{admin, admission, clusters, events, leader, management, questions, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
 const CHANGES: usize = 16_384;
@@ -122,6 +122,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
     let (missing, missing_in) = watch::channel(vec!["eksclusterregistries", "workloadidentities"]);
+    let (index_asker, index_questions) = questions::channel();
+    let (ledger_asker, ledger_questions) = questions::channel();
     let (index_pulse, writer_pulse) = (Pulse::new("index"), Pulse::new("writer"));
 
     // The lease is given back after the last write, never before.
@@ -174,6 +176,14 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let served =
         admin::metrics(config.metrics_bind_address, metrics.clone(), outcomes_in.clone(), work.clone());
     tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
+    let answers = admin::Answers {
+        index: index_asker,
+        ledger: ledger_asker,
+        outcomes: outcomes_in.clone(),
+        spire: spire.clone(),
+    };
+    let served = admin::answers(config.admin_bind_address, answers, work.clone());
+    tasks.spawn(async move { ("admin", served.await.map_err(|error| error.to_string())) });
     let ends = registrar::Ends {
         changes: changes_in,
         deltas,
@@ -183,6 +193,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         plugins,
         asking,
         reports,
+        questions: index_questions,
         missing,
     };
     let index = registrar::run(
@@ -201,7 +212,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         budgets: config.brake,
         adopt: config.adopt,
     };
-    let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
+    let ends =
+        sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone(), questions: ledger_questions };
     let writer = sync::run(spire, settings, ends, metrics, writer_pulse.clone(), work.clone());
     named(&mut tasks, "writer", writer);
     if !observes {

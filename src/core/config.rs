@@ -57,6 +57,8 @@ pub struct Config {
     pub leader_election: LeaderElectionConfig,
     /// `metrics.bindAddress`, default `:8080`; `0` serves none.
     pub metrics_bind_address: String,
+    /// `admin.bindAddress`, default `0`, which serves none: where `explain` and the page are answered, read only.
+    pub admin_bind_address: String,
     /// `health`.
     pub health: HealthConfig,
     /// `webhook`; absent: no admission webhook is served.
@@ -210,6 +212,11 @@ impl Config {
             metrics.no_more();
             address
         });
+        let admin_bind_address = file.section("admin", |mut admin| {
+            let address = admin.address("bindAddress", "0");
+            admin.no_more();
+            address
+        });
         let health = file.section("health", HealthConfig::read);
         let webhook = file.optional_section("webhook", WebhookConfig::read);
         let (plugins, plugin_rules) = file.section("plugins", PluginsConfig::read);
@@ -234,6 +241,7 @@ impl Config {
             connecting_at_once,
             leader_election,
             metrics_bind_address,
+            admin_bind_address,
             health,
             webhook,
             plugins,

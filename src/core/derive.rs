@@ -169,6 +169,23 @@ impl CompiledIdentity {
         self.spiffe_id.as_ref()
     }
 
+    /// Every template with its field, and the facts of a pod that it names: path and value.
+    pub fn templates(&self, subject: &Subject<'_>) -> Vec<(String, &Template, Vec<(String, String)>)> {
+        let described = self.scope(subject).describe();
+        let single = [("spec.spiffeIDTemplate", &self.spiffe_id), ("spec.parentIDTemplate", &self.parent_id)];
+        let single = single.into_iter().filter_map(|(field, it)| Some((field.to_owned(), it.as_ref()?)));
+        let lists =
+            [("spec.workloadSelectorTemplates", &self.selectors), ("spec.dnsNameTemplates", &self.dns_names)];
+        let lists = lists.into_iter().flat_map(|(field, list)| {
+            list.iter().enumerate().map(move |(index, template)| (format!("{field}[{index}]"), template))
+        });
+        let with_facts = single.chain(lists).map(|(field, template)| {
+            let named = described.iter().filter(|row| template.names(&row.path));
+            (field, template, named.map(|row| (row.path.clone(), row.value.clone())).collect())
+        });
+        with_facts.collect()
+    }
+
     /// The facts that the templates read beyond the fixed ones.
     pub fn demand(&self) -> &Demand {
         &self.demand

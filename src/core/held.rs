@@ -11,7 +11,7 @@ use crate::ledger::Outcome;
 pub(crate) const EXAMPLES: usize = 5;
 
 /// An object that a release can be written on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Anchor {
     /// What kubectl calls its kind.
     pub kind: &'static str,
@@ -55,6 +55,9 @@ pub struct Waiting {
     /// What releases exactly this plan; none while it can't be released.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// The object that the digest is written on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub object: Option<Anchor>,
     /// The command that releases it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
@@ -91,6 +94,7 @@ pub fn waiting(outcome: &Outcome) -> Vec<Waiting> {
         updates: held.updates,
         examples: texts(&held.examples),
         digest: Some(held.digest.clone()),
+        object: Some(anchor.clone()),
         release: Some(anchor.command(&held.digest)),
         message: held.to_string(),
     };
@@ -108,7 +112,7 @@ pub fn waiting(outcome: &Outcome) -> Vec<Waiting> {
             None => ("clusterTag", Some(plan.tag.to_string())),
         };
         let own = plan.cluster.as_ref().map(|cluster| Anchor::registry(cluster.as_str()));
-        let command = |digest: &String| own.as_ref().unwrap_or(anywhere).command(digest);
+        let anchor = own.as_ref().unwrap_or(anywhere);
         Waiting {
             cause: plan.cause.reason(),
             scope,
@@ -116,7 +120,8 @@ pub fn waiting(outcome: &Outcome) -> Vec<Waiting> {
             deletes: plan.entries,
             updates: 0,
             examples: texts(&plan.examples),
-            release: plan.digest.as_ref().map(command),
+            release: plan.digest.as_ref().map(|digest| anchor.command(digest)),
+            object: plan.digest.as_ref().map(|_| anchor.clone()),
             digest: plan.digest.clone(),
             message: plan.to_string(),
         }

@@ -3,6 +3,7 @@
 mod answers;
 mod candidates;
 mod cluster;
+mod explain;
 mod objects;
 #[cfg(test)]
 mod plugin_tests;
@@ -31,7 +32,8 @@ use crate::plugin::{Plugin, PluginState, Source};
 use crate::select::Namespaces;
 
 pub use answers::Asking;
-pub use cluster::Told;
+pub use cluster::{Told, Verdict};
+pub use explain::PodView;
 pub use objects::{IdentityView, RegistryView};
 
 /// What of the configuration the index depends on.

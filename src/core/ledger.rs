@@ -1,5 +1,6 @@
 //! The writer's book: desired beside observed, which pods are not in step, and what became of each write.
 
+pub mod book;
 mod compare;
 #[cfg(test)]
 mod tests;

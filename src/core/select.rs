@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::core::{Selector, SelectorExt};
+use kube::core::{Expression, Selector, SelectorExt};
 use regex::Regex;
 
 use crate::api::{Problem, WorkloadIdentitySpec};
@@ -151,6 +151,74 @@ impl Selection {
             (is_known, Refusal::NamespaceUnknown),
         ];
         rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(refusal))
+    }
+}
+
+impl Selection {
+    /// A refusal of [`Self::wants`] with what the rule wants and what is there instead.
+    pub fn compared(
+        &self,
+        refusal: Refusal,
+        cluster_labels: &BTreeMap<String, String>,
+        namespace_labels: Option<&Labels>,
+        pod: &PodFacts,
+        ignored: &[Regex],
+    ) -> String {
+        let namespace = pod.namespace.as_str();
+        let unmet = |selector: &Selector, labels: &BTreeMap<String, String>, whose: &str| {
+            let rule = selector.clone().into_iter().find(|rule| !rule.matches(labels));
+            rule.map(|rule| unmet(&rule, labels, whose))
+        };
+        let compared = match refusal {
+            Refusal::ClusterSelector => {
+                unmet(&self.clusters, cluster_labels, "the registry's spec.labels have")
+                    .map(|it| format!("clusterSelector: {it}"))
+            }
+            Refusal::PodSelector => {
+                unmet(&self.pods, &pod.labels, "the pod has").map(|it| format!("podSelector: {it}"))
+            }
+            Refusal::Namespace => match &self.namespaces {
+                Namespaces::None => {
+                    Some("it has neither namespace nor namespaceSelector, so it selects nothing".to_owned())
+                }
+                Namespaces::One(name, _) if name != &pod.namespace => {
+                    Some(format!("namespace: {name} wanted, the pod is in {namespace}"))
+                }
+                Namespaces::One(_, Some(selector)) | Namespaces::Labelled(selector) => namespace_labels
+                    .and_then(|labels| unmet(selector, labels, &format!("namespace {namespace} has")))
+                    .map(|it| format!("namespaceSelector: {it}")),
+                Namespaces::One(_, None) => None,
+            },
+            Refusal::IgnoredNamespace => {
+                ignored.iter().find(|pattern| pattern.is_match(namespace)).map(|pattern| {
+                    format!(
+                        "the configuration's ignoreNamespaces has {:?}, which matches {namespace}",
+                        pattern.as_str()
+                    )
+                })
+            }
+            Refusal::NamespaceUnknown | Refusal::NotBound | Refusal::Finished => None,
+        };
+        compared.unwrap_or_else(|| refusal.to_string())
+    }
+}
+
+/// One requirement that does not hold, and the label's value.
+fn unmet(rule: &Expression, labels: &BTreeMap<String, String>, whose: &str) -> String {
+    let (Expression::In(key, _)
+    | Expression::NotIn(key, _)
+    | Expression::Equal(key, _)
+    | Expression::NotEqual(key, _)
+    | Expression::Exists(key)
+    | Expression::DoesNotExist(key)) = rule;
+    let wanted = match rule {
+        Expression::Exists(key) => format!("label {key} wanted"),
+        Expression::DoesNotExist(key) => format!("no label {key} wanted"),
+        other => format!("{other} wanted"),
+    };
+    match labels.get(key) {
+        Some(value) => format!("{wanted}, {whose} {key}={value}"),
+        None => format!("{wanted}, {whose} no {key}"),
     }
 }
 

@@ -4,6 +4,7 @@ use std::error::Error as _;
 use std::future::Future;
 
 use registrar_core::entry::EntryId;
+use registrar_proto::agent::agent_client::AgentClient;
 use registrar_proto::entry::entry_client::EntryClient;
 use registrar_proto::entry::{
     BatchCreateEntryRequest, BatchDeleteEntryRequest, BatchUpdateEntryRequest, ListEntriesRequest,
@@ -29,6 +30,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 pub struct Spire {
     place: String,
     entries: EntryClient<Channel>,
+    pub(super) agents: AgentClient<Channel>,
 }
 
 impl Spire {
@@ -37,8 +39,9 @@ impl Spire {
         let place = server.place().to_owned();
         match server.channel() {
             Ok(channel) => {
+                let agents = AgentClient::new(channel.clone());
                 let entries = EntryClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
-                Ok(Self { place, entries })
+                Ok(Self { place, entries, agents })
             }
             Err(problem) => Err(SpireError::Locate { place, problem }),
         }
@@ -131,7 +134,7 @@ impl Spire {
         Ok(answer.results.into_iter().map(|result| written(result.status)).collect())
     }
 
-    async fn call<Q, A, F>(
+    pub(super) async fn call<Q, A, F>(
         &self,
         call: &'static str,
         deadline: Instant,

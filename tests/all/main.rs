@@ -9,6 +9,7 @@ mod chaos;
 mod crds;
 mod deploy;
 mod events;
+mod explain;
 mod faults;
 mod fleet;
 mod holds;

@@ -38,6 +38,26 @@ pub enum Told {
     Denied(String),
 }
 
+/// What one identity says of one pod.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It is being deleted and wants nothing.
+    Ended,
+    /// Its spec cannot be used; it holds what the pod has where nobody can say that it does not want the pod.
+    Broken {
+        /// Nobody can say so.
+        may_want: bool,
+    },
+    /// It is a fallback, and another identity selects the pod.
+    NotNeeded,
+    /// A rule of its selection says no.
+    Refused(Refusal),
+    /// Its plugin leaves the pod to others, and why.
+    Skipped(String),
+    /// It selects the pod, and this came of it.
+    Told(Told),
+}
+
 /// Kinds that a cluster can be of use without, as connections name them.
 const NODES: &str = "nodes";
 const NAMESPACES: &str = "namespaces";
@@ -105,8 +125,8 @@ enum Given {
     Entries(Vec<Entry>),
     /// Nothing now, for a reason that is told.
     Nothing(Told),
-    /// Its plugin leaves the pod to others, as if it were not selected.
-    Skipped,
+    /// Its plugin leaves the pod to others, as if it were not selected, and why.
+    Skipped(String),
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
@@ -226,6 +246,31 @@ impl Cluster {
 
     pub(super) fn pods(&self) -> impl Iterator<Item = (&PodUid, &Pod)> {
         self.pods.iter()
+    }
+
+    /// A pod by its uid.
+    pub(super) fn pod(&self, uid: &PodUid) -> Option<(&PodUid, &Pod)> {
+        self.pods.get_key_value(uid)
+    }
+
+    /// A pod's facts; none where it is not known or cannot be read.
+    pub(super) fn facts(&self, uid: &PodUid) -> Option<&PodFacts> {
+        self.pods.get(uid)?.facts.as_ref()
+    }
+
+    /// The node of this name.
+    pub(super) fn node(&self, name: &NodeName) -> Option<&NodeFacts> {
+        self.nodes.get(name)
+    }
+
+    /// The labels of this namespace.
+    pub(super) fn namespace(&self, name: &NamespaceName) -> Option<&Labels> {
+        self.namespaces.get(name)
+    }
+
+    /// What the registry says of the cluster.
+    pub(super) fn context(&self) -> &ClusterContext {
+        &self.context
     }
 
     pub(super) fn pod_name(&self, uid: &PodUid) -> Option<&str> {
@@ -583,7 +628,11 @@ impl Cluster {
             None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
                 for (name, identity) in candidates(facts) {
-                    self.settle_identity(facts, name, identity, settings, answers, &mut settling);
+                    let verdict =
+                        self.settle_identity(facts, name, identity, settings, answers, &mut settling);
+                    if let Verdict::Told(told) = verdict {
+                        settling.told.push((name.clone(), told));
+                    }
                 }
                 if hold_all {
                     settling.desired.hold = Some(Hold::NotDerived);
@@ -615,18 +664,18 @@ impl Cluster {
         settings: &Settings,
         answers: &Answers,
         settling: &mut Settling,
-    ) {
+    ) -> Verdict {
         let is_preview = identity.standing() == IdentityStanding::Preview;
         // Fallbacks come last, so what others want is known by now.
         if identity.is_fallback() && settling.others_want {
-            return;
+            return Verdict::NotNeeded;
         }
         let compiled = match identity.wants() {
-            Wanting::Nothing => return,
-            Wanting::Broken(_) if is_preview => return,
+            Wanting::Nothing => return Verdict::Ended,
+            Wanting::Broken(_) if is_preview => return Verdict::Broken { may_want: false },
             Wanting::Broken(selection) => {
                 let labels = self.namespaces.get(&pod.namespace);
-                let wants = match selection {
+                let may_want = match selection {
                     Some(selection) => {
                         let wants =
                             selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
@@ -637,11 +686,11 @@ impl Cluster {
                         identity.place().is_none_or(|place| place.namespaces.may_have(&pod.namespace, labels))
                     }
                 };
-                if wants {
+                if may_want {
                     settling.desired.hold = Some(Hold::NotDerived);
                     settling.others_may_want |= !identity.is_fallback();
                 }
-                return;
+                return Verdict::Broken { may_want };
             }
             Wanting::Compiled(compiled) => compiled,
         };
@@ -653,7 +702,7 @@ impl Cluster {
         };
         let wait = |settling: &mut Settling, reason| {
             hold(settling);
-            settling.told.push((name.clone(), Told::Waiting(reason)));
+            Verdict::Told(Told::Waiting(reason))
         };
         match compiled.selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces) {
             Ok(()) if identity.is_fallback() && settling.others_may_want => {
@@ -664,13 +713,13 @@ impl Cluster {
                 settling.others_may_want |= !identity.is_fallback() && !is_preview;
                 return wait(settling, "NamespaceUnknown");
             }
-            Err(_) => return,
+            Err(refusal) => return Verdict::Refused(refusal),
         }
         let given = self.give(pod, compiled, settings, answers, &mut settling.questions);
         // Whoever is only tried takes nothing from a fallback.
         let counts = !identity.is_fallback() && !is_preview;
         let outcome = match given {
-            Given::Skipped => return,
+            Given::Skipped(why) => return Verdict::Skipped(why),
             Given::Nothing(told) => {
                 // A plugin that has not spoken may yet leave the pod to others.
                 let is_open =
@@ -692,7 +741,34 @@ impl Cluster {
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
             hold(settling);
         }
-        settling.told.push((name.clone(), outcome));
+        Verdict::Told(outcome)
+    }
+
+    /// What each of these identities says of one pod, asked in this order, and what the pod is to have of them; none where
+    /// the pod is not known. Nothing is kept of it.
+    pub(super) fn explain<'i>(
+        &self,
+        uid: &PodUid,
+        settings: &Settings,
+        answers: &Answers,
+        hold_all: bool,
+        identities: impl Iterator<Item = (&'i IdentityName, &'i Identity)>,
+    ) -> Option<(Vec<(IdentityName, Verdict)>, PodDesired)> {
+        let facts = self.pods.get(uid)?.facts.as_ref();
+        let mut settling = Settling::default();
+        let Some(facts) = facts else {
+            settling.desired.hold = Some(Hold::Unreadable);
+            return Some((Vec::new(), settling.desired));
+        };
+        let mut verdicts = Vec::new();
+        for (name, identity) in identities {
+            let verdict = self.settle_identity(facts, name, identity, settings, answers, &mut settling);
+            verdicts.push((name.clone(), verdict));
+        }
+        if hold_all {
+            settling.desired.hold = Some(Hold::NotDerived);
+        }
+        Some((verdicts, settling.desired))
     }
 
     /// What an identity gives a pod that it selects.
@@ -789,7 +865,7 @@ fn by_plugin(
         Some(Answer::Decided(decision)) => decision,
     };
     match decision {
-        Decision::Skip(_) => Ok(Given::Skipped),
+        Decision::Skip(why) => Ok(Given::Skipped(format!("{description}: {why}"))),
         Decision::Deny(why) => Ok(Given::Nothing(Told::Denied(format!("{description}: {why}")))),
         Decision::Identities(proposals) => {
             compiled.derive_decided(subject, description, proposals).map(Given::Entries)

@@ -294,6 +294,11 @@ impl Identity {
         self.malformed.as_ref()
     }
 
+    /// Why it cannot be used; empty where it can.
+    pub(super) fn problems(&self) -> &[Problem] {
+        self.compiled.as_ref().err().map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// Nobody can say which namespace's pods it wants.
     pub(super) fn is_unreadable(&self) -> bool {
         !self.is_ended && self.place.is_none()

@@ -848,7 +848,7 @@ impl<'t> Lowering<'t> {
         if self.warnings.len() >= MAX_WARNINGS {
             return;
         }
-        let near = super::near(name, holder.members().into_iter());
+        let near = crate::near::near(name, holder.members().into_iter());
         let hint = near.map(|it| format!("; did you mean .{it}?")).unwrap_or_default();
         let of =
             if holder.id == types::DATA { "the variables" } else { holder.name.trim_start_matches("v1.") };

@@ -529,7 +529,7 @@ impl Parser<'_> {
             Kind::Identifier => match FUNCTIONS.contains(&text) {
                 true => Word::Function(text.to_owned()),
                 false => {
-                    let near = super::near(text, FUNCTIONS.iter().copied());
+                    let near = crate::near::near(text, FUNCTIONS.iter().copied());
                     let hint = near.map(|it| format!("; did you mean {it}?")).unwrap_or_default();
                     return self.refuse(format!("function {text:?} not defined{hint}"));
                 }

@@ -13,7 +13,10 @@ use std::path::{Path, PathBuf};
 fn main() -> Result<(), Box<dyn Error>> {
     let include = std::env::args_os().nth(1).map(PathBuf::from).ok_or("usage: generate PROTO_FOLDER")?;
     let out = Path::new(env!("CARGO_MANIFEST_DIR")).join("../generated");
-    let files = protox::compile(["spire/api/server/entry/v1/entry.proto"], [&include])?;
+    let files = protox::compile(
+        ["spire/api/server/entry/v1/entry.proto", "spire/api/server/agent/v1/agent.proto"],
+        [&include],
+    )?;
     tonic_prost_build::configure()
         .build_server(true)
         .server_mod_attribute(".", "#[cfg(feature = \"server\")]")

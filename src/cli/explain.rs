@@ -1,0 +1,154 @@
+//! `explain`: why a pod has the entries that it has, or has none; asked of the running registrar, or told from files.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use registrar_core::explain::{Explanation, NotKnown, PodName, explain};
+use serde_json::Value;
+
+use super::offline::{Files, Offline};
+use super::registrar::{Registrar, block_on};
+use super::template::object;
+use super::{Usage, documents, read_config};
+
+/// Arguments of `explain`.
+#[derive(clap::Args)]
+#[command(after_help = "Examples:
+  spire-eks-workload-registrar explain prod-east/shop/web-7d4b9c-x2x4k
+  spire-eks-workload-registrar explain prod-east/shop/web-7d4b9c-x2x4k --config config.yaml -f manifests.yaml \\
+      --cluster prod-east=dump.yaml
+  spire-eks-workload-registrar explain --pod pod.yaml --config config.yaml -f manifests.yaml --cluster prod-east=dump.yaml")]
+pub struct Arguments {
+    /// The pod; CLUSTER is the name of its EKSClusterRegistry.
+    #[arg(value_name = "CLUSTER/NAMESPACE/POD", required_unless_present = "pod", conflicts_with = "pod")]
+    name: Option<PodName>,
+    #[command(flatten)]
+    registrar: Registrar,
+    /// Without asking any registrar: the configuration file, with manifests (-f) and dumps (--cluster).
+    #[arg(long, value_name = "FILE", requires = "files")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    world: Option<Files>,
+    /// A pod that no cluster has yet, as a manifest; it is looked at in the one cluster that --cluster names.
+    #[arg(long, value_name = "FILE", requires = "config")]
+    pod: Option<PathBuf>,
+    /// How the answer is printed.
+    #[arg(short = 'o', value_name = "FORMAT", default_value = "text")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Exit status: 0 explained, 1 the pod is not known, 2 usage.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
+    let explained = match (&arguments.config, &arguments.world) {
+        (Some(config), Some(world)) => offline(arguments, config, world)?,
+        _ => {
+            let Some(name) = &arguments.name else { return Err(Usage(Vec::new())) };
+            let path = format!("/explain/{}/{}/{}", name.cluster, name.namespace, name.name);
+            match block_on(arguments.registrar.get(&path))?? {
+                (404, text) => Err(told(&text)),
+                (200, text) => Ok(serde_json::from_str(&text).map_err(|error| {
+                    Usage(vec![format!(
+                        "the registrar's answer cannot be read, it may be of another version: {error}"
+                    )])
+                })?),
+                (status, text) => {
+                    return Err(Usage(vec![format!("the registrar answered {status}: {}", told(&text))]));
+                }
+            }
+        }
+    };
+    let explanation: Explanation = match explained {
+        Ok(explanation) => explanation,
+        Err(why) => {
+            eprintln!("error: {why}");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    match arguments.output {
+        Output::Text => print!("{explanation}"),
+        Output::Json => {
+            let text = serde_json::to_string_pretty(&explanation);
+            println!("{}", text.map_err(|error| Usage(vec![error.to_string()]))?);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The words of an error that the registrar answers.
+fn told(text: &str) -> String {
+    let error = serde_json::from_str::<Value>(text).ok();
+    error.and_then(|it| it["error"].as_str().map(str::to_owned)).unwrap_or_else(|| text.trim().to_owned())
+}
+
+fn offline(
+    arguments: &Arguments,
+    config: &PathBuf,
+    world: &Files,
+) -> Result<Result<Explanation, String>, Usage> {
+    let config = read_config(config, false)?;
+    let (name, more) = match (&arguments.name, &arguments.pod) {
+        (_, Some(path)) => {
+            let [(cluster, _)] = world.clusters.as_slice() else {
+                let count = world.clusters.len();
+                return Err(Usage(vec![format!(
+                    "--pod needs exactly one --cluster NAME=FILE; there are {count}"
+                )]));
+            };
+            let mut pod = object(path)?;
+            let of = |field: &str| pod.pointer(field).and_then(Value::as_str).map(str::to_owned);
+            let Some(name) = of("/metadata/name") else {
+                return Err(Usage(vec![format!("{}: metadata.name: is missing", path.display())]));
+            };
+            let namespace = of("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
+            let asked = PodName { cluster: cluster.to_string(), namespace: namespace.clone(), name };
+            as_admitted(&mut pod, &namespace);
+            (asked, vec![(cluster.clone(), pod)])
+        }
+        (Some(name), None) => (name.clone(), Vec::new()),
+        (None, None) => return Err(Usage(Vec::new())),
+    };
+    for (cluster, path) in &world.clusters {
+        let objects = documents(path)?;
+        let has = |kind: &str| objects.iter().any(|object| object["kind"] == kind);
+        let missing: Vec<&str> = [("Node", "nodes"), ("Namespace", "namespaces")]
+            .into_iter()
+            .filter(|(kind, _)| !has(kind))
+            .map(|(_, it)| it)
+            .collect();
+        if !missing.is_empty() {
+            let (file, missing) = (path.display(), missing.join(" and "));
+            eprintln!(
+                "note: {file} has no {missing} of cluster {cluster}; `kubectl get pods,nodes,namespaces,endpointslices -A -o yaml` gives a whole dump"
+            );
+        }
+    }
+    let Offline { index, failures } = world.read(config, &more)?;
+    failures.iter().for_each(|line| eprintln!("note: {line}"));
+    let has_dump = world.clusters.iter().any(|(cluster, _)| cluster.as_str() == name.cluster);
+    Ok(explain(&index, &name).map_err(|why| match why {
+        NotKnown::Pods { name, .. } if !has_dump => {
+            format!(
+                "the pods of cluster {name} are not known: no dump of it was given (--cluster {name}=FILE)"
+            )
+        }
+        why => why.to_string(),
+    }))
+}
+
+/// What an API server would have added to a manifest.
+fn as_admitted(pod: &mut Value, namespace: &str) {
+    if let Some(pod) = pod.as_object_mut() {
+        pod.entry("kind").or_insert_with(|| "Pod".into());
+    }
+    if let Some(metadata) = pod.pointer_mut("/metadata").and_then(Value::as_object_mut) {
+        metadata.entry("namespace").or_insert_with(|| namespace.into());
+        metadata.entry("uid").or_insert_with(|| "00000000-0000-0000-0000-000000000000".into());
+    }
+}

@@ -1,0 +1,105 @@
+//! The running registrar as commands ask it: through a port-forward to the replica that leads, or at an address.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::Api;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::Usage;
+use crate::causes;
+
+/// How long a whole question may take.
+const TIME: Duration = Duration::from_secs(60);
+/// No answer is larger.
+const MOST: usize = 256 << 20;
+
+/// Where the registrar is asked.
+#[derive(clap::Args)]
+pub struct Registrar {
+    /// host:port of the registrar's admin.bindAddress; without it, a port is forwarded to the replica that leads, by
+    /// KUBECONFIG.
+    #[arg(long, value_name = "HOST:PORT", env = "SPIRE_EKS_WORKLOAD_REGISTRAR")]
+    registrar: Option<String>,
+    /// The namespace that the registrar runs in.
+    #[arg(long, value_name = "NAME", default_value = "spire-system")]
+    namespace: String,
+    /// The Lease that names the leading replica.
+    #[arg(long, value_name = "NAME", default_value = "spire-eks-workload-registrar.spire.io")]
+    lease: String,
+    /// The port of admin.bindAddress.
+    #[arg(long, value_name = "PORT", default_value_t = 8083)]
+    admin_port: u16,
+}
+
+impl Registrar {
+    /// What the registrar answers to a GET: the status and the body.
+    pub async fn get(&self, path: &str) -> Result<(u16, String), Usage> {
+        let asked = tokio::time::timeout(TIME, self.ask(path)).await;
+        let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {TIME:?}")));
+        asked.map_err(|why| {
+            Usage(vec![
+                format!("the registrar cannot be asked: {why}"),
+                "its configuration has to say admin.bindAddress, for example 127.0.0.1:8083; without a registrar, name the files: \
+                 --config FILE -f MANIFESTS --cluster NAME=DUMP"
+                    .to_owned(),
+            ])
+        })
+    }
+
+    async fn ask(&self, path: &str) -> Result<(u16, String), String> {
+        if let Some(address) = &self.registrar {
+            let stream = TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))?;
+            return exchange(stream, address, path).await;
+        }
+        let client = kube::Client::try_default()
+            .await
+            .map_err(|error| format!("cannot find the management cluster (KUBECONFIG): {error}"))?;
+        let leases: Api<Lease> = Api::namespaced(client.clone(), &self.namespace);
+        let failed = |what: &str, error: &kube::Error| format!("{what}: {}", causes::told(error));
+        let at = format!("Lease {}/{}", self.namespace, self.lease);
+        let lease = leases.get(&self.lease).await.map_err(|error| failed(&at, &error))?;
+        let holder = lease.spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty());
+        let holder = holder.ok_or_else(|| format!("{at} has no holder: no replica leads"))?;
+        // The holder is the pod's name and a number of the process.
+        let name = holder.rsplit_once('_').map_or(holder.as_str(), |(name, _)| name);
+        let pods: Api<Pod> = Api::namespaced(client, &self.namespace);
+        let what = format!("port {} of pod {}/{name}", self.admin_port, self.namespace);
+        let mut forwarded =
+            pods.portforward(name, &[self.admin_port]).await.map_err(|error| failed(&what, &error))?;
+        let stream =
+            forwarded.take_stream(self.admin_port).ok_or_else(|| format!("{what} is not forwarded"))?;
+        exchange(stream, name, path).await.map_err(|error| format!("{what}: {error}"))
+    }
+}
+
+async fn exchange(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    host: &str,
+    path: &str,
+) -> Result<(u16, String), String> {
+    let told = |error: hyper::Error| causes::told(&error);
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
+    let connection = tokio::spawn(connection);
+    let request = Request::get(path).header("host", host).body(Empty::<Bytes>::new());
+    let request = request.map_err(|error| error.to_string())?;
+    let answer = sender.send_request(request).await.map_err(told)?;
+    let status = answer.status().as_u16();
+    let body = Limited::new(answer.into_body(), MOST).collect().await.map_err(|error| error.to_string())?;
+    connection.abort();
+    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+}
+
+/// Runs what a command asks of others.
+pub fn block_on<T>(asked: impl Future<Output = T>) -> Result<T, Usage> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))?;
+    Ok(runtime.block_on(asked))
+}

@@ -1,0 +1,693 @@
+//! Why a pod has the entries that it has, or has none: what every identity says of it, made readable.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::told;
+use crate::derive::{CompiledIdentity, Subject};
+use crate::desired::{ClusterStanding, Hold, Wanted};
+use crate::facts::Phase;
+use crate::index::{Index, PodView, RegistryView, Told, Verdict};
+use crate::ledger::book::{BookEntry, EntryState, PodBook};
+use crate::names::{ClusterName, IdentityName};
+use crate::near::near;
+use crate::reasons;
+use crate::select::Refusal;
+
+/// How many of several names are shown where one of them may be meant.
+const NAMES: usize = 5;
+
+/// A pod as somebody asks for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodName {
+    /// The registry's name.
+    pub cluster: String,
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub name: String,
+}
+
+impl std::str::FromStr for PodName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split('/').collect::<Vec<_>>().as_slice() {
+            [cluster, namespace, name] if [cluster, namespace, name].iter().all(|part| !part.is_empty()) => {
+                let [cluster, namespace, name] = [*cluster, *namespace, *name].map(str::to_owned);
+                Ok(Self { cluster, namespace, name })
+            }
+            _ => Err(format!("{text:?} must be CLUSTER/NAMESPACE/POD, CLUSTER being the registry's name")),
+        }
+    }
+}
+
+impl fmt::Display for PodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.cluster, self.namespace, self.name)
+    }
+}
+
+/// Everything that is known of why a pod has the entries that it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// All of it in one sentence.
+    pub answer: String,
+    /// The pod.
+    pub pod: PodShown,
+    /// Its cluster.
+    pub cluster: ClusterShown,
+    /// Every identity, in the order in which they are asked.
+    pub identities: Vec<IdentityShown>,
+    /// What holds the entries that no identity wants, where anything does.
+    pub held: Option<String>,
+    /// What stands in SPIRE; none where nobody asked.
+    pub spire: Option<PodBook>,
+    /// The agents that the entries name as parents; empty where nobody asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub agents: Vec<AgentShown>,
+}
+
+/// The pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PodShown {
+    /// `namespace/name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `spec.nodeName`.
+    pub node: Option<String>,
+    /// `spec.serviceAccountName`.
+    pub service_account: Option<String>,
+    /// `metadata.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// Why it cannot be read.
+    pub problem: Option<String>,
+}
+
+/// The pod's cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClusterShown {
+    /// The registry's name.
+    pub name: String,
+    /// `InStep`, or the reason why nothing is written for it.
+    pub standing: String,
+    /// That as a sentence.
+    pub message: String,
+}
+
+/// What one identity says of the pod.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IdentityShown {
+    /// Its name.
+    pub name: String,
+    /// A fixed word: `Derived`, `Masked`, `Failing`, `Waiting`, `Denied`, `NotSelected`, `Skipped`, `NotNeeded`, `Broken` or
+    /// `Deleting`.
+    pub verdict: String,
+    /// The reason's fixed word, or the rule that said no.
+    pub reason: String,
+    /// Why, with the values compared.
+    pub message: String,
+    /// It is only tried.
+    pub preview: bool,
+    /// Entries that it gives the pod.
+    pub entries: Vec<EntryShown>,
+    /// The templates that it is made of, with the facts that they name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub templates: Vec<TemplateShown>,
+}
+
+/// One entry as an identity gives it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EntryShown {
+    /// The SPIFFE ID.
+    #[serde(rename = "spiffeID")]
+    pub spiffe_id: String,
+    /// The parent's SPIFFE ID.
+    #[serde(rename = "parentID")]
+    pub parent_id: String,
+    /// `type:value`.
+    pub selectors: Vec<String>,
+    /// DNS names.
+    #[serde(rename = "dnsNames")]
+    pub dns_names: Vec<String>,
+}
+
+/// One template.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateShown {
+    /// The field of the identity.
+    pub field: String,
+    /// Its text.
+    pub text: String,
+    /// Each field that it names, and its value for this pod.
+    pub facts: Vec<(String, String)>,
+}
+
+/// An agent that an entry names as its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentShown {
+    /// Its SPIFFE ID.
+    pub id: String,
+    /// `Attested`, `NotAttested`, `Banned`, `Expired`, `NotAnAgent` or `Unknown`.
+    pub state: String,
+    /// That as a sentence.
+    pub message: String,
+}
+
+/// Why a pod cannot be explained.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotKnown {
+    /// No registry has this name.
+    #[error("no EKSClusterRegistry {name:?} is known{}", hint(.near))]
+    Cluster {
+        /// What was asked for.
+        name: String,
+        /// Names that may be meant.
+        near: Vec<String>,
+    },
+    /// The cluster has not told its pods.
+    #[error("the pods of cluster {name} are not known: {why}")]
+    Pods {
+        /// The registry's name.
+        name: String,
+        /// Why.
+        why: String,
+    },
+    /// The cluster has no such pod.
+    #[error("cluster {cluster} has no pod {name}{}{}", hint(.near), .standing)]
+    Pod {
+        /// The registry's name.
+        cluster: String,
+        /// `namespace/name`.
+        name: String,
+        /// Names that may be meant.
+        near: Vec<String>,
+        /// What is not as it should be with the cluster, as a clause.
+        standing: String,
+    },
+}
+
+fn hint(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) }
+}
+
+/// Explains a pod from the facts of the index alone; [`Explanation::complete`] adds what SPIRE has.
+pub fn explain(index: &Index, asked: &PodName) -> Result<Explanation, NotKnown> {
+    let registry = index.registries().find(|registry| registry.name.as_str() == asked.cluster);
+    let (Some(registry), Ok(cluster)) = (registry, ClusterName::new(asked.cluster.as_str())) else {
+        let names: Vec<String> = index.registries().map(|registry| registry.name.to_string()).collect();
+        return Err(NotKnown::Cluster {
+            name: asked.cluster.clone(),
+            near: nearest(&asked.cluster, names.iter().map(String::as_str)),
+        });
+    };
+    let shown = cluster_shown(&registry);
+    let name = format!("{}/{}", asked.namespace, asked.name);
+    let uid = index.pods_named(&cluster, &name).next().cloned();
+    let Some(view) = uid.and_then(|uid| index.view(&cluster, &uid)) else {
+        if registry.phase.is_none() || registry.pods == 0 && shown.standing != IN_STEP {
+            return Err(NotKnown::Pods { name: asked.cluster.clone(), why: shown.message });
+        }
+        let standing = if shown.standing == IN_STEP { String::new() } else { format!("; {}", shown.message) };
+        let near = nearest(&name, index.pod_names(&cluster));
+        return Err(NotKnown::Pod { cluster: asked.cluster.clone(), name, near, standing });
+    };
+    let mut explanation = Explanation {
+        answer: String::new(),
+        pod: pod_shown(&view, &name),
+        cluster: shown,
+        identities: identities_shown(index, &view),
+        held: view.desired.hold.map(|hold| held(hold).to_owned()),
+        spire: None,
+        agents: Vec::new(),
+    };
+    explanation.answer = answer(&explanation);
+    Ok(explanation)
+}
+
+const IN_STEP: &str = "InStep";
+
+/// The name that may be meant, or else the first few.
+fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<&str> = names.collect();
+    if let Some(near) = near(word, names.iter().copied()) {
+        return vec![near.to_owned()];
+    }
+    // One that begins alike, as pods of one Deployment do.
+    let stem = word.rsplit_once('-').map_or(word, |(stem, _)| stem);
+    let stem =
+        stem.rsplit_once('-').map_or(stem, |(shorter, _)| if shorter.contains('/') { shorter } else { stem });
+    names.sort_unstable();
+    let alike: Vec<String> = names
+        .iter()
+        .filter(|name| name.starts_with(stem))
+        .take(NAMES)
+        .map(|name| (*name).to_owned())
+        .collect();
+    if !alike.is_empty() || word.contains('/') {
+        return alike;
+    }
+    names.into_iter().take(NAMES).map(str::to_owned).collect()
+}
+
+fn pod_shown(view: &PodView<'_>, name: &str) -> PodShown {
+    let facts = view.facts;
+    PodShown {
+        name: name.to_owned(),
+        uid: view.uid.to_string(),
+        node: facts.and_then(|pod| pod.node.as_ref()).map(ToString::to_string),
+        service_account: facts.map(|pod| pod.service_account.to_string()),
+        labels: facts.map(|pod| (*pod.labels).clone()).unwrap_or_default(),
+        problem: match (facts, view.malformed) {
+            (Some(_), _) => None,
+            (None, Some(malformed)) => Some(malformed.problem.clone()),
+            (None, None) => Some("the object cannot be read".to_owned()),
+        },
+    }
+}
+
+fn cluster_shown(registry: &RegistryView<'_>) -> ClusterShown {
+    let name = registry.name.to_string();
+    let shown = |standing: &str, message: String| ClusterShown {
+        name: name.clone(),
+        standing: standing.to_owned(),
+        message,
+    };
+    let problems = || registry.problems.first().map(ToString::to_string).unwrap_or_default();
+    match (registry.standing, registry.phase) {
+        (ClusterStanding::Synced { complete: true }, _) => {
+            shown(IN_STEP, format!("cluster {name} is connected, listed and watched"))
+        }
+        (ClusterStanding::Synced { complete: false }, _) => {
+            let which =
+                registry.malformed.first().map(|(kind, it)| format!(": {kind} {}: {}", it.name, it.problem));
+            let which = which.unwrap_or_default();
+            shown(IN_STEP, format!("cluster {name} is watched, but an object of it cannot be read{which}"))
+        }
+        (ClusterStanding::Ended, _) => {
+            shown("Deleting", format!("EKSClusterRegistry/{name} is being deleted, and its entries go"))
+        }
+        (ClusterStanding::Held(Hold::Disabled), _) => shown(
+            "Disabled",
+            format!("EKSClusterRegistry/{name} has spec.enabled: false, so the cluster is not watched"),
+        ),
+        (ClusterStanding::Held(Hold::InvalidRegistry), _) => {
+            shown("InvalidRegistry", format!("EKSClusterRegistry/{name} cannot be used: {}", problems()))
+        }
+        (ClusterStanding::Held(_), Some(Phase::Unreachable { reason, message })) => {
+            let next = reasons::next_step(reason);
+            let message = format!("cluster {name} cannot be reached ({reason}): {message}. {next}");
+            shown(reason, message.trim_end().to_owned())
+        }
+        (ClusterStanding::Held(Hold::SameCluster), _) => {
+            let elder = registry.elder.map(ToString::to_string).unwrap_or_default();
+            shown(
+                "SameCluster",
+                format!("EKSClusterRegistry/{elder}, which is older, names the same cluster as {name}"),
+            )
+        }
+        (ClusterStanding::Held(hold), _) => shown(hold.reason(), format!("cluster {name}: {}", held(hold))),
+    }
+}
+
+/// What a hold means, as a clause.
+fn held(hold: Hold) -> &'static str {
+    match hold {
+        Hold::Starting => "the objects of the management cluster are not all known yet",
+        Hold::Connecting => "the connection is being made, and its objects are being listed",
+        Hold::Unreachable => "the cluster cannot be reached",
+        Hold::Disabled => "the registry says enabled: false",
+        Hold::InvalidRegistry => "the registry's spec cannot be used",
+        Hold::AnotherCluster => "another cluster answers than the one that the entries are of",
+        Hold::SameCluster => "another registry, which is older, names the same cluster",
+        Hold::Unreadable => "an object of the cluster cannot be read, so nobody can say what is gone",
+        Hold::NotDerived => "what the pod is to have cannot be derived now",
+        Hold::UnknownCluster => "no registry of its cluster is known, and none was seen being deleted",
+        Hold::UnknownIdentity => {
+            "no identity that it could come from is known, and none was seen being deleted"
+        }
+        Hold::Predecessor => "the predecessor made it, and no pod is to have its key",
+        Hold::Preview => "its identity is only tried (preview: true)",
+        Hold::UpsertOnly => "the configuration says mode: UpsertOnly",
+        Hold::Observe => "the configuration says mode: Observe",
+        Hold::Brake => "the brake holds it until somebody releases the plan",
+        Hold::Conflict => "an entry that is not ours holds what the pod is to have instead",
+    }
+}
+
+/// What the reason of something that is waited for means, as a clause.
+fn waited_for(reason: &str) -> &'static str {
+    match reason {
+        "FieldsNotListed" => "the pods or nodes are being listed again for fields that it reads",
+        "EndpointsNotListed" => "the cluster's endpoint slices are not listed yet",
+        "NodeUnknown" => "the pod's node is not known yet",
+        "NamespaceUnknown" => "the labels of the pod's namespace are not known yet",
+        "OtherIdentityUnknown" => {
+            "it is a fallback, and nobody can say whether another identity selects the pod"
+        }
+        "PluginLoading" => "its plugin is being loaded",
+        "PluginAsked" => "its plugin was asked and has not answered yet",
+        _ => "something that it depends on is not known yet",
+    }
+}
+
+fn identities_shown(index: &Index, view: &PodView<'_>) -> Vec<IdentityShown> {
+    let each = view.verdicts.iter().map(|(name, verdict)| identity_shown(index, view, name, verdict));
+    each.collect()
+}
+
+fn identity_shown(
+    index: &Index,
+    view: &PodView<'_>,
+    name: &IdentityName,
+    verdict: &Verdict,
+) -> IdentityShown {
+    let known = index.identity(name);
+    let compiled = index.compiled(name);
+    let (word, reason, message) = match verdict {
+        Verdict::Ended => ("Deleting", "Deleting".to_owned(), "it is being deleted".to_owned()),
+        Verdict::Broken { may_want } => {
+            let problems = told(index.problems_of(name));
+            let holds = if *may_want { "; until it is mended, what the pod has stays" } else { "" };
+            ("Broken", "InvalidSpec".to_owned(), format!("it cannot be used: {problems}{holds}"))
+        }
+        Verdict::NotNeeded => (
+            "NotNeeded",
+            "Fallback".to_owned(),
+            "it is a fallback, and another identity selects the pod".to_owned(),
+        ),
+        Verdict::Refused(refusal) => {
+            ("NotSelected", rule(*refusal).to_owned(), compared(index, view, compiled, *refusal))
+        }
+        Verdict::Skipped(why) => {
+            ("Skipped", "Plugin".to_owned(), format!("its plugin leaves the pod to others: {why}"))
+        }
+        Verdict::Told(Told::Derived) => ("Derived", "Derived".to_owned(), String::new()),
+        Verdict::Told(Told::Masked { by }) => (
+            "Masked",
+            "Masked".to_owned(),
+            format!(
+                "WorkloadIdentity/{by}, which comes first, declares the same SPIFFE ID, parent and selectors"
+            ),
+        ),
+        Verdict::Told(Told::Failing(problem)) => ("Failing", problem.reason.to_owned(), problem.to_string()),
+        Verdict::Told(Told::Waiting(reason)) => {
+            ("Waiting", (*reason).to_owned(), waited_for(reason).to_owned())
+        }
+        Verdict::Told(Told::Denied(why)) => (
+            "Denied",
+            "Plugin".to_owned(),
+            format!("its plugin says that the pod must not have an identity: {why}"),
+        ),
+    };
+    let preview = known.is_some_and(|it| it.object.spec.preview);
+    let message = match (word, preview) {
+        ("Derived", true) => "it is only tried (preview: true), so nothing is written".to_owned(),
+        _ => message,
+    };
+    let list = if preview { &view.desired.previewed } else { &view.desired.wanted };
+    let entries = list.iter().filter(|wanted| wanted.identity == *name).map(entry_shown).collect();
+    let shows = matches!(word, "Derived" | "Masked" | "Failing");
+    let templates = compiled.filter(|_| shows).map(|compiled| templates_shown(index, view, compiled));
+    IdentityShown {
+        name: name.to_string(),
+        verdict: word.to_owned(),
+        reason,
+        message,
+        preview,
+        entries,
+        templates: templates.unwrap_or_default(),
+    }
+}
+
+fn entry_shown(wanted: &Wanted) -> EntryShown {
+    let entry = &wanted.entry;
+    let selectors = entry.key.selectors.iter().map(|it| format!("{}:{}", it.kind(), it.value()));
+    EntryShown {
+        spiffe_id: entry.key.spiffe_id.to_string(),
+        parent_id: entry.key.parent_id.to_string(),
+        selectors: selectors.collect(),
+        dns_names: entry.dns_names.iter().map(|name| name.as_str().to_owned()).collect(),
+    }
+}
+
+fn rule(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::ClusterSelector => "ClusterSelector",
+        Refusal::Namespace => "Namespace",
+        Refusal::NamespaceUnknown => "NamespaceUnknown",
+        Refusal::IgnoredNamespace => "IgnoredNamespace",
+        Refusal::PodSelector => "PodSelector",
+        Refusal::NotBound => "NotBound",
+        Refusal::Finished => "Finished",
+    }
+}
+
+fn compared(
+    index: &Index,
+    view: &PodView<'_>,
+    compiled: Option<&CompiledIdentity>,
+    refusal: Refusal,
+) -> String {
+    let (Some(compiled), Some(pod)) = (compiled, view.facts) else { return refusal.to_string() };
+    let ignored = &index.settings().ignore_namespaces;
+    compiled.selection.compared(refusal, &view.context.labels, view.namespace_labels, pod, ignored)
+}
+
+fn templates_shown(index: &Index, view: &PodView<'_>, compiled: &CompiledIdentity) -> Vec<TemplateShown> {
+    let Some(pod) = view.facts else { return Vec::new() };
+    let subject = Subject {
+        domains: &index.settings().domains,
+        cluster: view.context,
+        pod,
+        node: view.node,
+        namespace_labels: view.namespace_labels,
+        services: BTreeSet::new(),
+    };
+    let templates = compiled.templates(&subject).into_iter();
+    templates
+        .map(|(field, template, facts)| TemplateShown { field, text: template.text().to_owned(), facts })
+        .collect()
+}
+
+/// How near an identity came to giving the pod an entry: the nearest of several is what is told.
+fn nearness(identity: &IdentityShown) -> u8 {
+    match (identity.verdict.as_str(), identity.reason.as_str()) {
+        ("Derived", _) if identity.preview => 14,
+        ("Derived", _) => 16,
+        ("Failing", _) => 15,
+        ("Waiting", _) => 13,
+        ("Denied", _) => 12,
+        ("Masked", _) => 11,
+        ("Broken", _) => 10,
+        ("Skipped", _) => 9,
+        ("NotSelected", "Finished") => 8,
+        ("NotSelected", "NotBound") => 7,
+        ("NotSelected", "PodSelector") => 6,
+        ("NotSelected", "IgnoredNamespace") => 5,
+        ("NotSelected", "Namespace") => 4,
+        ("NotSelected", "ClusterSelector") => 3,
+        ("NotNeeded", _) => 2,
+        _ => 1,
+    }
+}
+
+/// The whole of it in one sentence.
+fn answer(it: &Explanation) -> String {
+    let pod = format!("{}/{}", it.cluster.name, it.pod.name);
+    if let Some(problem) = &it.pod.problem {
+        return format!(
+            "Pod {pod} cannot be read ({problem}), so what it has stays and nothing new is given."
+        );
+    }
+    let derived: Vec<&IdentityShown> =
+        it.identities.iter().filter(|identity| identity.verdict == "Derived" && !identity.preview).collect();
+    let waits = |why: &str| format!("Pod {pod} is to have {}, but {why}.", ids(&derived));
+    if it.cluster.standing != IN_STEP {
+        let message = it.cluster.message.trim_end_matches('.');
+        return match derived.is_empty() {
+            true => format!("Nothing is written for pod {pod}: {message}."),
+            false => waits(message),
+        };
+    }
+    if derived.is_empty() {
+        return without(it, &pod);
+    }
+    let Some(spire) = &it.spire else {
+        return format!("Pod {pod} is to have {}.", ids(&derived));
+    };
+    let wanted = |state: EntryState| {
+        spire.entries.iter().find(move |entry| entry.state == state && entry.identity.is_some())
+    };
+    if !spire.listed {
+        return waits(spire.unavailable.as_deref().unwrap_or("SPIRE's entries are not listed yet"));
+    }
+    if let Some(BookEntry { id, spiffe_id, .. }) = wanted(EntryState::Conflict) {
+        let (id, spiffe_id) = (id.as_deref().unwrap_or("?"), spiffe_id.as_deref().unwrap_or("?"));
+        return format!(
+            "Pod {pod} is to have {spiffe_id}, but entry {id}, which is not ours, holds the same SPIFFE ID, parent and selectors with other content: delete it or change the identity."
+        );
+    }
+    if let Some(failure) = spire.failures.first() {
+        let again =
+            spire.retry_seconds.map(|seconds| format!("; tried again in {seconds} s")).unwrap_or_default();
+        return waits(&format!("{failure}{again}"));
+    }
+    if let Some(entry) = wanted(EntryState::Held) {
+        let reason = entry.reason.as_deref().unwrap_or_default();
+        return waits(hold_of(reason).map_or("its cluster is not in step", held));
+    }
+    if wanted(EntryState::ToCreate).is_some() || wanted(EntryState::ToUpdate).is_some() {
+        return waits(spire.unavailable.as_deref().unwrap_or("it is not written yet: it waits for its turn"));
+    }
+    if let Some(agent) =
+        it.agents.iter().find(|agent| !matches!(agent.state.as_str(), "Attested" | "Unknown"))
+    {
+        return format!(
+            "Pod {pod} has {} in SPIRE, and everything is right here, but {}.",
+            ids(&derived),
+            agent.message
+        );
+    }
+    format!("Pod {pod} has {}, in step with SPIRE.", ids(&derived))
+}
+
+fn hold_of(reason: &str) -> Option<Hold> {
+    [Hold::Brake, Hold::Observe, Hold::UpsertOnly].into_iter().find(|hold| hold.reason() == reason)
+}
+
+/// The answer for a pod that no identity gives an entry.
+fn without(it: &Explanation, pod: &str) -> String {
+    let most = it.identities.iter().map(nearness).max().unwrap_or_default();
+    let Some(nearest) = it.identities.iter().find(|identity| nearness(identity) == most) else {
+        return format!("Pod {pod} has no identity: there is no WorkloadIdentity at all.");
+    };
+    let name = &nearest.name;
+    let why = nearest.message.trim_end_matches('.');
+    let others = match it.identities.len() {
+        1 => String::new(),
+        count => format!(" (the nearest of {count})"),
+    };
+    match nearest.verdict.as_str() {
+        "Derived" => {
+            let ids =
+                nearest.entries.iter().map(|entry| entry.spiffe_id.as_str()).collect::<Vec<_>>().join(", ");
+            format!("Pod {pod} has no identity: WorkloadIdentity/{name} would give it {ids}, but {why}.")
+        }
+        "NotSelected" => {
+            format!("Pod {pod} has no identity: no WorkloadIdentity selects it; {name}{others}: {why}.")
+        }
+        _ => format!("Pod {pod} has no identity: WorkloadIdentity/{name}{others}: {why}."),
+    }
+}
+
+fn ids(identities: &[&IdentityShown]) -> String {
+    let ids = identities.iter().flat_map(|identity| &identity.entries);
+    let ids: Vec<&str> = ids.map(|entry| entry.spiffe_id.as_str()).collect();
+    ids.join(", ")
+}
+
+impl Explanation {
+    /// Adds what stands in SPIRE, and what is known of the parents.
+    pub fn complete(mut self, spire: PodBook, agents: Vec<AgentShown>) -> Self {
+        self.spire = Some(spire);
+        self.agents = agents;
+        self.answer = answer(&self);
+        self
+    }
+
+    /// The parents of the entries that the pod is to have.
+    pub fn parents(&self) -> Vec<&str> {
+        let wanted = self.identities.iter().filter(|identity| !identity.preview);
+        let mut parents: Vec<&str> =
+            wanted.flat_map(|identity| &identity.entries).map(|entry| entry.parent_id.as_str()).collect();
+        parents.sort_unstable();
+        parents.dedup();
+        parents
+    }
+}
+
+/// As people read it: the answer, then what it is made of.
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}", self.answer)?;
+        let PodShown { uid, node, service_account, labels, .. } = &self.pod;
+        writeln!(f, "\npod             {} (uid {uid})", self.pod.name)?;
+        let node = node.as_deref().unwrap_or("(not bound)");
+        writeln!(f, "node            {node}")?;
+        if let Some(service_account) = service_account {
+            writeln!(f, "serviceAccount  {service_account}")?;
+        }
+        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        writeln!(
+            f,
+            "labels          {}",
+            if labels.is_empty() { "(none)".to_owned() } else { labels.join(", ") }
+        )?;
+        writeln!(f, "cluster         {}: {}", self.cluster.standing, self.cluster.message)?;
+        for identity in &self.identities {
+            let preview = if identity.preview { " (preview)" } else { "" };
+            let why =
+                if identity.message.is_empty() { String::new() } else { format!(": {}", identity.message) };
+            writeln!(f, "\nWorkloadIdentity/{}{preview}\n  {}{why}", identity.name, identity.verdict)?;
+            for entry in &identity.entries {
+                writeln!(f, "  spiffeID   {}", entry.spiffe_id)?;
+                writeln!(f, "  parentID   {}", entry.parent_id)?;
+                writeln!(f, "  selectors  {}", entry.selectors.join(", "))?;
+                if !entry.dns_names.is_empty() {
+                    writeln!(f, "  dnsNames   {}", entry.dns_names.join(", "))?;
+                }
+            }
+            for template in &identity.templates {
+                writeln!(f, "  from {}: {}", template.field, template.text)?;
+                template.facts.iter().try_for_each(|(path, value)| writeln!(f, "    {path} = {value:?}"))?;
+            }
+        }
+        if let Some(held) = &self.held {
+            writeln!(f, "\nWhatever else the pod has stays: {held}.")?;
+        }
+        if let Some(spire) = &self.spire {
+            self.write_spire(f, spire)?;
+        }
+        self.agents
+            .iter()
+            .try_for_each(|agent| writeln!(f, "\nagent {}\n  {}: {}", agent.id, agent.state, agent.message))
+    }
+}
+
+impl Explanation {
+    fn write_spire(&self, f: &mut fmt::Formatter<'_>, spire: &PodBook) -> fmt::Result {
+        writeln!(f, "\nSPIRE")?;
+        if !spire.listed {
+            let why = spire.unavailable.as_deref().unwrap_or("its entries are being listed");
+            return writeln!(f, "  not known: {why}");
+        }
+        if spire.entries.is_empty() {
+            writeln!(f, "  no entry of this pod")?;
+        }
+        for entry in &spire.entries {
+            let id = entry.id.as_deref().unwrap_or("(no entry yet)");
+            let reason = entry.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+            let of = entry
+                .identity
+                .as_deref()
+                .map(|name| format!(" of WorkloadIdentity/{name}"))
+                .unwrap_or_default();
+            writeln!(f, "  {:?}{reason}: {id}{of}", entry.state)?;
+            if let Some(spiffe_id) = &entry.spiffe_id {
+                writeln!(f, "    {spiffe_id}")?;
+            }
+        }
+        spire.failures.iter().try_for_each(|failure| writeln!(f, "  refused: {failure}"))
+    }
+}
