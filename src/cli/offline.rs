@@ -1,6 +1,6 @@
 //! The registrar's facts out of files: manifests and dumps of clusters, settled as in production, without any network.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use registrar_core::api::{EKSClusterRegistry, WorkloadIdentity};

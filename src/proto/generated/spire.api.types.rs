@@ -434,3 +434,94 @@ pub mod permission_denied_details {
         }
     }
 }
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Agent {
+    /// Output only. SPIFFE ID of the agent.
+    #[prost(message, optional, tag = "1")]
+    pub id: ::core::option::Option<Spiffeid>,
+    /// Output only. The method by which the agent attested.
+    #[prost(string, tag = "2")]
+    pub attestation_type: ::prost::alloc::string::String,
+    /// Output only. The X509-SVID serial number.
+    #[prost(string, tag = "3")]
+    pub x509svid_serial_number: ::prost::alloc::string::String,
+    /// Output only. The X509-SVID expiration (seconds since Unix epoch).
+    #[prost(int64, tag = "4")]
+    pub x509svid_expires_at: i64,
+    /// Output only. The selectors attributed to the agent during attestation.
+    #[prost(message, repeated, tag = "5")]
+    pub selectors: ::prost::alloc::vec::Vec<Selector>,
+    /// Output only. Whether or not the agent is banned.
+    #[prost(bool, tag = "6")]
+    pub banned: bool,
+    /// Output only. Whether or not the agent can re-attest.
+    #[prost(bool, tag = "7")]
+    pub can_reattest: bool,
+    /// Output only. Optional. The version of the agent.
+    #[prost(string, tag = "8")]
+    pub agent_version: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AgentMask {
+    /// attestation_type field mask
+    #[prost(bool, tag = "2")]
+    pub attestation_type: bool,
+    /// x509svid_serial_number field mask
+    #[prost(bool, tag = "3")]
+    pub x509svid_serial_number: bool,
+    /// x509svid_expires_at field mask
+    #[prost(bool, tag = "4")]
+    pub x509svid_expires_at: bool,
+    /// selectors field mask
+    #[prost(bool, tag = "5")]
+    pub selectors: bool,
+    /// banned field mask
+    #[prost(bool, tag = "6")]
+    pub banned: bool,
+    /// can_reattest field mask
+    #[prost(bool, tag = "7")]
+    pub can_reattest: bool,
+    /// agent_version field mask
+    #[prost(bool, tag = "8")]
+    pub agent_version: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AttestationData {
+    /// The type of attestation data. This is typically the name of the plugin
+    /// that produced that data.
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// The attestation data payload.
+    #[prost(bytes = "vec", tag = "2")]
+    pub payload: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JoinToken {
+    /// The value of the token.
+    #[prost(string, tag = "1")]
+    pub value: ::prost::alloc::string::String,
+    /// The token expiration (seconds since Unix epoch).
+    #[prost(int64, tag = "2")]
+    pub expires_at: i64,
+}
+/// X.509 SPIFFE Verifiable Identity Document. It contains the raw X.509
+/// certificate data as well as a few denormalized fields for convenience.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct X509svid {
+    /// Certificate and intermediates required to form a chain of trust back to
+    /// the X.509 authorities of the trust domain (ASN.1 DER encoded).
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub cert_chain: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// SPIFFE ID of the SVID.
+    #[prost(message, optional, tag = "2")]
+    pub id: ::core::option::Option<Spiffeid>,
+    /// Expiration timestamp (seconds since Unix epoch).
+    #[prost(int64, tag = "3")]
+    pub expires_at: i64,
+    /// Optional. An operator-specified string used to provide guidance on how this
+    /// identity should be used by a workload when more than one SVID is returned.
+    /// For example, `internal` and `external` to indicate an SVID for internal or
+    /// external use, respectively.
+    #[prost(string, tag = "4")]
+    pub hint: ::prost::alloc::string::String,
+}
