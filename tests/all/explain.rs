@@ -3,7 +3,11 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use registrar_proto::types::{Agent, Spiffeid};
 use serde_json::Value;
+use tonic::Code;
+
+use crate::fleet::{Fleet, identity, uid};
 
 /// Every pod of the files, some that are not there, and clusters that tell nothing.
 const ASKED: &[&str] = &[
@@ -123,4 +127,66 @@ fn bad_usage_says_what_would_be_right() {
     let stderr = text(alone.stderr);
     assert_eq!(alone.status.code(), Some(2));
     assert!(stderr.contains("127.0.0.1:9") && stderr.contains("--config FILE -f MANIFESTS"), "{stderr}");
+}
+
+/// What the running registrar says of a pod: the first line, and all of it as JSON.
+async fn asked(fleet: &Fleet, name: &str) -> (Option<i32>, String, Value) {
+    let ask = |output: &str| {
+        let mut command = fleet.world.command(crate::PROGRAM);
+        let admin = fleet.registrar.admin.to_string();
+        command.args(["explain", name, "--registrar", &admin, "-o", output]);
+        async move { command.output().await.unwrap() }
+    };
+    let (people, machines) = (ask("text").await, ask("json").await);
+    let (stdout, stderr) = (text(people.stdout), text(people.stderr));
+    let first = stdout.lines().chain(stderr.lines()).next().unwrap_or_default().to_owned();
+    (people.status.code(), first, serde_json::from_slice(&machines.stdout).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn the_running_registrar_explains_a_pod_down_to_its_agent() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    let node = uid(&fleet.cluster("east").get("nodes", None, "n1").unwrap());
+    let path = format!("/spire/agent/k8s_psat/east/{node}");
+    let (status, answer, json) = asked(&fleet, "east/shop/web-1").await;
+    assert_eq!(status, Some(0), "{answer}");
+    assert!(answer.contains("SPIRE knows no agent") && answer.contains(&path), "{answer}");
+    assert_eq!(json["spire"]["entries"][0]["state"], "InStep");
+    assert_eq!(json["agents"][0]["state"], "NotAttested");
+    let agent = Agent {
+        id: Some(Spiffeid { trust_domain: "example.org".to_owned(), path }),
+        attestation_type: "k8s_psat".to_owned(),
+        x509svid_expires_at: i64::from(u32::MAX),
+        ..Agent::default()
+    };
+    fleet.world.spire.attest(agent.clone());
+    let (_, answer, _) = asked(&fleet, "east/shop/web-1").await;
+    assert!(answer.ends_with(", in step with SPIRE."), "{answer}");
+    fleet.world.spire.attest(Agent { banned: true, ..agent });
+    let (_, answer, _) = asked(&fleet, "east/shop/web-1").await;
+    assert!(answer.contains("SPIRE has banned its agent"), "{answer}");
+    let (status, answer, _) = asked(&fleet, "east/shop/web-2").await;
+    assert_eq!(
+        (status, answer.as_str()),
+        (Some(1), "error: cluster east has no pod shop/web-2; there is shop/web-1")
+    );
+}
+
+#[tokio::test]
+async fn what_spire_refuses_or_others_hold_is_the_answer() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.world.spire.refuse_entries("/web-1", Code::Internal);
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_condition("workloadidentities", "web", "Ready", "False", "SPIRERefused").await;
+    let (_, answer, _) = asked(&fleet, "east/shop/web-1").await;
+    assert!(answer.contains("SPIRE refused it: Internal") && answer.contains("tried again in"), "{answer}");
+    fleet.pod("east", "alone", "other");
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(1).await;
+    let (_, answer, _) = asked(&fleet, "east/shop/alone").await;
+    assert!(answer.contains("podSelector: app=web wanted, the pod has app=other"), "{answer}");
 }

@@ -1,5 +1,6 @@
 //! A SPIRE server's Entry API at a unix socket, with SPIRE's own rules and faults to order.
 
+mod agents;
 mod entries;
 mod rules;
 pub mod script;
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use registrar_proto::types::Entry;
+use registrar_proto::types::{Agent, Entry};
 use tokio::sync::watch;
 use tonic::Code;
 
@@ -88,6 +89,7 @@ struct State {
     writes: Vec<Write>,
     calls: BTreeMap<Call, u64>,
     faults: Faults,
+    agents: Vec<Agent>,
 }
 
 #[derive(Default)]
@@ -119,6 +121,7 @@ impl SpireServer {
             writes: Vec::new(),
             calls: BTreeMap::new(),
             faults: Faults::default(),
+            agents: Vec::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), pulse: watch::Sender::new(0) });
         let server = Self { path: path.into(), shared, listening: Mutex::new(None) };
@@ -150,6 +153,13 @@ impl SpireServer {
         if let Some(listening) = &*lock(&self.listening) {
             listening.go_silent();
         }
+    }
+
+    /// An agent attests, or renews its SVID.
+    pub fn attest(&self, agent: Agent) {
+        let agents = &mut self.lock().agents;
+        agents.retain(|known| known.id != agent.id);
+        agents.push(agent);
     }
 
     /// Makes the bundle of another trust domain known, so that entries can federate with it.

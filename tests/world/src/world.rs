@@ -162,12 +162,13 @@ impl World {
     /// As [`run`](Self::run), with a command that is changed before it is started.
     pub fn run_with(&mut self, program: impl AsRef<Path>, change: impl FnOnce(&mut Command)) -> Replica {
         self.replicas += 1;
-        let (metrics, health) = (free_address(), free_address());
+        let (metrics, health, admin) = (free_address(), free_address(), free_address());
         let mut config = self.config.clone();
         crate::kube::merge(
             &mut config,
             &json!({
                 "metrics": {"bindAddress": metrics.to_string()},
+                "admin": {"bindAddress": admin.to_string()},
                 "health": {"healthProbeBindAddress": health.to_string()},
             }),
         );
@@ -177,7 +178,7 @@ impl World {
         command.arg("run").arg("--config").arg(path).env("POD_NAME", format!("registrar-{}", self.replicas));
         command.env("HOSTNAME", format!("registrar-{}", self.replicas)).env("LOG_LEVEL", "trace");
         change(&mut command);
-        Replica { process: Process::start(command), metrics, health }
+        Replica { process: Process::start(command), metrics, health, admin }
     }
 
     /// A program with nothing in its environment but what tells it where this world is, and no arguments.
@@ -219,6 +220,8 @@ pub struct Replica {
     pub metrics: SocketAddr,
     /// Where its health is served.
     pub health: SocketAddr,
+    /// Where it answers questions.
+    pub admin: SocketAddr,
 }
 
 impl std::ops::Deref for Replica {

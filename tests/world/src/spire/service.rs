@@ -1,4 +1,4 @@
-//! The Entry API as a gRPC service: calls, their statuses, and the faults that tests order.
+//! The Entry API, and beside it that of agents, as a gRPC service: calls, their statuses, and the faults that tests order.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,6 +10,7 @@ use http_body_util::BodyExt;
 use hyper::Request as HttpRequest;
 use hyper::body::Incoming;
 use prost::Message;
+use registrar_proto::agent::agent_server::AgentServer;
 use registrar_proto::entry::entry_server::{Entry as EntryApi, EntryServer};
 use registrar_proto::entry::{
     BatchCreateEntryRequest, BatchCreateEntryResponse, BatchDeleteEntryRequest, BatchDeleteEntryResponse,
@@ -25,6 +26,7 @@ use registrar_proto::types::{self, Entry};
 use tonic::{Code, Request, Response, Status, Streaming};
 use tower::ServiceExt;
 
+use super::agents::Agents;
 use super::entries::{Created, Refused, selector_set};
 use super::{Call, Shared, State, Write, WriteKind, lock, rules, spiffe_id};
 use crate::serve::{Cutter, Listening, Service};
@@ -36,13 +38,18 @@ const MOST_BYTES: usize = 4 << 20;
 pub(super) fn listen(path: &Path, shared: Arc<Shared>) -> Listening {
     // The cutter is of the listening that is made with the service.
     let cutter: Arc<std::sync::OnceLock<Cutter>> = Arc::default();
+    let agents = AgentServer::new(Agents(shared.clone()));
     let api = Api { shared, cutter: cutter.clone() };
     // Messages that are too long are refused below, with the words of SPIRE's gRPC library.
     let server = EntryServer::new(api).max_decoding_message_size(usize::MAX);
     let service: Service = Arc::new(move |request: HttpRequest<Incoming>| {
-        let server = server.clone();
+        let (server, agents) = (server.clone(), agents.clone());
         Box::pin(async move {
-            let answer = server.oneshot(request).await.unwrap_or_else(|never| match never {});
+            let answer = match request.uri().path().starts_with("/spire.api.server.agent.v1.Agent/") {
+                true => agents.oneshot(request).await,
+                false => server.oneshot(request).await,
+            };
+            let answer = answer.unwrap_or_else(|never| match never {});
             answer.map(|body| body.map_err(Into::into).boxed_unsync())
         })
     });
