@@ -269,7 +269,7 @@ impl Writer {
         until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
-        let entries = identified(writes);
+        let (writes, entries) = self.identified(writes, blocked);
         let (mut done, mut at) = (0, 0);
         for batch in spire::batches(&entries) {
             let started = Instant::now();
@@ -279,11 +279,11 @@ impl Writer {
                 Ok(results) => results,
                 Err(error) => refused_alone(error, batch.len(), CreateResult::Failed)?,
             };
-            for ((pod, write), result) in writes.iter().skip(at).zip(results) {
+            for (((pod, write), (_, entry)), result) in writes.iter().zip(&entries).skip(at).zip(results) {
                 match result {
                     CreateResult::Created => {
                         done += 1;
-                        let spiffe_id = &write.wanted.entry.key.spiffe_id;
+                        let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully created SPIRE entry");
                         self.ledger.written(pod, write);
                     }
@@ -310,7 +310,7 @@ impl Writer {
         until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
-        let entries = identified(writes);
+        let (writes, entries) = self.identified(writes, blocked);
         let (mut done, mut at) = (0, 0);
         for batch in spire::batches(&entries) {
             let started = Instant::now();
@@ -320,11 +320,11 @@ impl Writer {
                 Ok(results) => results,
                 Err(error) => refused_alone(error, batch.len(), WriteResult::Failed)?,
             };
-            for ((pod, write), result) in writes.iter().skip(at).zip(results) {
+            for (((pod, write), (_, entry)), result) in writes.iter().zip(&entries).skip(at).zip(results) {
                 match result {
                     WriteResult::Done => {
                         done += 1;
-                        let spiffe_id = &write.wanted.entry.key.spiffe_id;
+                        let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully updated SPIRE entry");
                         self.ledger.written(pod, write);
                     }
@@ -368,10 +368,32 @@ impl Writer {
         Ok(done)
     }
 
+    /// The writes with their entries, made for this; without those whose entry does not come out as it was planned.
+    fn identified<'a>(
+        &mut self,
+        writes: &[(&'a PodKey, &'a Write)],
+        blocked: &mut HashSet<PodKey>,
+    ) -> (Vec<(&'a PodKey, &'a Write)>, Vec<Identified>) {
+        let (mut kept, mut entries) = (Vec::new(), Vec::new());
+        for (pod, write) in writes {
+            match write.wanted.entry() {
+                Ok(entry) => {
+                    kept.push((*pod, *write));
+                    entries.push((write.id.clone(), entry));
+                }
+                Err(problem) => {
+                    error!(pod = %pod.pod, %problem, "an entry cannot be made again and is not written");
+                    let problem = Problem::new("DerivedOtherwise", "(entry)", problem);
+                    self.failed(pod, write, problem, blocked);
+                }
+            }
+        }
+        (kept, entries)
+    }
+
     fn failed(&mut self, pod: &PodKey, write: &Write, problem: Problem, blocked: &mut HashSet<PodKey>) {
         let identity = &write.wanted.identity;
-        let spiffe_id = &write.wanted.entry.key.spiffe_id;
-        debug!(spiffeID = %spiffe_id, entryID = %write.id, %identity, %problem, "SPIRE did not take an entry");
+        debug!(entryID = %write.id, pod = %pod.pod, %identity, %problem, "SPIRE did not take an entry");
         self.metrics.entry_failed(problem.reason);
         self.ledger.failed(pod, Some(identity), problem, Instant::now());
         blocked.insert(pod.clone());
@@ -429,10 +451,6 @@ fn writes<'a>(
     part: impl Fn(&'a PodPlan) -> &'a Vec<Write>,
 ) -> Vec<(&'a PodKey, &'a Write)> {
     plans.iter().flat_map(|plan| part(plan).iter().map(|write| (&plan.pod, write))).collect()
-}
-
-fn identified(writes: &[(&PodKey, &Write)]) -> Vec<Identified> {
-    writes.iter().map(|(_, write)| (write.id.clone(), write.wanted.entry.clone())).collect()
 }
 
 fn refusal(failure: &Failure) -> Problem {

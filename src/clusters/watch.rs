@@ -9,14 +9,10 @@ use bytes::BytesMut;
 use http_body_util::BodyExt;
 use rand::Rng;
 use registrar_core::facts::demand::{Demand, Source};
-use registrar_core::facts::{
-    Change, ClusterChange, EndpointSliceFacts, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts,
-    Watched, trim,
-};
-use registrar_core::names::{ClusterName, NamespaceName, NodeName, PodUid};
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
+pub use registrar_core::facts::read::{EndpointSlices, Namespaces, Nodes, Pods};
+use registrar_core::facts::read::{Event, Item, Reader};
+use registrar_core::facts::{Change, ClusterChange, Phase, Watched, read};
+use registrar_core::names::ClusterName;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::codec::{Decoder, LinesCodec};
@@ -50,11 +46,7 @@ const KINDS: usize = 3;
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// A kind that is watched in workload clusters.
-pub trait Kind {
-    /// Its facts.
-    type Facts: Send;
-    /// By what its end is told.
-    type Key: Send;
+pub trait Kind: read::Kind<Facts: Send, Key: Send> {
     /// For people, in the plural: `pods`.
     const NAME: &'static str;
     /// The list's path.
@@ -67,80 +59,41 @@ pub trait Kind {
     fn is_wanted(_: &Demand) -> bool {
         true
     }
-    /// The facts of an object.
-    fn facts(object: &Value, demand: &Demand) -> Result<Self::Facts, Malformed>;
-    /// By what an object's end is told.
-    fn key(object: &Value) -> Result<Self::Key, String>;
     /// As a change of the cluster.
     fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange;
 }
 
-/// `v1.Pod`.
-pub struct Pods;
-/// `v1.Node`.
-pub struct Nodes;
-/// `v1.Namespace`.
-pub struct Namespaces;
-/// `discovery.k8s.io/v1.EndpointSlice`; the cluster is live without it.
-pub struct EndpointSlices;
-
 impl Kind for Pods {
-    type Facts = PodFacts;
-    type Key = PodUid;
     const NAME: &'static str = "pods";
     const PATH: &'static str = "/api/v1/pods";
     const SOURCE: Option<Source> = Some(Source::Pod);
     const IS_OPTIONAL: bool = false;
-    fn facts(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
-        trim::pod(object, demand)
-    }
-    fn key(object: &Value) -> Result<PodUid, String> {
-        PodUid::new(text(object, "/metadata/uid")).map_err(|error| error.to_string())
-    }
-    fn change(watched: Watched<PodFacts, PodUid>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::Pods(watched)
     }
 }
 
 impl Kind for Nodes {
-    type Facts = NodeFacts;
-    type Key = NodeName;
     const NAME: &'static str = "nodes";
     const PATH: &'static str = "/api/v1/nodes";
     const SOURCE: Option<Source> = Some(Source::Node);
     const IS_OPTIONAL: bool = true;
-    fn facts(object: &Value, demand: &Demand) -> Result<NodeFacts, Malformed> {
-        trim::node(object, demand)
-    }
-    fn key(object: &Value) -> Result<NodeName, String> {
-        NodeName::new(text(object, "/metadata/name")).map_err(|error| error.to_string())
-    }
-    fn change(watched: Watched<NodeFacts, NodeName>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::Nodes(watched)
     }
 }
 
 impl Kind for Namespaces {
-    type Facts = NamespaceFacts;
-    type Key = NamespaceName;
     const NAME: &'static str = "namespaces";
     const PATH: &'static str = "/api/v1/namespaces";
     const SOURCE: Option<Source> = None;
     const IS_OPTIONAL: bool = true;
-    fn facts(object: &Value, _: &Demand) -> Result<NamespaceFacts, Malformed> {
-        trim::namespace(object)
-    }
-    fn key(object: &Value) -> Result<NamespaceName, String> {
-        NamespaceName::new(text(object, "/metadata/name")).map_err(|error| error.to_string())
-    }
-    fn change(watched: Watched<NamespaceFacts, NamespaceName>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::Namespaces(watched)
     }
 }
 
 impl Kind for EndpointSlices {
-    type Facts = EndpointSliceFacts;
-    type Key = String;
     const NAME: &'static str = "endpointslices";
     const PATH: &'static str = "/apis/discovery.k8s.io/v1/endpointslices";
     const SOURCE: Option<Source> = None;
@@ -148,20 +101,9 @@ impl Kind for EndpointSlices {
     fn is_wanted(demand: &Demand) -> bool {
         demand.reads_endpoint_slices()
     }
-    fn facts(object: &Value, _: &Demand) -> Result<EndpointSliceFacts, Malformed> {
-        trim::endpoint_slice(object)
-    }
-    fn key(object: &Value) -> Result<String, String> {
-        let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
-        if name.is_empty() { Err("it has no name".to_owned()) } else { Ok(format!("{namespace}/{name}")) }
-    }
-    fn change(watched: Watched<EndpointSliceFacts, String>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::EndpointSlices(watched)
     }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Up to where a kind is known. It outlives a connection: a new one goes on from here.
@@ -169,8 +111,8 @@ fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
 pub struct Position {
     /// The version of the last list, event or bookmark.
     version: Option<String>,
-    /// What was kept of each object.
-    demand: Arc<Demand>,
+    /// Knows what was kept of each object, and what objects have alike.
+    reader: Reader,
 }
 
 /// Tells what one attempt at one cluster finds, and that the cluster is live once every kind is known in it.
@@ -248,14 +190,15 @@ pub async fn run<K: Kind>(
             }
             continue;
         }
-        let covered = K::SOURCE.is_none_or(|source| position.demand.covers_in(source, &wanted));
+        let covered = K::SOURCE.is_none_or(|source| position.reader.demand().covers_in(source, &wanted));
         if !covered {
             position.version = None;
         }
         let version = match position.version.clone() {
             Some(version) => version,
             None => {
-                let listed = tokio::time::timeout(LIST_TIME, list::<K>(connection, &wanted)).await;
+                position.reader.set_demand(wanted);
+                let listed = tokio::time::timeout(LIST_TIME, list::<K>(connection, &mut position.reader)).await;
                 let listed = listed.unwrap_or_else(|_| {
                     Err(ConnectionError::Trickle { call: format!("list {}", K::NAME), time: LIST_TIME })
                 });
@@ -274,7 +217,7 @@ pub async fn run<K: Kind>(
                 if !reporter.tell(change).await {
                     return Ok(());
                 }
-                *position = Position { version: Some(version.clone()), demand: wanted };
+                position.version = Some(version.clone());
                 reporter.is_current::<K>().await;
                 version
             }
@@ -301,27 +244,10 @@ pub async fn run<K: Kind>(
     }
 }
 
-/// A page of any list; items are read one by one.
-#[derive(Deserialize)]
-struct Page<'a> {
-    metadata: PageMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMeta {
-    #[serde(default)]
-    resource_version: String,
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
-}
-
 /// A complete and consistent list, and its version.
 async fn list<K: Kind>(
     connection: &Connection,
-    demand: &Arc<Demand>,
+    reader: &mut Reader,
 ) -> Result<(ClusterChange, String), ConnectionError> {
     let call = format!("list {}", K::NAME);
     let (mut items, mut malformed) = (Vec::new(), Vec::new());
@@ -344,22 +270,16 @@ async fn list<K: Kind>(
             }
             body => body?,
         };
-        let page: Page<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(&call, &error))?;
-        for item in page.items.unwrap_or_default() {
-            match object(item).and_then(|object| K::facts(&object, demand)) {
-                Ok(facts) => items.push(facts),
-                Err(problem) => malformed.push(problem),
-            }
-        }
-        let before = next;
-        next = page.metadata.next.filter(|next| !next.is_empty());
+        let page = read::page::<K>(&body, reader, &mut items, &mut malformed)
+            .map_err(|error| unreadable(&call, &error))?;
+        let before = std::mem::replace(&mut next, page.next);
         if next.is_some() && next == before {
             let problem = "a page names itself as the next".to_owned();
             return Err(ConnectionError::Read { call, problem });
         }
         if next.is_none() {
-            let listed = Watched::Listed { items, malformed, demand: demand.clone() };
-            return Ok((K::change(listed), page.metadata.resource_version));
+            let listed = Watched::Listed { items, malformed, demand: reader.demand().clone() };
+            return Ok((K::change(listed), page.version));
         }
     }
 }
@@ -373,13 +293,6 @@ enum Followed {
     Expired,
     /// Nobody wants to know any more.
     Unwanted,
-}
-
-#[derive(Deserialize)]
-struct Event<'a> {
-    r#type: &'a str,
-    #[serde(borrow)]
-    object: &'a RawValue,
 }
 
 /// Watches from a version on.
@@ -439,39 +352,36 @@ async fn follow<K: Kind>(
             if line.trim().is_empty() {
                 continue;
             }
-            let event: Event<'_> = serde_json::from_str(&line).map_err(|error| unreadable(&call, &error))?;
-            let watched = match (event.r#type, object(event.object)) {
-                ("BOOKMARK", Ok(object)) => {
-                    advance(position, &object);
+            let event = read::event::<K>(&line, &mut position.reader);
+            let watched = match event.map_err(|error| unreadable(&call, &error))? {
+                Event::Bookmark(version) => {
+                    advance(position, &version);
                     continue;
                 }
-                ("ERROR", Ok(status)) => {
-                    let code = status.pointer("/code").and_then(Value::as_u64);
-                    let code = code.and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
-                    let message = text(&status, "/message").to_owned();
+                Event::Error { code, message } => {
                     let error = ConnectionError::Refuse { call, code, message, retry_after: None };
                     return if error.is_expired() { Ok(Followed::Expired) } else { Err(error) };
                 }
-                ("ADDED" | "MODIFIED", Ok(object)) => {
-                    advance(position, &object);
-                    match K::facts(&object, &position.demand) {
+                Event::Changed(Item { version, facts, .. }) => {
+                    advance(position, &version);
+                    match facts {
                         Ok(facts) => Watched::Applied(facts),
                         Err(malformed) => Watched::Malformed(malformed),
                     }
                 }
-                ("DELETED", Ok(object)) => {
-                    advance(position, &object);
-                    match K::key(&object) {
+                Event::Deleted(Item { version, key, .. }) => {
+                    advance(position, &version);
+                    match key {
                         Ok(key) => Watched::Gone(key),
                         // Whose end this is cannot be said: only a complete list can.
                         Err(_) => return Ok(Followed::Expired),
                     }
                 }
-                (kind, Ok(_)) => {
+                Event::Unknown(kind) => {
                     let problem = format!("an event of type {kind:?}");
                     return Err(ConnectionError::Read { call, problem });
                 }
-                (_, Err(malformed)) => Watched::Malformed(malformed),
+                Event::Unreadable(malformed) => Watched::Malformed(malformed),
             };
             if !reporter.tell(K::change(watched)).await {
                 return Ok(Followed::Unwanted);
@@ -486,8 +396,7 @@ fn with_query(path: &str, query: &[(&str, &str)]) -> String {
     format!("{path}?{query}")
 }
 
-fn advance(position: &mut Position, object: &Value) {
-    let version = text(object, "/metadata/resourceVersion");
+fn advance(position: &mut Position, version: &str) {
     // One that goes back would make the next watch tell the past once more.
     let number = |version: &str| version.parse::<u64>().ok();
     let known = position.version.as_deref().and_then(number);
@@ -495,15 +404,6 @@ fn advance(position: &mut Position, object: &Value) {
     if !version.is_empty() && !is_back {
         position.version = Some(version.to_owned());
     }
-}
-
-fn object(raw: &RawValue) -> Result<Value, Malformed> {
-    // Valid JSON by now; what can still fail is its depth or a number's range.
-    serde_json::from_str(raw.get()).map_err(|error| Malformed {
-        name: "(unreadable)".to_owned(),
-        uid: None,
-        problem: error.to_string(),
-    })
 }
 
 fn unreadable(call: &str, error: &serde_json::Error) -> ConnectionError {
@@ -518,7 +418,9 @@ mod tests {
 
     #[test]
     fn an_unreadable_answer_is_told_without_its_text() {
-        let error = serde_json::from_str::<Page<'_>>("{\"metadata\": \"s3cret\"}").err().unwrap();
+        let answer = b"{\"metadata\": \"s3cret\"}";
+        let (mut items, mut malformed) = (Vec::new(), Vec::new());
+        let error = read::page::<Pods>(answer, &mut Reader::default(), &mut items, &mut malformed).unwrap_err();
         assert!(!unreadable("list pods", &error).to_string().contains("s3cret"));
     }
 }

@@ -44,6 +44,36 @@ pub struct ClusterContext {
     pub allowed: Allowed,
 }
 
+/// All that one entry is made of. The same facts make the same entry, so this is kept and not the entry.
+#[derive(Clone)]
+pub struct Derivation {
+    /// The identity.
+    pub compiled: Arc<CompiledIdentity>,
+    /// The pod's cluster.
+    pub cluster: Arc<ClusterContext>,
+    /// The pod.
+    pub pod: Arc<PodFacts>,
+    /// Its node.
+    pub node: Arc<NodeFacts>,
+    /// The Services that it is an endpoint of, where the identity asks for their names.
+    pub services: Option<Arc<BTreeSet<Arc<str>>>>,
+}
+
+impl Derivation {
+    /// The entry; the error is the first field that does not come out right.
+    pub fn entry(&self) -> Result<Entry, Problem> {
+        let none = BTreeSet::new();
+        let services = self.services.as_deref().unwrap_or(&none);
+        self.compiled.derive(&self.compiled.domains, &self.cluster, &self.pod, &self.node, services)
+    }
+
+    /// Whether it shares its facts with another, and not only has equal ones.
+    pub fn is_of_same_facts(&self, other: &Self) -> bool {
+        let same = Arc::ptr_eq(&self.compiled, &other.compiled) && Arc::ptr_eq(&self.cluster, &other.cluster);
+        same && Arc::ptr_eq(&self.pod, &other.pod) && Arc::ptr_eq(&self.node, &other.node)
+    }
+}
+
 /// An identity that can be derived from.
 #[derive(Debug, Clone)]
 pub struct CompiledIdentity {
@@ -52,6 +82,7 @@ pub struct CompiledIdentity {
     /// What is legal and yet worth telling.
     pub notes: Vec<Problem>,
     application_name: Arc<str>,
+    trust_domain: Arc<str>,
     spiffe_id: Template,
     parent_id: Option<Template>,
     selectors: Vec<Template>,
@@ -64,6 +95,7 @@ pub struct CompiledIdentity {
     hint: String,
     auto_populate: bool,
     demand: Demand,
+    domains: Domains,
 }
 
 impl CompiledIdentity {
@@ -119,6 +151,7 @@ impl CompiledIdentity {
                     selection,
                     notes,
                     application_name: spec.application_name.as_str().into(),
+                    trust_domain: domains.trust.as_str().into(),
                     spiffe_id,
                     parent_id,
                     selectors,
@@ -131,6 +164,7 @@ impl CompiledIdentity {
                     hint,
                     auto_populate: spec.auto_populate_dns_names,
                     demand,
+                    domains: domains.clone(),
                 })
             }
             _ => {
@@ -151,8 +185,8 @@ impl CompiledIdentity {
         &self,
         domains: &Domains,
         cluster: &ClusterContext,
-        pod: &PodFacts,
-        node: &NodeFacts,
+        pod: &Arc<PodFacts>,
+        node: &Arc<NodeFacts>,
         services: &BTreeSet<Arc<str>>,
     ) -> Result<Entry, Problem> {
         let scope = self.scope(domains, cluster, pod, node);
@@ -211,9 +245,15 @@ impl CompiledIdentity {
         Ok(entry)
     }
 
-    fn scope(&self, domains: &Domains, cluster: &ClusterContext, pod: &PodFacts, node: &NodeFacts) -> Scope {
+    fn scope(
+        &self,
+        domains: &Domains,
+        cluster: &ClusterContext,
+        pod: &Arc<PodFacts>,
+        node: &Arc<NodeFacts>,
+    ) -> Scope {
         let variables = Variables {
-            trust_domain: domains.trust.as_str().into(),
+            trust_domain: self.trust_domain.clone(),
             cluster_name: cluster.name.shared(),
             eks_cluster_name: cluster.target.eks_name.shared(),
             cluster_domain: domains.cluster.clone(),
@@ -224,7 +264,7 @@ impl CompiledIdentity {
             cluster_labels: cluster.labels.clone(),
             aliases: true,
         };
-        Scope::new(&variables, &pod.object(), &node.object())
+        Scope::of(variables, pod.clone(), node.clone())
     }
 }
 

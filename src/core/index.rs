@@ -4,7 +4,7 @@ mod candidates;
 mod cluster;
 mod objects;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use candidates::Candidates;
@@ -68,7 +68,11 @@ pub struct Index {
     sessions: Arc<BTreeMap<ClusterName, Session>>,
     sessions_made: u64,
     demand: Arc<Demand>,
-    dirty: BTreeSet<(ClusterName, PodUid)>,
+    /// Pods to be settled: those that a watch told of go before those that an edit or a list touched.
+    urgent: VecDeque<(ClusterName, PodUid)>,
+    touched: VecDeque<(ClusterName, PodUid)>,
+    /// How many of them are of which cluster.
+    unsettled: BTreeMap<ClusterName, usize>,
     changed_clusters: BTreeSet<ClusterName>,
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
@@ -96,7 +100,9 @@ impl Index {
             sessions: Arc::default(),
             sessions_made: 0,
             demand: Arc::default(),
-            dirty: BTreeSet::new(),
+            urgent: VecDeque::new(),
+            touched: VecDeque::new(),
+            unsettled: BTreeMap::new(),
             changed_clusters: BTreeSet::new(),
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
@@ -124,39 +130,98 @@ impl Index {
 
     /// Derives what the recorded facts touch and gives out what changed.
     pub fn settle(&mut self) -> Settled {
+        self.settle_some(usize::MAX)
+    }
+
+    /// Derives at most so many of the pods that the recorded facts touch, and gives out what changed. Until nothing is left
+    /// to be settled, what is given out lets less be written than the whole would: what holds comes first, and what lets
+    /// go comes last.
+    pub fn settle_some(&mut self, limit: usize) -> Settled {
         // What follows from our own objects alone is not looked at for each pod's event.
         let (sessions, demand, released) = match std::mem::take(&mut self.objects_changed) {
             true => (self.new_sessions(), self.new_demand(), self.newly_released()),
             false => (None, None, None),
         };
-        let dirty = std::mem::take(&mut self.dirty);
-        let pods_settled = dirty.len();
+        let mut pods_settled = 0;
         let mut pods = Vec::new();
-        for (cluster, uid) in dirty {
-            let key = PodKey { cluster: ClusterTag::of(&cluster), pod: uid.clone() };
-            match self.settle_pod(&cluster, &uid) {
+        let mut tag: Option<(ClusterName, ClusterTag)> = None;
+        while pods_settled < limit
+            && let Some((cluster, uid)) = self.urgent.pop_front().or_else(|| self.touched.pop_front())
+        {
+            if let Some(count) = self.unsettled.get_mut(&cluster) {
+                *count -= 1;
+                if *count == 0 {
+                    self.unsettled.remove(&cluster);
+                }
+            }
+            if self.clusters.get(&cluster).is_some_and(|facts| facts.is_settled(&uid)) {
+                continue;
+            }
+            pods_settled += 1;
+            let of_cluster = match &tag {
+                Some((name, tag)) if *name == cluster => *tag,
+                _ => tag.insert((cluster.clone(), ClusterTag::of(&cluster))).1,
+            };
+            let settled = self.settle_pod(&cluster, &uid);
+            let key = PodKey { cluster: of_cluster, pod: uid };
+            match settled {
                 SettledPod::Same => {}
                 SettledPod::Now(desired) => pods.push((key, Some(desired))),
                 SettledPod::Unknown => pods.push((key, None)),
             }
         }
+        let unsettled = self.is_unsettled();
         let clusters = std::mem::take(&mut self.changed_clusters);
         let clusters = clusters.into_iter().map(|name| {
-            let standing = self.cluster_standing(&name);
+            let standing = match self.cluster_standing(&name) {
+                // Pods of it are still to be given out, so whoever does not know a pod does not know that it is gone.
+                Some(ClusterStanding::Synced { .. }) if self.unsettled.contains_key(&name) => {
+                    self.changed_clusters.insert(name.clone());
+                    Some(ClusterStanding::Synced { complete: false })
+                }
+                standing => standing,
+            };
             (name, standing)
         });
         let clusters = clusters.collect();
-        let identities = std::mem::take(&mut self.changed_identities);
-        let identities = identities.into_iter().map(|name| {
+        let mut identities = Vec::new();
+        for name in std::mem::take(&mut self.changed_identities) {
             let standing = self.identities.get(&name).map(Identity::standing);
-            (name, standing)
-        });
-        let identities = identities.collect();
+            // Whoever is known to want nothing more of a pod lets its entry end; so the pods come first.
+            match standing {
+                Some(IdentityStanding::Live | IdentityStanding::Ended) if unsettled => {
+                    self.changed_identities.insert(name);
+                }
+                _ => identities.push((name, standing)),
+            }
+        }
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
-        let delta = Delta { ready, compare, released, ended, clusters, identities, pods };
+        let delta = Delta { ready, unsettled, compare, released, ended, clusters, identities, pods };
         Settled { delta, sessions, demand, pods_settled }
+    }
+
+    /// Whether something is left to be settled.
+    pub fn is_unsettled(&self) -> bool {
+        !self.urgent.is_empty() || !self.touched.is_empty()
+    }
+
+    /// Notes that pods have to be settled, before all others where a watch told of them.
+    fn note(&mut self, cluster: &ClusterName, uids: Vec<PodUid>, is_urgent: bool) {
+        let mut facts = self.clusters.get_mut(cluster);
+        let queue = if is_urgent { &mut self.urgent } else { &mut self.touched };
+        let mut count = 0;
+        for uid in uids {
+            let was_noted = facts.as_mut().is_some_and(|facts| facts.note_changed(&uid));
+            if is_urgent || !was_noted {
+                queue.push_back((cluster.clone(), uid));
+                count += 1;
+            }
+        }
+        if count > 0 {
+            *self.unsettled.entry(cluster.clone()).or_default() += count;
+        }
     }
 
     fn new_sessions(&mut self) -> Option<Arc<BTreeMap<ClusterName, Session>>> {
@@ -216,7 +281,7 @@ impl Index {
         self.clusters.iter().flat_map(|(cluster, facts)| {
             facts.pods().flat_map(move |(_, pod)| {
                 let told = pod.told.iter();
-                told.map(move |(identity, told)| Failure { cluster, pod: pod.name.as_str(), identity, told })
+                told.map(move |(identity, told)| Failure { cluster, pod: pod.name(), identity, told })
             })
         })
     }
@@ -370,7 +435,7 @@ impl Index {
                     self.pins.remove(name);
                 }
                 if let Some(gone) = self.clusters.remove(name) {
-                    self.dirty.extend(gone.uids().map(|uid| (name.clone(), uid.clone())));
+                    self.note(name, gone.uids().cloned().collect(), false);
                     gone.counted().for_each(|identity| {
                         if let Some(identity) = self.identities.get_mut(identity) {
                             identity.forget(name);
@@ -383,8 +448,9 @@ impl Index {
                 let session = self.sessions_made;
                 let cluster = self.clusters.entry(name.clone());
                 let cluster = cluster.or_insert_with(|| Cluster::new(context.clone(), session));
-                self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
+                let uids = cluster.uids().cloned().collect();
                 cluster.set_context(context, session);
+                self.note(name, uids, false);
             }
         }
     }
@@ -471,15 +537,17 @@ impl Index {
     }
 
     fn touch(&mut self, namespaces: &Namespaces) {
-        for (name, cluster) in &self.clusters {
-            self.dirty.extend(cluster.uids_of(namespaces).map(|uid| (name.clone(), uid.clone())));
-        }
+        let uids = |(name, cluster): (&ClusterName, &Cluster)| {
+            (name.clone(), cluster.uids_of(namespaces).cloned().collect())
+        };
+        let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
+        touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
 
     fn touch_everything(&mut self) {
-        for (name, cluster) in &self.clusters {
-            self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
-        }
+        let uids = |(name, cluster): (&ClusterName, &Cluster)| (name.clone(), cluster.uids().cloned().collect());
+        let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
+        touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
 
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
@@ -493,11 +561,13 @@ impl Index {
         if let ClusterChange::Pods(Watched::Gone(uid)) = &change {
             self.ended.push(PodKey { cluster: ClusterTag::of(&name), pod: uid.clone() });
         }
+        let is_urgent =
+            matches!(&change, ClusterChange::Pods(change) if !matches!(change, Watched::Listed { .. }));
         let touched = cluster.apply(change);
         if cluster.standing() != before {
             self.changed_clusters.insert(name.clone());
         }
-        self.dirty.extend(touched.into_iter().map(|uid| (name.clone(), uid)));
+        self.note(&name, touched, is_urgent);
     }
 
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
@@ -509,17 +579,17 @@ impl Index {
             names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
         };
         let (before, outcome) = cluster.settle(uid, &self.settings, !self.unreadable.is_empty(), candidates);
-        for (identity, told) in before {
-            if let Some(identity) = self.identities.get_mut(&identity) {
-                identity.uncount(name, uid, &told);
+        for (identity, told) in before.iter() {
+            if let Some(identity) = self.identities.get_mut(identity) {
+                identity.uncount(name, uid, told);
             }
         }
         match outcome {
             None => SettledPod::Unknown,
             Some(Settlement { desired, told, changed }) => {
-                for (identity, told) in told {
-                    if let Some(identity) = self.identities.get_mut(&identity) {
-                        identity.count(name, uid, &told);
+                for (identity, told) in told.iter() {
+                    if let Some(identity) = self.identities.get_mut(identity) {
+                        identity.count(name, uid, told);
                     }
                 }
                 if changed { SettledPod::Now(desired) } else { SettledPod::Same }
@@ -534,7 +604,7 @@ pub struct Failure<'a> {
     /// The cluster.
     pub cluster: &'a ClusterName,
     /// `namespace/name` of the pod.
-    pub pod: &'a str,
+    pub pod: String,
     /// The identity that selects it.
     pub identity: &'a IdentityName,
     /// What came of it.
@@ -622,7 +692,7 @@ mod tests {
         tell(&mut index, second);
         index.settle();
         let (_, _, desired) = index.desired().next().unwrap();
-        assert_eq!(desired.wanted[0].entry.key.spiffe_id.to_string(), "spiffe://example.org/two");
+        assert_eq!(desired.wanted[0].entry().unwrap().key.spiffe_id.to_string(), "spiffe://example.org/two");
     }
 
     #[test]

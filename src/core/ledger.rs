@@ -19,6 +19,9 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries of one pod.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
+/// So many states are shared before it is looked which of them are still in use.
+const IN_STEP: usize = 1 << 10;
+
 /// How much one round may write.
 #[derive(Debug, Clone, Copy)]
 pub struct RoundLimits {
@@ -145,7 +148,9 @@ pub struct Ledger {
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
     failures: HashMap<PodKey, Failure>,
-    states: HashMap<PodKey, PodState>,
+    states: HashMap<PodKey, Arc<PodState>>,
+    /// States of pods of which all is in place: most are, and few are unlike.
+    in_step: HashMap<Vec<IdentityName>, Arc<PodState>>,
     examples: BTreeMap<IdentityName, BTreeMap<PodKey, Problem>>,
     identities: BTreeMap<IdentityName, Tally>,
     clusters: BTreeMap<ClusterTag, Tally>,
@@ -154,6 +159,8 @@ pub struct Ledger {
     orphans: BTreeSet<PodKey>,
     /// Pods whose plan depends on an entry of others; only a complete list tells when that changes.
     leaning: BTreeSet<PodKey>,
+    /// The index has more to give out: what the brake would decide over is not complete.
+    unsettled: bool,
     /// Identities that were seen being deleted, with the pods that may still have entries of them.
     ending: BTreeMap<IdentityName, BTreeSet<PodKey>>,
 }
@@ -175,12 +182,14 @@ impl Ledger {
             stale: BTreeSet::new(),
             failures: HashMap::new(),
             states: HashMap::new(),
+            in_step: HashMap::new(),
             examples: BTreeMap::new(),
             identities: BTreeMap::new(),
             clusters: BTreeMap::new(),
             held: BTreeMap::new(),
             orphans: BTreeSet::new(),
             leaning: BTreeSet::new(),
+            unsettled: false,
             ending: BTreeMap::new(),
         }
     }
@@ -192,9 +201,14 @@ impl Ledger {
             self.released = released.clone();
             self.brake.reopen();
         }
-        let still_there = |pod: &&PodKey| self.mirror.of_pod(pod).next().is_some();
+        let still_there = |pod: &&PodKey| self.mirror.has_pod(pod);
+        self.unsettled = delta.unsettled;
         self.ended.extend(delta.ended.iter().filter(still_there).cloned());
         for (key, pod) in &delta.pods {
+            // The same, made of other facts: `desired` is to keep no others, and that is all.
+            if pod.is_some() && self.desired.pod(key) == pod.as_ref() {
+                continue;
+            }
             self.failures.remove(key);
             if pod.is_some() {
                 self.ended.remove(key);
@@ -266,7 +280,7 @@ impl Ledger {
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
         let ready = self.listed && self.desired.is_ready();
         let is_due = || self.failures.values().any(|it| it.due <= now);
-        let others = || !self.stale.is_empty() || self.brake.is_open() || is_due();
+        let others = || !self.stale.is_empty() || self.may_decide() || is_due();
         ready && (!self.fresh.is_empty() || may_update && others())
     }
 
@@ -323,10 +337,14 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
-        if self.brake.is_open() && self.fresh.is_empty() && self.stale.is_empty() {
+        if self.may_decide() && self.fresh.is_empty() && self.stale.is_empty() {
             self.decide(now);
         }
         round
+    }
+
+    fn may_decide(&self) -> bool {
+        self.brake.is_open() && !self.unsettled
     }
 
     /// Takes out of a plan what has to wait for the brake.
@@ -344,9 +362,9 @@ impl Ledger {
         let counts = |delete: &&Delete| !(was_watched && delete.end.is_pods_end());
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
-            let of = |standing| digest.and_then(|it| desired.identity_of(&plan.pod.pod, it, standing));
-            let identity = of(IdentityStanding::Live).or_else(|| of(IdentityStanding::Ended));
-            Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
+            let identity = digest.and_then(|it| desired.identity_of(&plan.pod.pod, it));
+            let identity = identity.filter(|(_, standing)| *standing != IdentityStanding::Preview);
+            Braked { id: delete.id.clone(), becomes: None, identity: identity.map(|(name, _)| name.clone()) }
         });
         let braked: Vec<Braked> = updates.chain(deletes).collect();
         if was_watched && plan.deletes.is_empty() {
@@ -368,7 +386,7 @@ impl Ledger {
         let mirror = &self.mirror;
         let size = |scope: &Scope| match scope {
             Scope::Fleet => mirror.counts().0 as u64,
-            Scope::Cluster(tag) => mirror.pods_of(tag).map(|pod| mirror.of_pod(pod).count() as u64).sum(),
+            Scope::Cluster(tag) => mirror.count_of(tag) as u64,
             Scope::Identity(name) => mirror.pods_with(name).count() as u64,
         };
         let go_on = self.brake.decide(now, &self.released, size);
@@ -415,7 +433,7 @@ impl Ledger {
         }
         failure.problems.push((identity.cloned(), problem));
         self.stale.remove(pod);
-        let mut state = self.states.get(pod).cloned().unwrap_or_default();
+        let mut state = self.states.get(pod).map(|state| (**state).clone()).unwrap_or_default();
         let refused = self.failures.get(pod).map(|failure| failure.problems.clone()).unwrap_or_default();
         for (identity, problem) in refused {
             if let Some(at) = state.pending.iter().position(|pending| Some(pending) == identity.as_ref()) {
@@ -445,7 +463,7 @@ impl Ledger {
                 mirror.of_pod(pod).any(|(_, row)| is_left(row))
             });
         }
-        let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();
+        let is_free = |tag: &ClusterTag| self.mirror.count_of(tag) == 0;
         let ended = self.desired.ended_clusters().filter(|(tag, _)| self.listed && is_free(tag));
         let released = self.ending.iter().filter(|(_, pods)| self.listed && pods.is_empty());
         let first = |pods: &BTreeMap<PodKey, Problem>| pods.values().next().cloned();
@@ -543,8 +561,27 @@ impl Ledger {
             self.examples.entry(identity.clone()).or_default().insert(pod.clone(), problem.clone());
         }
         if !is_empty {
+            let state = self.shared(state);
             self.states.insert(pod.clone(), state);
         }
+    }
+
+    fn shared(&mut self, state: PodState) -> Arc<PodState> {
+        let PodState { in_place, pending, failing, holds, previews } = &state;
+        if !(pending.is_empty() && failing.is_empty() && holds.is_empty() && previews.is_empty()) {
+            return Arc::new(state);
+        }
+        if let Some(same) = self.in_step.get(in_place) {
+            return same.clone();
+        }
+        // Each time that they have doubled: which of them are still in use?
+        if self.in_step.len() >= IN_STEP && self.in_step.len().is_power_of_two() {
+            self.in_step.retain(|_, state| Arc::strong_count(state) > 1);
+        }
+        let in_place = in_place.clone();
+        let state = Arc::new(state);
+        self.in_step.insert(in_place, state.clone());
+        state
     }
 
     fn count(&mut self, pod: &PodKey, state: &PodState, step: impl Fn(&mut u64)) {

@@ -1,9 +1,12 @@
 //! What SPIRE holds, as digests: by id, by key and, for entries of ours, by pod.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::desired::PodKey;
-use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
+use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash, Nonce, OwnId};
 use crate::names::{IdentityName, PodUid};
 
 /// An entry as SPIRE tells it.
@@ -27,7 +30,8 @@ impl Observed {
             (Some(uid), None) => PodUid::new(uid).ok(),
             _ => None,
         };
-        Self { id, key: entry.key.hash(), content: Some(entry.hash()), pod }
+        let (key, content) = entry.hashes();
+        Self { id, key, content: Some(content), pod }
     }
 }
 
@@ -52,12 +56,56 @@ pub struct Row {
 }
 
 /// What SPIRE holds, foreign entries included.
+///
+/// Rows stand in one list, found by id, key and pod through tables of their numbers: half a million of them are to be small.
 #[derive(Debug)]
 pub struct Mirror {
     prefix: String,
-    rows: HashMap<EntryId, Row>,
-    by_key: HashMap<KeyHash, BTreeSet<EntryId>>,
-    by_pod: BTreeMap<PodKey, BTreeSet<EntryId>>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    by_id: HashTable<u32>,
+    by_key: HashTable<u32>,
+    by_pod: HashTable<u32>,
+    /// Number of entries of ours.
+    ours: BTreeMap<ClusterTag, usize>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Slot {
+    id: SlotId,
+    row: Row,
+}
+
+/// An id of ours is written out only where somebody asks for it.
+#[derive(Debug, PartialEq, Eq)]
+enum SlotId {
+    /// With the row's place, all that the id says.
+    Own(Nonce),
+    Text(EntryId),
+}
+
+impl Slot {
+    fn id(&self, prefix: &str) -> EntryId {
+        match (&self.id, &self.row.place) {
+            (SlotId::Text(id), _) => id.clone(),
+            (SlotId::Own(nonce), Some(place)) => {
+                EntryId::make(prefix, &place.pod.cluster, &place.digest, nonce)
+            }
+            // Whatever has no place keeps its text.
+            (SlotId::Own(_), None) => EntryId::observed(""),
+        }
+    }
+
+    fn has(&self, id: &EntryId, own: Option<&OwnId>) -> bool {
+        match (&self.id, &self.row.place, own) {
+            (SlotId::Text(text), _, _) => text == id,
+            (SlotId::Own(nonce), Some(place), Some(own)) => {
+                (*nonce, place.digest, place.pod.cluster) == (own.nonce, own.digest, own.cluster)
+            }
+            (SlotId::Own(_), _, _) => false,
+        }
+    }
 }
 
 impl Mirror {
@@ -65,9 +113,13 @@ impl Mirror {
     pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
-            rows: HashMap::new(),
-            by_key: HashMap::new(),
-            by_pod: BTreeMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: HashTable::new(),
+            by_key: HashTable::new(),
+            by_pod: HashTable::new(),
+            ours: BTreeMap::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -78,15 +130,20 @@ impl Mirror {
         for observed in list {
             let id = observed.id.clone();
             self.insert(observed);
-            let row = self.rows.get(&id);
-            if before.rows.get(&id) != row
+            let row = self.row(&id);
+            if before.row(&id) != row
                 && let Some(place) = row.and_then(|row| row.place.as_ref())
             {
                 changed.insert(place.pod.clone());
             }
         }
-        let gone = before.rows.iter().filter(|(id, _)| !self.rows.contains_key(*id));
-        changed.extend(gone.filter_map(|(_, row)| row.place.as_ref().map(|place| place.pod.clone())));
+        for slot in before.slots.iter().flatten() {
+            if let Some(place) = &slot.row.place
+                && self.row(&slot.id(&self.prefix)).is_none()
+            {
+                changed.insert(place.pod.clone());
+            }
+        }
         changed
     }
 
@@ -94,75 +151,164 @@ impl Mirror {
     pub fn insert(&mut self, observed: Observed) {
         self.remove(&observed.id);
         let Observed { id, key, content, pod } = observed;
+        let own = id.own(&self.prefix);
+        let id_hash = self.id_hash(&id, own.as_ref());
         // An id of ours whose entry names no pod was altered by somebody: nobody can say where it belongs.
-        let place = id.own(&self.prefix).zip(pod).map(|(own, pod)| {
-            let pod = PodKey { cluster: own.cluster, pod };
-            Place { pod, digest: own.digest }
-        });
-        self.by_key.entry(key).or_default().insert(id.clone());
+        let (slot_id, place) = match own.zip(pod) {
+            Some((own, pod)) => {
+                let place = Place { pod: PodKey { cluster: own.cluster, pod }, digest: own.digest };
+                (SlotId::Own(own.nonce), Some(place))
+            }
+            None => (SlotId::Text(id), None),
+        };
+        let pod_hash = place.as_ref().map(|place| self.hasher.hash_one(&place.pod));
         if let Some(place) = &place {
-            self.by_pod.entry(place.pod.clone()).or_default().insert(id.clone());
+            *self.ours.entry(place.pod.cluster).or_default() += 1;
         }
-        self.rows.insert(id, Row { key, content, place });
+        let slot = Some(Slot { id: slot_id, row: Row { key, content, place } });
+        let number = match self.free.pop() {
+            Some(number) => {
+                if let Some(free) = self.slots.get_mut(number as usize) {
+                    *free = slot;
+                }
+                number
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let (slots, hasher, prefix) = (&self.slots, &self.hasher, &self.prefix);
+        let at = |number: &u32| slots.get(*number as usize).and_then(Option::as_ref);
+        self.by_id.insert_unique(id_hash, number, |number| {
+            at(number).map_or(0, |slot| hash_of_slot(hasher, slot, prefix))
+        });
+        let hash_of_key = |number: &u32| at(number).map_or(0, |slot| hasher.hash_one(slot.row.key));
+        self.by_key.insert_unique(hasher.hash_one(key), number, hash_of_key);
+        if let Some(pod_hash) = pod_hash {
+            let pod = |number: &u32| at(number).and_then(|slot| slot.row.place.as_ref());
+            self.by_pod.insert_unique(pod_hash, number, |number| {
+                pod(number).map_or(0, |place| hasher.hash_one(&place.pod))
+            });
+        }
     }
 
     /// Notes that an entry is gone.
     pub fn remove(&mut self, id: &EntryId) {
-        let Some(row) = self.rows.remove(id) else { return };
-        if let Some(ids) = self.by_key.get_mut(&row.key) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_key.remove(&row.key);
-            }
+        let own = id.own(&self.prefix);
+        let hash = self.id_hash(id, own.as_ref());
+        let slots = &self.slots;
+        let has = |number: &u32| {
+            slots.get(*number as usize).and_then(Option::as_ref).is_some_and(|slot| slot.has(id, own.as_ref()))
+        };
+        let Ok(found) = self.by_id.find_entry(hash, has) else { return };
+        let (number, _) = found.remove();
+        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { return };
+        self.free.push(number);
+        if let Ok(found) = self.by_key.find_entry(self.hasher.hash_one(slot.row.key), |it| *it == number) {
+            found.remove();
         }
-        if let Some(place) = row.place
-            && let Some(ids) = self.by_pod.get_mut(&place.pod)
-        {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_pod.remove(&place.pod);
+        let Some(place) = slot.row.place else { return };
+        if let Ok(found) = self.by_pod.find_entry(self.hasher.hash_one(&place.pod), |it| *it == number) {
+            found.remove();
+        }
+        if let Some(count) = self.ours.get_mut(&place.pod.cluster) {
+            *count -= 1;
+            if *count == 0 {
+                self.ours.remove(&place.pod.cluster);
             }
         }
     }
 
     /// One entry.
     pub fn row(&self, id: &EntryId) -> Option<&Row> {
-        self.rows.get(id)
+        let own = id.own(&self.prefix);
+        let hash = self.id_hash(id, own.as_ref());
+        let slots = self.by_id.iter_hash(hash).filter_map(|number| self.slot(*number));
+        slots.filter(|slot| slot.has(id, own.as_ref())).map(|slot| &slot.row).next()
     }
 
-    /// Entries with this key; more than one where updates made them equal.
-    pub fn with_key(&self, key: &KeyHash) -> impl Iterator<Item = (&EntryId, &Row)> {
-        let ids = self.by_key.get(key).into_iter().flatten();
-        ids.filter_map(|id| self.rows.get(id).map(|row| (id, row)))
+    /// Entries with this key, in the order of their ids; more than one where updates made them equal.
+    pub fn with_key(&self, key: &KeyHash) -> impl Iterator<Item = (EntryId, &Row)> {
+        let numbers = self.by_key.iter_hash(self.hasher.hash_one(key));
+        self.in_order(numbers, |row| row.key == *key)
     }
 
-    /// Entries of ours on this pod.
-    pub fn of_pod(&self, pod: &PodKey) -> impl Iterator<Item = (&EntryId, &Row)> {
-        let ids = self.by_pod.get(pod).into_iter().flatten();
-        ids.filter_map(|id| self.rows.get(id).map(|row| (id, row)))
+    /// Entries of ours on this pod, in the order of their ids.
+    pub fn of_pod(&self, pod: &PodKey) -> impl Iterator<Item = (EntryId, &Row)> {
+        let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
+        self.in_order(numbers, |row| row.place.as_ref().is_some_and(|place| place.pod == *pod))
     }
 
-    /// Pods that have entries of ours.
+    fn in_order<'a>(
+        &'a self,
+        numbers: impl Iterator<Item = &'a u32>,
+        fits: impl Fn(&Row) -> bool,
+    ) -> impl Iterator<Item = (EntryId, &'a Row)> {
+        let slots = numbers.filter_map(|number| self.slot(*number)).filter(|slot| fits(&slot.row));
+        let mut rows: Vec<(EntryId, &Row)> =
+            slots.map(|slot| (slot.id(&self.prefix), &slot.row)).collect();
+        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        rows.into_iter()
+    }
+
+    /// Whether this pod has entries of ours.
+    pub fn has_pod(&self, pod: &PodKey) -> bool {
+        let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
+        let places = numbers.filter_map(|number| self.slot(*number)?.row.place.as_ref());
+        places.into_iter().any(|place| place.pod == *pod)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.slots.iter().flatten().filter_map(|slot| slot.row.place.as_ref())
+    }
+
+    /// Pods that have entries of ours; a pod comes once for each.
     pub fn pods(&self) -> impl Iterator<Item = &PodKey> {
-        self.by_pod.keys()
+        self.places().map(|place| &place.pod)
     }
 
-    /// Pods of one cluster that have entries of ours.
+    /// Pods of one cluster that have entries of ours; a pod comes once for each.
     pub fn pods_of(&self, cluster: &ClusterTag) -> impl Iterator<Item = &PodKey> {
-        self.by_pod.keys().filter(move |pod| pod.cluster == *cluster)
+        self.pods().filter(move |pod| pod.cluster == *cluster)
     }
 
     /// Pods that have an entry of ours made for this identity.
     pub fn pods_with(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
-        self.by_pod.keys().filter(move |pod| {
-            let digest = EntryDigest::of(identity, &pod.pod, 0);
-            self.of_pod(pod).any(|(_, row)| row.place.as_ref().is_some_and(|place| place.digest == digest))
-        })
+        let made_for = |place: &&Place| EntryDigest::of(identity, &place.pod.pod, 0) == place.digest;
+        self.places().filter(made_for).map(|place| &place.pod)
+    }
+
+    /// Number of entries of ours in one cluster.
+    pub fn count_of(&self, cluster: &ClusterTag) -> usize {
+        self.ours.get(cluster).copied().unwrap_or_default()
     }
 
     /// Number of entries: ours, foreign.
     pub fn counts(&self) -> (usize, usize) {
-        let ours = self.by_pod.values().map(BTreeSet::len).sum();
-        (ours, self.rows.len() - ours)
+        let ours = self.ours.values().sum();
+        (ours, self.by_id.len() - ours)
+    }
+
+    fn slot(&self, number: u32) -> Option<&Slot> {
+        self.slots.get(number as usize)?.as_ref()
+    }
+
+    fn id_hash(&self, id: &EntryId, own: Option<&OwnId>) -> u64 {
+        match own {
+            Some(own) => self.hasher.hash_one((own.cluster, own.digest, own.nonce)),
+            None => self.hasher.hash_one(id),
+        }
+    }
+}
+
+fn hash_of_slot(hasher: &DefaultHashBuilder, slot: &Slot, prefix: &str) -> u64 {
+    match (&slot.id, &slot.row.place) {
+        (SlotId::Own(nonce), Some(place)) => hasher.hash_one((place.pod.cluster, place.digest, *nonce)),
+        (SlotId::Own(_), None) => 0,
+        (SlotId::Text(id), _) => match id.own(prefix) {
+            Some(own) => hasher.hash_one((own.cluster, own.digest, own.nonce)),
+            None => hasher.hash_one(id),
+        },
     }
 }

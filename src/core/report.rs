@@ -415,7 +415,7 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         );
         return no("Preview", message);
     }
-    if let Some((cluster, pod, problem)) = view.example {
+    if let Some((cluster, pod, problem)) = &view.example {
         let count = view.failing;
         return no(
             problem.reason,

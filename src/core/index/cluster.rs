@@ -1,12 +1,12 @@
 //! The facts of one workload cluster, found by pod, node and namespace, and what each pod is to have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Settings;
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
-use crate::derive::ClusterContext;
+use crate::derive::{ClusterContext, Derivation};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
@@ -32,21 +32,56 @@ pub enum Told {
     Waiting(&'static str),
 }
 
+/// So many tellings are shared before it is looked which of them are still in use.
+const DERIVED: usize = 1 << 10;
+
 /// Kinds that a cluster can be of use without, as connections name them.
 const NODES: &str = "nodes";
 const NAMESPACES: &str = "namespaces";
 const ENDPOINT_SLICES: &str = "endpointslices";
 
+/// What of a pod and each identity that selects it; shared by pods of which the same is told.
+pub(super) type Telling = Arc<[(IdentityName, Told)]>;
+
 /// One pod: its facts, what it is to have, and which identities select it.
 #[derive(Debug)]
 pub(super) struct Pod {
-    /// `namespace/name`.
-    pub(super) name: String,
-    /// None where the object cannot be read.
-    facts: Option<PodFacts>,
+    facts: Known,
     pub(super) desired: Arc<PodDesired>,
-    pub(super) told: Vec<(IdentityName, Told)>,
+    pub(super) told: Telling,
+    /// It was settled once: what it is to have was given out.
     is_settled: bool,
+    /// Something that it depends on has changed since, and it is noted to be settled.
+    is_noted: bool,
+}
+
+/// What is known of a pod.
+#[derive(Debug)]
+enum Known {
+    Facts(Arc<PodFacts>),
+    /// The object cannot be read; its `namespace/name`.
+    Unreadable(Box<str>),
+}
+
+impl Pod {
+    fn new(facts: Known) -> Self {
+        Self { facts, desired: Arc::default(), told: Telling::default(), is_settled: false, is_noted: false }
+    }
+
+    fn facts(&self) -> Option<&Arc<PodFacts>> {
+        match &self.facts {
+            Known::Facts(facts) => Some(facts),
+            Known::Unreadable(_) => None,
+        }
+    }
+
+    /// `namespace/name`.
+    pub(super) fn name(&self) -> String {
+        match &self.facts {
+            Known::Facts(facts) => format!("{}/{}", facts.namespace, facts.name),
+            Known::Unreadable(name) => name.to_string(),
+        }
+    }
 }
 
 /// One cluster's facts.
@@ -62,9 +97,9 @@ pub(super) struct Cluster {
     /// Kinds that may not be read, with the API server's words.
     denied: BTreeMap<&'static str, String>,
     pods: HashMap<PodUid, Pod>,
-    by_node: HashMap<NodeName, BTreeSet<PodUid>>,
-    by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
-    nodes: BTreeMap<NodeName, NodeFacts>,
+    by_node: HashMap<NodeName, HashSet<PodUid>>,
+    by_namespace: HashMap<NamespaceName, HashSet<PodUid>>,
+    nodes: BTreeMap<NodeName, Arc<NodeFacts>>,
     namespaces: BTreeMap<NamespaceName, Labels>,
     slices: HashMap<String, EndpointSliceFacts>,
     slices_of: HashMap<PodUid, BTreeSet<String>>,
@@ -77,7 +112,9 @@ pub(super) struct Cluster {
     /// Names of pods that cannot be read and whose uid is not known: any unknown pod may be one of them.
     nameless: BTreeSet<String>,
     /// What was told of pods that are gone and not settled since: identities still count it.
-    uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
+    uncounted: BTreeMap<PodUid, Telling>,
+    /// What is told of pods that one identity selects and that get its entry.
+    derived: HashMap<IdentityName, Telling>,
 }
 
 /// What came of a pod so far, while one identity after another is asked.
@@ -94,7 +131,7 @@ struct Settling {
 /// What a pod is to have, what is told of it, and whether the former is other than before.
 pub(super) struct Settlement {
     pub(super) desired: Arc<PodDesired>,
-    pub(super) told: Vec<(IdentityName, Told)>,
+    pub(super) told: Telling,
     pub(super) changed: bool,
 }
 
@@ -121,6 +158,7 @@ impl Cluster {
             malformed: BTreeMap::new(),
             nameless: BTreeSet::new(),
             uncounted: BTreeMap::new(),
+            derived: HashMap::new(),
         }
     }
 
@@ -215,8 +253,18 @@ impl Cluster {
         self.pods.iter()
     }
 
-    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<&str> {
-        self.pods.get(uid).map(|pod| pod.name.as_str())
+    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<String> {
+        self.pods.get(uid).map(Pod::name)
+    }
+
+    /// Whether the pod is known and not noted to be settled.
+    pub(super) fn is_settled(&self, uid: &PodUid) -> bool {
+        self.pods.get(uid).is_some_and(|pod| !pod.is_noted)
+    }
+
+    /// Notes that the pod is to be settled; whether it was noted already.
+    pub(super) fn note_changed(&mut self, uid: &PodUid) -> bool {
+        self.pods.get_mut(uid).is_some_and(|pod| std::mem::replace(&mut pod.is_noted, true))
     }
 
     pub(super) fn uids(&self) -> impl Iterator<Item = &PodUid> {
@@ -401,13 +449,17 @@ impl Cluster {
                 touched
             }
             Watched::Applied(pod) => {
-                self.readable("pod", &format!("{}/{}", pod.namespace, pod.name));
+                if !self.malformed.is_empty() {
+                    self.readable("pod", &format!("{}/{}", pod.namespace, pod.name));
+                }
                 let uid = pod.uid.clone();
                 if self.put_pod(pod) { vec![uid] } else { Vec::new() }
             }
             Watched::Malformed(malformed) => self.put_unreadable(malformed).into_iter().collect(),
             Watched::Gone(uid) => {
-                if let Some(name) = self.pods.get(&uid).map(|pod| pod.name.clone()) {
+                if !self.malformed.is_empty()
+                    && let Some(name) = self.pod_name(&uid)
+                {
                     self.readable("pod", &name);
                 }
                 self.remove_pod(&uid);
@@ -418,31 +470,45 @@ impl Cluster {
 
     /// Whether the pod is other than it was.
     fn put_pod(&mut self, facts: PodFacts) -> bool {
-        let before = self.pods.remove(&facts.uid);
-        let changed = before.as_ref().and_then(|pod| pod.facts.as_ref()) != Some(&facts);
-        if let Some(before) = before.as_ref().and_then(|pod| pod.facts.as_ref()) {
-            self.unlink(before);
+        let pod = self.pods.get_mut(&facts.uid);
+        let before = pod.as_ref().and_then(|pod| pod.facts());
+        if before.is_some_and(|before| **before == facts) {
+            return false;
         }
-        if let Some(node) = &facts.node {
-            self.by_node.entry(node.clone()).or_default().insert(facts.uid.clone());
-        }
-        self.by_namespace.entry(facts.namespace.clone()).or_default().insert(facts.uid.clone());
-        let name = format!("{}/{}", facts.namespace, facts.name);
+        let place = |facts: &PodFacts| (facts.node.clone(), facts.namespace.clone());
+        let (before, now) = (before.map(|before| place(before)), place(&facts));
         let uid = facts.uid.clone();
-        let pod = match before {
-            Some(before) => Pod { name, facts: Some(facts), ..before },
-            None => {
-                Pod { name, facts: Some(facts), desired: Arc::default(), told: Vec::new(), is_settled: false }
-            }
-        };
-        self.pods.insert(uid, pod);
-        changed
+        let facts = Known::Facts(Arc::new(facts));
+        match pod {
+            Some(pod) => pod.facts = facts,
+            None => drop(self.pods.insert(uid.clone(), Pod::new(facts))),
+        }
+        if before.as_ref() == Some(&now) {
+            return true;
+        }
+        if let Some((node, namespace)) = before {
+            self.unlink(&uid, node.as_ref(), &namespace);
+        }
+        let (node, namespace) = now;
+        if let Some(node) = node {
+            self.by_node.entry(node).or_default().insert(uid.clone());
+        }
+        self.by_namespace.entry(namespace).or_default().insert(uid);
+        true
     }
 
     /// Notes a pod that cannot be read; its uid where it is known, by the object or by its name.
     fn put_unreadable(&mut self, malformed: Malformed) -> Option<PodUid> {
-        let named = self.pods.iter().find(|(_, pod)| pod.name == malformed.name).map(|(uid, _)| uid.clone());
-        let uid = malformed.uid.as_deref().and_then(|uid| PodUid::new(uid).ok()).or(named);
+        let is_named = |pod: &Pod| match &pod.facts {
+            Known::Facts(facts) => {
+                let rest = malformed.name.strip_prefix(facts.namespace.as_str());
+                rest.and_then(|rest| rest.strip_prefix('/')) == Some(facts.name.as_str())
+            }
+            Known::Unreadable(name) => **name == malformed.name,
+        };
+        let of_object = malformed.uid.as_deref().and_then(|uid| PodUid::new(uid).ok());
+        let named = || self.pods.iter().find(|(_, pod)| is_named(pod)).map(|(uid, _)| uid.clone());
+        let uid = of_object.or_else(named);
         let name = malformed.name.clone();
         self.note("pod", malformed);
         let Some(uid) = uid else {
@@ -450,12 +516,13 @@ impl Cluster {
             return None;
         };
         let before = self.pods.remove(&uid);
-        if let Some(facts) = before.as_ref().and_then(|pod| pod.facts.as_ref()) {
-            self.unlink(facts);
+        if let Some(facts) = before.as_ref().and_then(Pod::facts) {
+            self.unlink(&uid, facts.node.as_ref(), &facts.namespace);
         }
+        let name = before.as_ref().map_or(name, Pod::name).into();
         let pod = match before {
-            Some(before) => Pod { facts: None, ..before },
-            None => Pod { name, facts: None, desired: Arc::default(), told: Vec::new(), is_settled: false },
+            Some(before) => Pod { facts: Known::Unreadable(name), ..before },
+            None => Pod::new(Known::Unreadable(name)),
         };
         self.pods.insert(uid.clone(), pod);
         Some(uid)
@@ -463,19 +530,19 @@ impl Cluster {
 
     fn remove_pod(&mut self, uid: &PodUid) {
         let Some(pod) = self.pods.remove(uid) else { return };
-        if let Some(facts) = &pod.facts {
-            self.unlink(facts);
+        if let Some(facts) = pod.facts() {
+            self.unlink(uid, facts.node.as_ref(), &facts.namespace);
         }
         if !pod.told.is_empty() {
             self.uncounted.insert(uid.clone(), pod.told);
         }
     }
 
-    fn unlink(&mut self, facts: &PodFacts) {
-        if let Some(node) = &facts.node {
-            unlink(&mut self.by_node, node, &facts.uid);
+    fn unlink(&mut self, uid: &PodUid, node: Option<&NodeName>, namespace: &NamespaceName) {
+        if let Some(node) = node {
+            unlink(&mut self.by_node, node, uid);
         }
-        unlink(&mut self.by_namespace, &facts.namespace, &facts.uid);
+        unlink(&mut self.by_namespace, namespace, uid);
     }
 
     fn apply_nodes(&mut self, change: Watched<NodeFacts, NodeName>) -> Vec<PodUid> {
@@ -489,17 +556,19 @@ impl Cluster {
                 self.all_malformed("node", malformed);
                 let mut before = std::mem::take(&mut self.nodes);
                 for node in items {
-                    if before.remove(&node.name).as_ref() != Some(&node) || all {
+                    let same = before.remove(&node.name).filter(|before| **before == node);
+                    if same.is_none() || all {
                         changed.push(node.name.clone());
                     }
-                    self.nodes.insert(node.name.clone(), node);
+                    self.nodes.insert(node.name.clone(), same.unwrap_or_else(|| Arc::new(node)));
                 }
                 changed.extend(before.into_keys());
             }
             Watched::Applied(node) => {
                 self.readable("node", node.name.as_str());
                 let name = node.name.clone();
-                if self.nodes.insert(name.clone(), node.clone()).as_ref() != Some(&node) {
+                if self.nodes.get(&name).is_none_or(|before| **before != node) {
+                    self.nodes.insert(name.clone(), Arc::new(node));
                     changed.push(name);
                 }
             }
@@ -549,7 +618,7 @@ impl Cluster {
         settings: &Settings,
         hold_all: bool,
         candidates: impl FnOnce(&PodFacts) -> I,
-    ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
+    ) -> (Telling, Option<Settlement>)
     where
         I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
     {
@@ -557,7 +626,7 @@ impl Cluster {
             return (self.uncounted.remove(uid).unwrap_or_default(), None);
         };
         let mut settling = Settling::default();
-        match &pod.facts {
+        match pod.facts() {
             None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
                 for (name, identity) in candidates(facts) {
@@ -569,9 +638,11 @@ impl Cluster {
             }
         }
         let Settling { desired, told, .. } = settling;
-        let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
+        let told = self.telling(told);
+        let Some(pod) = self.pods.get_mut(uid) else { return (Telling::default(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
-        let changed = !pod.is_settled || *pod.desired != desired;
+        let changed = !pod.is_settled || !pod.desired.is_same(&desired);
+        pod.is_noted = false;
         if changed {
             pod.desired = Arc::new(desired);
             pod.is_settled = true;
@@ -579,9 +650,28 @@ impl Cluster {
         (before, Some(Settlement { desired: pod.desired.clone(), told, changed }))
     }
 
+    /// What is told of one pod, shared with the others where it is what is told of most.
+    fn telling(&mut self, told: Vec<(IdentityName, Told)>) -> Telling {
+        match told.as_slice() {
+            [(name, Told::Derived)] => match self.derived.get(name) {
+                Some(same) => same.clone(),
+                None => {
+                    if self.derived.len() >= DERIVED && self.derived.len().is_power_of_two() {
+                        self.derived.retain(|_, told| Arc::strong_count(told) > 1);
+                    }
+                    let name = name.clone();
+                    let told: Telling = told.into();
+                    self.derived.insert(name, told.clone());
+                    told
+                }
+            },
+            _ => told.into(),
+        }
+    }
+
     fn settle_identity(
         &self,
-        pod: &PodFacts,
+        pod: &Arc<PodFacts>,
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
@@ -649,16 +739,18 @@ impl Cluster {
             _ if !has_fields => Told::Waiting("FieldsNotListed"),
             _ if asks_services && !has_services => Told::Waiting("EndpointsNotListed"),
             None => Told::Waiting("NodeUnknown"),
-            Some(node) => match compiled.derive(
-                &settings.domains,
-                &self.context,
-                pod,
-                node,
-                &if asks_services { self.services_of(pod) } else { BTreeSet::new() },
+            Some(node) => match Wanted::derived(
+                name,
+                Derivation {
+                    compiled: compiled.clone(),
+                    cluster: self.context.clone(),
+                    pod: pod.clone(),
+                    node: node.clone(),
+                    services: asks_services.then(|| Arc::new(self.services_of(pod))),
+                },
             ) {
                 Err(problem) => Told::Failing(problem),
-                Ok(entry) => {
-                    let wanted = Wanted::new(name, &pod.uid, entry);
+                Ok(wanted) => {
                     match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
                         Some(other) => Told::Masked { by: other.identity.clone() },
                         None if is_preview => {
@@ -680,7 +772,7 @@ impl Cluster {
     }
 }
 
-fn unlink<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<PodUid>>, key: &K, uid: &PodUid) {
+fn unlink<K: std::hash::Hash + Eq>(index: &mut HashMap<K, HashSet<PodUid>>, key: &K, uid: &PodUid) {
     if let Some(uids) = index.get_mut(key) {
         uids.remove(uid);
         if uids.is_empty() {

@@ -192,7 +192,7 @@ pub(super) enum Wanting<'a> {
     /// Nobody can say what: its spec cannot be used. Of which pods, its selection says, where that can be used.
     Broken(Option<&'a Selection>),
     /// What its selection and templates say.
-    Compiled(&'a CompiledIdentity),
+    Compiled(&'a Arc<CompiledIdentity>),
 }
 
 /// One `WorkloadIdentity`.
@@ -400,7 +400,7 @@ impl Identity {
         let mut failing = self.counts.iter().flat_map(|(cluster, counts)| {
             counts.failing.iter().map(move |(pod, problem)| {
                 let name = clusters.get(cluster).and_then(|cluster| cluster.pod_name(pod));
-                (cluster, name.unwrap_or(pod.as_str()), problem)
+                (cluster, name.unwrap_or_else(|| pod.to_string()), problem)
             })
         });
         Some(IdentityView {
@@ -468,5 +468,5 @@ pub struct IdentityView<'a> {
     /// Number of pods among them whose entry does not come out right.
     pub failing: u64,
     /// One of the failing pods: its cluster, `namespace/name`, and why.
-    pub example: Option<(&'a ClusterName, &'a str, &'a Problem)>,
+    pub example: Option<(&'a ClusterName, String, &'a Problem)>,
 }
