@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: build demo test test-real soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real test-monitoring image chart release soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -18,15 +18,31 @@ test:
 	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
-# Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups.
+# Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups. KUBERNETES=1.31 has API servers of that
+# version, the oldest that EKS supports (tests/real/parts/k8s-1.31).
 test-real:
 	tests/real/build
+	$(MAKE) test-monitoring
 	cargo test --locked --test real
+
+# What each alert fires at. The metrics that they name are held against a running registrar's in test-real.
+MONITORING := $(CACHE)/monitoring
+test-monitoring: $(CACHE)/real/promtool
+	mkdir -p $(MONITORING)
+	sed '1,/^spec:/d; s/^  //' deploy/monitoring/prometheusrule.yaml > $(MONITORING)/rules.yaml
+	cp tests/monitoring/alerts.yaml $(MONITORING)/
+	$(CACHE)/real/promtool check rules $(MONITORING)/rules.yaml
+	$(CACHE)/real/promtool test rules $(MONITORING)/alerts.yaml
+
+$(CACHE)/real/promtool:
+	tests/real/build prometheus
 
 # What takes longer than CI should.
 soak:
 	PROPTEST_CASES=20000 cargo test --locked --release --package registrar-core --lib simulation
 	cargo test --locked --test all -- --ignored --nocapture --skip bench_
+	tests/real/build
+	STOPPED_SECONDS=180 cargo test --locked --test real -- outages
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
@@ -70,3 +86,37 @@ fuzz-template:
 
 crds:
 	cargo run --locked -- crds --out crds
+	cp crds/*.yaml deploy/helm/spire-eks-workload-registrar/crds/
+
+# Renders the chart into deploy/kustomize; that it is up to date is a test of test-real.
+manifests: $(CACHE)/real/helm
+	deploy/kustomize/render $(CACHE)/real/helm deploy/kustomize
+
+$(CACHE)/real/helm:
+	tests/real/build helm
+
+# The image, by whichever of these is there; at most 60 MB.
+VERSION := $(shell sed -n '/^\[workspace.package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)
+IMAGE ?= spire-eks-workload-registrar
+ENGINE ?= $(firstword $(foreach engine,docker podman buildah,$(if $(shell command -v $(engine)),$(engine))))
+IMAGE_BYTES := 60000000
+image:
+	$(or $(ENGINE),$(error none of docker, podman, buildah is here)) build --tag $(IMAGE):$(VERSION) \
+	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .
+	deploy/image-size $(ENGINE) $(IMAGE):$(VERSION) $(IMAGE_BYTES)
+
+# The chart checked, rendered and packed into target/chart.
+CHART := deploy/helm/spire-eks-workload-registrar
+HELM := $(CACHE)/real/helm
+chart: $(HELM)
+	$(HELM) lint --strict $(CHART) --set config.trustDomain=example.org
+	$(HELM) template $(CHART) --set config.trustDomain=example.org > /dev/null
+	$(HELM) package $(CHART) --destination target/chart
+
+# What the workflow of a tag runs: TAG has to be the version; IMAGE, CHARTS and REGISTRY say where it goes.
+release: image chart
+	@[ "$(TAG)" = "v$(VERSION)" ] || { echo "error: the tag $(TAG) is not v$(VERSION), the version in Cargo.toml" >&2; exit 1; }
+	@echo "$$REGISTRY_TOKEN" | $(ENGINE) login --username "$$REGISTRY_USER" --password-stdin $(REGISTRY)
+	@echo "$$REGISTRY_TOKEN" | $(HELM) registry login --username "$$REGISTRY_USER" --password-stdin $(REGISTRY)
+	$(ENGINE) push $(IMAGE):$(VERSION)
+	$(HELM) push target/chart/spire-eks-workload-registrar-$(VERSION).tgz $(CHARTS)

@@ -1,13 +1,17 @@
-//! What operators and the kubelet ask over HTTP: metrics, readiness, liveness.
+//! What operators and the kubelet ask over HTTP: metrics, what waits for a release, readiness, liveness.
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use axum::Json;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use registrar_core::config::HealthConfig;
+use registrar_core::held;
+use registrar_core::ledger::Outcome;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -38,10 +42,11 @@ pub enum AdminError {
     },
 }
 
-/// Serves metrics until `shutdown`.
+/// Serves metrics, and what waits for somebody's release, until `shutdown`.
 pub async fn metrics(
     address: String,
     metrics: Metrics,
+    outcomes: watch::Receiver<Arc<Outcome>>,
     shutdown: CancellationToken,
 ) -> Result<(), AdminError> {
     let show = move || {
@@ -53,7 +58,12 @@ pub async fn metrics(
             }
         }
     };
-    serve("metrics.bindAddress", address, Router::new().route("/metrics", get(show)), shutdown).await
+    let held = move || {
+        let outcome = outcomes.borrow().clone();
+        async move { Json(held::Told::of(&outcome)) }
+    };
+    let router = Router::new().route("/metrics", get(show)).route("/held", get(held));
+    serve("metrics.bindAddress", address, router, shutdown).await
 }
 
 /// Serves readiness (both own kinds were listed: this replica can take over) and liveness until `shutdown`.

@@ -1,16 +1,19 @@
 //! The command line.
 
 mod crds;
+mod migrate;
 mod render;
 mod run;
 mod template;
 mod token;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use registrar_core::config::{self, Config};
+use serde_json::Value;
 
 /// Gives every pod of a fleet of EKS clusters its SPIFFE identity.
 #[derive(Parser)]
@@ -24,6 +27,8 @@ struct Arguments {
 enum Command {
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
+    /// Print WorkloadIdentity manifests for spire-controller-manager's ClusterSPIFFEIDs, and say what has no equal.
+    Migrate(migrate::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
     /// Render a template for one pod from files, as the controller would.
@@ -40,6 +45,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
         Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),
@@ -77,8 +83,25 @@ impl ConfigFile {
 /// Why a command could not begin: one line each.
 struct Usage(Vec<String>);
 
+/// A file's text; `-` is standard input.
 fn read(path: &Path) -> Result<String, Usage> {
-    std::fs::read_to_string(path).map_err(|error| Usage(vec![format!("{}: {error}", path.display())]))
+    let text = if path == "-" { io::read_to_string(io::stdin()) } else { std::fs::read_to_string(path) };
+    text.map_err(|error| Usage(vec![format!("{}: {error}", path.display())]))
+}
+
+/// The objects of a file of any number of YAML documents; the items of a `List` one by one.
+fn documents(path: &Path) -> Result<Vec<Value>, Usage> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&read(path)?)
+        .map_err(|error| Usage(vec![format!("{}: is not YAML: {error}", path.display())]))?;
+    let mut objects = Vec::new();
+    for mut document in documents {
+        match document.get_mut("items").map(Value::take) {
+            Some(Value::Array(items)) => objects.extend(items),
+            _ if document.is_null() => {}
+            _ => objects.push(document),
+        }
+    }
+    Ok(objects)
 }
 
 fn read_config(path: &Path, expand_env: bool) -> Result<Config, Usage> {

@@ -24,7 +24,7 @@ use crate::eks::{Eks, Endpoint};
 use crate::metrics::Metrics;
 use connection::{Connection, ConnectionError};
 use turns::Turns;
-use watch::{EndpointSlices, Namespaces, Nodes, Pods, Position, Reporter};
+use watch::{EndpointSlices, Namespaces, Nodes, Pods, Position, Reporter, Streams};
 
 /// Within how long it is tried again after a failure: at any moment of it, so that clusters that failed together do not
 /// come back together. It doubles up to [`LONGEST_PAUSE`].
@@ -116,6 +116,7 @@ struct Cluster {
 struct Positions {
     /// Of which cluster.
     uid: Option<String>,
+    streams: Streams,
     pods: Position,
     nodes: Position,
     namespaces: Position,
@@ -185,13 +186,18 @@ impl Cluster {
         endpoint: &mut Option<Endpoint>,
         reporter: &Reporter,
     ) -> Result<(), ConnectionError> {
-        let endpoint = match endpoint {
-            Some(endpoint) => endpoint,
-            None => endpoint.insert(self.eks.describe(&self.session.target).await?),
+        let connecting = async {
+            let endpoint = match endpoint {
+                Some(endpoint) => endpoint,
+                None => endpoint.insert(self.eks.describe(&self.session.target).await?),
+            };
+            let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
+            // Before anything is told of it: another cluster's silence on our pods would be taken for their end.
+            let identity = connection.identity(&endpoint.arn).await?;
+            Ok::<_, ConnectionError>((connection, identity))
         };
-        let connection = Connection::new(self.eks.clone(), self.session.target.clone(), endpoint)?;
-        // Before anything is told of it: another cluster's silence on our pods would be taken for their end.
-        let identity = connection.identity(&endpoint.arn).await?;
+        let (connection, identity) = reporter.while_it_goes_on(connecting).await?;
+        reporter.have_turn(&self.turns).await;
         if positions.uid.as_ref() != Some(&identity.uid) {
             *positions = Positions { uid: Some(identity.uid.clone()), ..Positions::default() };
         }
@@ -199,11 +205,12 @@ impl Cluster {
             return Ok(());
         }
         let demand = || self.demand.clone();
+        let streams = &positions.streams;
         tokio::try_join!(
-            watch::run::<Namespaces>(&connection, &mut positions.namespaces, demand(), reporter),
-            watch::run::<Nodes>(&connection, &mut positions.nodes, demand(), reporter),
-            watch::run::<Pods>(&connection, &mut positions.pods, demand(), reporter),
-            watch::run::<EndpointSlices>(&connection, &mut positions.slices, demand(), reporter),
+            watch::run::<Namespaces>(&connection, streams, &mut positions.namespaces, demand(), reporter),
+            watch::run::<Nodes>(&connection, streams, &mut positions.nodes, demand(), reporter),
+            watch::run::<Pods>(&connection, streams, &mut positions.pods, demand(), reporter),
+            watch::run::<EndpointSlices>(&connection, streams, &mut positions.slices, demand(), reporter),
         )?;
         Ok(())
     }

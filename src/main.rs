@@ -1,10 +1,12 @@
 //! Gives every pod of a fleet of EKS clusters its SPIFFE identity, by keeping SPIRE's registration entries in step.
 
 mod admin;
+mod admission;
 mod causes;
 mod cli;
 mod clusters;
 mod eks;
+mod events;
 mod leader;
 mod management;
 mod metrics;

@@ -1,7 +1,7 @@
 //! The registrar's metrics, in the Prometheus exposition format.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
@@ -10,6 +10,9 @@ use prometheus::{
     Opts, Registry, TextEncoder,
 };
 use registrar_core::desired::Hold;
+use registrar_core::drift::Drift;
+use registrar_core::held;
+use registrar_core::ledger::Outcome;
 use registrar_core::report::{ConditionStatus, Report};
 
 /// All metrics; clones share them.
@@ -23,7 +26,11 @@ pub struct Metrics {
     entry_failures: IntCounterVec,
     entries: IntGaugeVec,
     backlog: IntGauge,
+    backlog_age: Gauge,
+    drift: IntCounterVec,
     held: IntGaugeVec,
+    held_plans: IntGaugeVec,
+    vanishing: IntGauge,
     pods: IntGauge,
     last_list: Gauge,
     settle_seconds: Histogram,
@@ -115,6 +122,25 @@ impl Metrics {
                 &["owner"],
             )?,
             backlog: IntGauge::new("backlog_pods", "Pods whose entries may not be in step.")?,
+            backlog_age: Gauge::new(
+                "backlog_age_seconds",
+                "Since when there was no moment without such a pod; 0 while there is none.",
+            )?,
+            drift: IntCounterVec::new(
+                Opts::new(
+                    "drift_total",
+                    "Entries that SPIRE held otherwise than this registrar had left them, by cause.",
+                ),
+                &["cause"],
+            )?,
+            held_plans: IntGaugeVec::new(
+                Opts::new("held_plans", "Plans that wait for somebody's release, by cause: see /held."),
+                &["cause"],
+            )?,
+            vanishing: IntGauge::new(
+                "vanishing_entries",
+                "Entries of ours that somebody else has deleted three times within an hour or more.",
+            )?,
             held: IntGaugeVec::new(
                 Opts::new(
                     "held_entries",
@@ -145,6 +171,10 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.entry_failures.clone()))?;
         metrics.registry.register(Box::new(metrics.entries.clone()))?;
         metrics.registry.register(Box::new(metrics.backlog.clone()))?;
+        metrics.registry.register(Box::new(metrics.backlog_age.clone()))?;
+        metrics.registry.register(Box::new(metrics.drift.clone()))?;
+        metrics.registry.register(Box::new(metrics.held_plans.clone()))?;
+        metrics.registry.register(Box::new(metrics.vanishing.clone()))?;
         metrics.registry.register(Box::new(metrics.held.clone()))?;
         metrics.registry.register(Box::new(metrics.pods.clone()))?;
         metrics.registry.register(Box::new(metrics.last_list.clone()))?;
@@ -178,9 +208,27 @@ impl Metrics {
         self.entries.with_label_values(&["foreign"]).set(count(foreign));
     }
 
-    /// How many pods may not be in step.
-    pub fn backlog(&self, pods: usize) {
+    /// How many pods may not be in step, and since when there were some all the time.
+    pub fn backlog(&self, pods: usize, since: Option<Instant>) {
         self.backlog.set(count(pods));
+        self.backlog_age.set(since.map_or(0.0, |since| since.elapsed().as_secs_f64()));
+    }
+
+    /// SPIRE held something otherwise than this registrar had left it.
+    pub fn drifted(&self, drift: &Drift) {
+        for (cause, entries) in drift.by_cause() {
+            self.drift.with_label_values(&[cause]).inc_by(entries);
+        }
+    }
+
+    /// What waits for somebody, and what somebody does to us.
+    pub fn waiting(&self, outcome: &Outcome) {
+        self.held_plans.reset();
+        for plan in held::waiting(outcome) {
+            self.held_plans.with_label_values(&[plan.cause]).inc();
+        }
+        let vanishing: u64 = outcome.vanishing.values().map(|vanishing| vanishing.entries).sum();
+        self.vanishing.set(i64::try_from(vanishing).unwrap_or(i64::MAX));
     }
 
     /// What stays although no pod is to have it.

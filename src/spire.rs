@@ -18,6 +18,15 @@ pub const MAX_BATCH_ENTRIES: usize = 200;
 /// How many bytes of entries are written in one call at most; SPIRE refuses messages over 4 MiB.
 pub const MAX_BATCH_BYTES: usize = 3 << 20;
 
+/// A part of a complete list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Its entries.
+    pub entries: Vec<Observed>,
+    /// Where the list goes on; none on its last page.
+    pub next: Option<String>,
+}
+
 /// What became of one entry of a create call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CreateResult {
@@ -102,6 +111,11 @@ impl SpireError {
     /// Whether SPIRE may have carried out what was asked: what it holds has to be asked before anything else.
     pub fn outcome_unknown(&self) -> bool {
         matches!(self, Self::Answer { .. })
+    }
+
+    /// Whether fewer entries in one call may do: the call was refused for what is in it, and not for who calls.
+    pub fn may_be_split(&self) -> bool {
+        matches!(self, Self::Refuse { code: "ResourceExhausted" | "InvalidArgument", .. })
     }
 
     /// A fixed CamelCase word: the condition's reason.

@@ -1,6 +1,7 @@
-//! Tells the report on the objects themselves: status and our finalizer, by server-side apply, only what changed.
+//! Tells the report on the objects themselves: status and our finalizer, by server-side apply, only what changed; what
+//! became another of conditions is handed on as Events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,9 +21,11 @@ use registrar_core::report::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::events::{self, Teller};
 
 /// Who owns what is applied.
 const FIELD_MANAGER: &str = "spire-eks-workload-registrar";
@@ -43,6 +46,7 @@ trait Told:
     fn object(report: &Self::Report) -> &Arc<Self>;
     fn finalizer(report: &Self::Report) -> Finalizer;
     fn told(&self) -> Option<&Self::Status>;
+    fn conditions(status: &Self::Status) -> &[Condition];
     fn status(report: &Self::Report, now: Timestamp) -> Self::Status;
 }
 
@@ -58,6 +62,9 @@ impl Told for EKSClusterRegistry {
     }
     fn told(&self) -> Option<&Self::Status> {
         self.status.as_ref()
+    }
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
     }
     fn status(report: &RegistryReport, now: Timestamp) -> Self::Status {
         let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
@@ -85,6 +92,9 @@ impl Told for WorkloadIdentity {
     fn told(&self) -> Option<&Self::Status> {
         self.status.as_ref()
     }
+    fn conditions(status: &Self::Status) -> &[Condition] {
+        &status.conditions
+    }
     fn status(report: &IdentityReport, now: Timestamp) -> Self::Status {
         let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
         WorkloadIdentityStatus {
@@ -102,12 +112,14 @@ pub struct Ends {
     pub reports: watch::Receiver<Arc<Report>>,
     /// Until when this replica may write; none while it does not lead.
     pub leading: watch::Receiver<Option<Instant>>,
+    /// To the writer of Events.
+    pub events: mpsc::Sender<events::Told>,
 }
 
 /// Writes until `shutdown`, or until the index ends; only while this replica leads.
 pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
-    let mut registries = Writer::<EKSClusterRegistry>::new(client.clone());
-    let mut identities = Writer::<WorkloadIdentity>::new(client);
+    let mut registries = Writer::<EKSClusterRegistry>::new(client.clone(), ends.events.clone());
+    let mut identities = Writer::<WorkloadIdentity>::new(client, ends.events.clone());
     loop {
         let mut all_written = true;
         let leads = ends.leading.borrow_and_update().is_some_and(|until| until > Instant::now());
@@ -120,6 +132,9 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
                 () = shutdown.cancelled() => return,
                 (registries, identities) = written => all_written = registries && identities,
             }
+        } else {
+            registries.teller.forget();
+            identities.teller.forget();
         }
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -146,6 +161,9 @@ struct Writer<K: Told> {
     applied: BTreeMap<String, (Option<String>, K::Status)>,
     /// Objects whose failure was told.
     failing: BTreeMap<String, String>,
+    /// What was told of each object as Events.
+    teller: Teller,
+    events: mpsc::Sender<events::Told>,
 }
 
 /// What there is to write on one object.
@@ -156,18 +174,20 @@ struct Writing<K: Told> {
 }
 
 impl<K: Told> Writer<K> {
-    fn new(client: Client) -> Self {
-        Self { api: Api::all(client), applied: BTreeMap::new(), failing: BTreeMap::new() }
+    fn new(client: Client, events: mpsc::Sender<events::Told>) -> Self {
+        let (applied, failing) = (BTreeMap::new(), BTreeMap::new());
+        Self { api: Api::all(client), applied, failing, teller: Teller::default(), events }
     }
 
     /// Writes what differs; whether all of it was written.
     async fn write(&mut self, reports: impl Iterator<Item = &K::Report>) -> bool {
         let now = Timestamp::now();
-        let mut names = Vec::new();
+        let (mut names, mut uids) = (Vec::new(), BTreeSet::new());
         let mut open = Vec::new();
         for report in reports {
             let object = K::object(report);
             names.push(object.name_any());
+            uids.extend(object.uid());
             let status = K::status(report, now);
             let last = self.applied.get(&object.name_any());
             let is_told = object.told() == Some(&status)
@@ -184,6 +204,7 @@ impl<K: Told> Writer<K> {
         }
         self.applied.retain(|name, _| names.contains(name));
         self.failing.retain(|name, _| names.contains(name));
+        self.teller.retain(|uid| uids.contains(uid));
         let api = &self.api;
         let written = futures::stream::iter(open).map(|writing| async move {
             let result = tokio::time::timeout(CALL_TIME, write_one(api, &writing)).await;
@@ -199,6 +220,7 @@ impl<K: Told> Writer<K> {
                 Ok(()) => {
                     self.failing.remove(&name);
                     if let Some(status) = writing.status {
+                        self.tell(&writing.object, &status);
                         self.applied.insert(name, (writing.object.resource_version(), status));
                     }
                 }
@@ -212,6 +234,17 @@ impl<K: Told> Writer<K> {
             }
         }
         all_written
+    }
+
+    /// Hands out what of it is an Event.
+    fn tell(&mut self, object: &K, status: &K::Status) {
+        let before = object.told().map(K::conditions).unwrap_or_default();
+        let told = self.teller.tell(&object.object_ref(&()), before, K::conditions(status), Instant::now());
+        let count = told.len();
+        let left_out = told.into_iter().filter_map(|event| self.events.try_send(event).err()).count();
+        if left_out > 0 {
+            warn!(kind = %K::kind(&()), name = object.name_any(), left_out, count, "too many Events wait: some are left out");
+        }
     }
 }
 

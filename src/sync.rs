@@ -1,31 +1,40 @@
 //! The only writer: keeps SPIRE's entries in step with what the index gives out, and tells what became of each write.
 
-use std::collections::HashSet;
+mod audit;
+mod pace;
+mod parts;
+
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use audit::Came;
 use k8s_openapi::jiff::Timestamp;
+use pace::Pace;
+use parts::Parts;
 use registrar_core::api::Problem;
 use registrar_core::brake::Budgets;
 use registrar_core::desired::{Delta, PodKey};
-use registrar_core::entry::{EntryId, Nonce};
+use registrar_core::drift::Drift;
+use registrar_core::entry::{Entry, EntryId, Nonce};
 use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
+use registrar_core::names::IdentityName;
 use registrar_core::plan::{Delete, PodPlan, Write};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::metrics::Metrics;
-use crate::spire::{self, CreateResult, Failure, Identified, Spire, SpireError, WriteResult};
+use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
 const ROUND: RoundLimits = RoundLimits { writes: 400, updates: 200 };
-/// How many updates are made a second: agents sign anew for each, and SPIRE signs 500 a second for one address.
-const UPDATES_PER_SECOND: u32 = 200;
 /// How long one call may take.
 const CALL_TIME: Duration = Duration::from_secs(20);
-/// How long a complete list may take.
-const LIST_TIME: Duration = Duration::from_secs(120);
+/// How often a page of a list is asked for before the list is begun anew.
+const PAGE_TRIES: u32 = 3;
+/// How soon SPIRE is listed once more because an update found its entry gone.
+const SUSPICION_PAUSE: Duration = Duration::from_secs(60);
 /// Pauses after SPIRE could not be reached.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
@@ -41,6 +50,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How much may be deleted or given another identity before somebody has to release it.
     pub budgets: Budgets,
+    /// Entries that the predecessor made are ours as well, where their key is one that a pod is to have.
+    pub adopt: bool,
 }
 
 /// What the writer is connected to.
@@ -63,15 +74,22 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
+    let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
-        ledger: Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets),
+        ledger: if settings.adopt { ledger.adopting() } else { ledger },
         spire,
         metrics,
+        gc_interval: settings.gc_interval,
+        is_asked: false,
         listed: None,
+        listing: None,
+        suspicion: Suspicion::default(),
         unavailable: None,
         pause: FIRST_PAUSE,
         retry_at: None,
         pace: Pace::new(Instant::now()),
+        behind_since: None,
+        told: Told::default(),
     };
     loop {
         while let Ok(delta) = deltas.try_recv() {
@@ -82,26 +100,23 @@ pub async fn run(
         let paused = writer.retry_at.is_some_and(|at| at > now);
         match until.filter(|until| *until > now) {
             // What others write while we do not lead is not known.
-            None => writer.ledger.doubt(),
-            Some(until) if !paused => {
-                if writer.ledger.needs_list() || writer.is_list_due(now, settings.gc_interval) {
-                    writer.list(until).await;
-                } else if writer.ledger.has_work(now, writer.pace.left(now) > 0) {
-                    writer.round(until).await;
-                }
+            None => {
+                writer.ledger.doubt();
+                writer.listing = None;
             }
+            Some(until) if !paused => writer.step(until).await,
             Some(_) => {}
         }
         writer.publish(&outcomes);
         let leads = until.is_some_and(|until| until > Instant::now());
         writer.metrics.leading(leads);
-        if leads && writer.can_go_on(settings.gc_interval) {
+        if leads && writer.can_go_on() {
             if shutdown.is_cancelled() {
                 return;
             }
             continue;
         }
-        let wake = writer.wakes_at(settings.gc_interval, leads);
+        let wake = writer.wakes_at(leads);
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {
@@ -118,41 +133,51 @@ struct Writer {
     ledger: Ledger,
     spire: Spire,
     metrics: Metrics,
+    gc_interval: Duration,
+    /// Somebody asked for a comparison that has not begun.
+    is_asked: bool,
     listed: Option<Instant>,
+    listing: Option<Listing>,
+    suspicion: Suspicion,
     unavailable: Option<Problem>,
     pause: Duration,
     /// When SPIRE is asked again after it could not be reached.
     retry_at: Option<Instant>,
     pace: Pace,
+    /// Since when there was no moment without a pod that waits.
+    behind_since: Option<Instant>,
+    told: Told,
 }
 
-/// How many updates may be made now: what was not used adds up for a second.
-struct Pace {
-    /// When all of a second's updates may be made.
-    full_at: Instant,
+/// A complete list of SPIRE's entries, page by page.
+struct Listing {
+    started: Instant,
+    /// It is the first that this process makes, or follows an unknown outcome: nothing can be written before its end.
+    is_first: bool,
+    page_token: String,
+    /// How often the page was asked for in vain.
+    failed: u32,
 }
 
-impl Pace {
-    fn new(now: Instant) -> Self {
-        Self { full_at: now }
-    }
+/// An update found its entry gone: SPIRE may hold an older state of everything.
+#[derive(Default)]
+struct Suspicion {
+    is_open: bool,
+    listed_at: Option<Instant>,
+}
 
-    fn left(&self, now: Instant) -> usize {
-        let used = self.full_at.saturating_duration_since(now).as_secs_f64() * f64::from(UPDATES_PER_SECOND);
-        (UPDATES_PER_SECOND as usize).saturating_sub(used.ceil() as usize)
+impl Suspicion {
+    /// When SPIRE is to be listed for it: at once, and not again and again where somebody deletes one entry after another.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        self.is_open.then(|| self.listed_at.map_or(now, |at| at + SUSPICION_PAUSE))
     }
+}
 
-    fn used(&mut self, updates: usize, now: Instant) {
-        let seconds = updates as f64 / f64::from(UPDATES_PER_SECOND);
-        self.full_at = self.full_at.max(now) + Duration::from_secs_f64(seconds);
-    }
-
-    /// When some may be made again; none where they may now.
-    fn next_at(&self, now: Instant) -> Option<Instant> {
-        // A tenth of a second's, so that a mass edit goes in batches and not one by one.
-        let enough = UPDATES_PER_SECOND as usize / 10;
-        (self.left(now) < enough).then(|| self.full_at - Duration::from_millis(900))
-    }
+/// What was told in the log and still stands.
+#[derive(Default)]
+struct Told {
+    orphans: BTreeSet<String>,
+    vanishing: BTreeSet<IdentityName>,
 }
 
 impl Writer {
@@ -160,62 +185,119 @@ impl Writer {
         self.ledger.apply(delta);
         if delta.compare {
             info!("a full reconciliation was asked for");
-            self.listed = None;
+            self.is_asked = true;
         }
     }
 
-    fn is_list_due(&self, now: Instant, interval: Duration) -> bool {
-        self.listed.is_none_or(|listed| now.duration_since(listed) >= interval)
+    /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
+    async fn step(&mut self, until: Instant) {
+        let now = Instant::now();
+        if self.ledger.has_work(now, self.pace.left(now) > 0) {
+            self.round(until).await;
+        }
+        let now = Instant::now();
+        if self.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        if self.listing.is_none() && (self.ledger.needs_list() || self.list_due(now) <= now) {
+            self.begin_list(now);
+        }
+        if self.listing.is_some() {
+            self.page(until).await;
+        }
+    }
+
+    /// When all entries are to be listed the next time.
+    fn list_due(&self, now: Instant) -> Instant {
+        let listed = self.listed.filter(|_| !self.is_asked);
+        let regular = listed.map_or(now, |listed| listed + self.gc_interval);
+        self.suspicion.due(now).map_or(regular, |due| due.min(regular))
     }
 
     /// Whether there is something to do at once.
-    fn can_go_on(&self, interval: Duration) -> bool {
+    fn can_go_on(&self) -> bool {
         let now = Instant::now();
         let paused = self.retry_at.is_some_and(|at| at > now);
-        let has_work = self.ledger.needs_list()
-            || self.is_list_due(now, interval)
+        let has_work = self.listing.is_some()
+            || self.ledger.needs_list()
+            || self.list_due(now) <= now
             || self.ledger.has_work(now, self.pace.next_at(now).is_none());
         !paused && has_work
     }
 
-    fn wakes_at(&self, interval: Duration, leads: bool) -> Instant {
+    fn wakes_at(&self, leads: bool) -> Instant {
         let now = Instant::now();
         if !leads {
-            return now + interval;
+            return now + self.gc_interval;
         }
-        let next_list = self.listed.map_or(now, |listed| listed + interval);
         let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
         let retries =
             [self.retry_at, self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
         match self.retry_at.filter(|at| *at > now) {
             Some(at) => at,
-            None => retries.fold(next_list, Instant::min),
+            None => retries.fold(self.list_due(now), Instant::min),
         }
     }
 
-    async fn list(&mut self, until: Instant) {
-        let started = Instant::now();
-        let deadline = (started + LIST_TIME).min(until);
-        let first = self.ledger.needs_list();
-        let answer = self.spire.list(deadline.into()).await;
-        self.called("ListEntries", started, answer.as_ref().err());
-        match answer {
-            Ok(list) => {
-                let repaired = self.ledger.observe(list, Timestamp::now());
-                self.listed = Some(Instant::now());
-                self.available();
-                let (ours, foreign) = self.ledger.counts();
-                let took = started.elapsed().as_secs_f64();
-                self.metrics.listed(took);
-                if repaired > 0 {
-                    warn!(pods = repaired, "entries in SPIRE were not as this registrar had left them");
-                }
-                let message =
-                    if first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };
-                info!(ours, foreign, seconds = took, "{message}");
-            }
-            Err(error) => self.lost(&error),
+    fn begin_list(&mut self, now: Instant) {
+        if self.suspicion.is_open {
+            self.suspicion = Suspicion { is_open: false, listed_at: Some(now) };
         }
+        self.is_asked = false;
+        let is_first = self.ledger.needs_list();
+        self.listing = Some(Listing { started: now, is_first, page_token: String::new(), failed: 0 });
+        self.ledger.begin_list();
+    }
+
+    async fn page(&mut self, until: Instant) {
+        let Some(listing) = &mut self.listing else { return };
+        let started = Instant::now();
+        let answer = self.spire.list(&listing.page_token, deadline(until)).await;
+        let failed = answer.as_ref().err();
+        self.metrics.spire_called(
+            "ListEntries",
+            failed.map_or("OK", SpireError::code),
+            started.elapsed().as_secs_f64(),
+        );
+        match answer {
+            Ok(Page { entries, next }) => {
+                self.ledger.page(entries, Timestamp::now());
+                listing.failed = 0;
+                match next {
+                    Some(token) => listing.page_token = token,
+                    None => self.end_list(),
+                }
+                self.available();
+            }
+            // A page is asked for once more: with many pages and a server that fails now and then, a list that began
+            // anew each time would never end.
+            Err(error) => {
+                listing.failed += 1;
+                if listing.failed >= PAGE_TRIES {
+                    self.listing = None;
+                    self.ledger.break_list();
+                }
+                self.pause(&error);
+            }
+        }
+    }
+
+    fn end_list(&mut self) {
+        let Some(Listing { started, is_first, .. }) = self.listing.take() else { return };
+        let drift = self.ledger.end_list(Timestamp::now());
+        self.listed = Some(Instant::now());
+        let (ours, foreign) = self.ledger.counts();
+        let took = started.elapsed().as_secs_f64();
+        self.metrics.listed(took);
+        self.metrics.drifted(&drift);
+        // What others make under our prefix is theirs, and a metric: a registrar's with a longer prefix, for example.
+        let Drift { changed, deleted, appeared, under_our_prefix: _ } = drift;
+        if changed + deleted + appeared > 0 {
+            warn!(changed, deleted, appeared, "entries in SPIRE were not as this registrar had left them");
+        }
+        let message =
+            if is_first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };
+        info!(ours, foreign, seconds = took, "{message}");
     }
 
     async fn round(&mut self, until: Instant) {
@@ -271,15 +353,33 @@ impl Writer {
     ) -> Result<usize, SpireError> {
         let (writes, entries) = self.identified(writes, blocked);
         let (mut done, mut at) = (0, 0);
-        for batch in spire::batches(&entries) {
+        let mut parts = Parts::new(spire::batches(&entries));
+        while let Some(part) = parts.next() {
             let started = Instant::now();
-            let answer = self.spire.create(batch, deadline(until)).await;
+            let answer = self.spire.create(part, deadline(until)).await;
             self.called("BatchCreateEntry", started, answer.as_ref().err());
+            let of_part = || of_part(&writes, &entries, at, part.len());
             let results = match answer {
                 Ok(results) => results,
-                Err(error) => refused_alone(error, batch.len(), CreateResult::Failed)?,
+                Err(error) if error.may_be_split() && parts.halve(part) => continue,
+                Err(error) if is_alone(&error, part.len()) => vec![CreateResult::Failed(alone(&error))],
+                Err(error) => {
+                    audit::lost(&error, |came| {
+                        of_part().for_each(|(pod, write, entry)| {
+                            audit::write(&self.ledger, "create", pod, write, entry, came);
+                        });
+                    });
+                    return Err(error);
+                }
             };
-            for (((pod, write), (_, entry)), result) in writes.iter().zip(&entries).skip(at).zip(results) {
+            for ((pod, write, entry), result) in of_part().zip(results) {
+                let audit = |came: Came<'_>| audit::write(&self.ledger, "create", pod, write, entry, &came);
+                match &result {
+                    CreateResult::Created => audit(Came::DONE),
+                    CreateResult::Similar(observed) => audit(Came::exists(&observed.id)),
+                    CreateResult::IdTaken => audit(Came::exists(&write.id)),
+                    CreateResult::Failed(failure) => audit(Came::refused(&failure.message)),
+                }
                 match result {
                     CreateResult::Created => {
                         done += 1;
@@ -299,7 +399,7 @@ impl Writer {
                     CreateResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
                 }
             }
-            at += batch.len();
+            at += part.len();
         }
         Ok(done)
     }
@@ -312,15 +412,27 @@ impl Writer {
     ) -> Result<usize, SpireError> {
         let (writes, entries) = self.identified(writes, blocked);
         let (mut done, mut at) = (0, 0);
-        for batch in spire::batches(&entries) {
+        let mut parts = Parts::new(spire::batches(&entries));
+        while let Some(part) = parts.next() {
             let started = Instant::now();
-            let answer = self.spire.update(batch, deadline(until)).await;
+            let answer = self.spire.update(part, deadline(until)).await;
             self.called("BatchUpdateEntry", started, answer.as_ref().err());
+            let of_part = || of_part(&writes, &entries, at, part.len());
             let results = match answer {
                 Ok(results) => results,
-                Err(error) => refused_alone(error, batch.len(), WriteResult::Failed)?,
+                Err(error) if error.may_be_split() && parts.halve(part) => continue,
+                Err(error) if is_alone(&error, part.len()) => vec![WriteResult::Failed(alone(&error))],
+                Err(error) => {
+                    audit::lost(&error, |came| {
+                        of_part().for_each(|(pod, write, entry)| {
+                            audit::write(&self.ledger, "update", pod, write, entry, came);
+                        });
+                    });
+                    return Err(error);
+                }
             };
-            for (((pod, write), (_, entry)), result) in writes.iter().zip(&entries).skip(at).zip(results) {
+            for ((pod, write, entry), result) in of_part().zip(results) {
+                audit::write(&self.ledger, "update", pod, write, entry, &came(&result));
                 match result {
                     WriteResult::Done => {
                         done += 1;
@@ -330,24 +442,39 @@ impl Writer {
                     }
                     WriteResult::NotFound => {
                         blocked.insert((*pod).clone());
-                        self.ledger.gone(pod, &write.id);
+                        self.ledger.vanished(pod, &write.id, Timestamp::now());
+                        self.metrics.drifted(&Drift { deleted: 1, ..Drift::default() });
+                        self.suspicion.is_open = true;
                     }
                     WriteResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
                 }
             }
-            at += batch.len();
+            at += part.len();
         }
         Ok(done)
     }
 
     async fn delete(&mut self, deletes: &[(&PodKey, &Delete)], until: Instant) -> Result<usize, SpireError> {
         let mut done = 0;
-        for batch in deletes.chunks(spire::MAX_BATCH_ENTRIES) {
-            let ids: Vec<EntryId> = batch.iter().map(|(_, delete)| delete.id.clone()).collect();
+        let mut parts = Parts::new(deletes.chunks(spire::MAX_BATCH_ENTRIES));
+        while let Some(part) = parts.next() {
+            let ids: Vec<EntryId> = part.iter().map(|(_, delete)| delete.id.clone()).collect();
             let started = Instant::now();
             let answer = self.spire.delete(&ids, deadline(until)).await;
             self.called("BatchDeleteEntry", started, answer.as_ref().err());
-            for ((pod, delete), result) in batch.iter().zip(answer?) {
+            let results = match answer {
+                Ok(results) => results,
+                Err(error) if error.may_be_split() && parts.halve(part) => continue,
+                Err(error) if is_alone(&error, part.len()) => vec![WriteResult::Failed(alone(&error))],
+                Err(error) => {
+                    audit::lost(&error, |came| {
+                        part.iter().for_each(|(pod, delete)| audit::delete(&self.ledger, pod, delete, came));
+                    });
+                    return Err(error);
+                }
+            };
+            for ((pod, delete), result) in part.iter().zip(results) {
+                audit::delete(&self.ledger, pod, delete, &came(&result));
                 match result {
                     WriteResult::Done => {
                         done += 1;
@@ -412,11 +539,17 @@ impl Writer {
         self.retry_at = None;
     }
 
-    /// A call as a whole gave nothing: pause, and after an unknown outcome ask what SPIRE holds before anything else.
+    /// A writing call as a whole gave nothing: pause, and after an unknown outcome ask what SPIRE holds before anything else.
     fn lost(&mut self, error: &SpireError) {
         if error.outcome_unknown() {
             self.ledger.doubt();
+            self.listing = None;
         }
+        self.pause(error);
+    }
+
+    /// SPIRE is left alone for a while.
+    fn pause(&mut self, error: &SpireError) {
         let problem = Problem::new(error.reason(), "(SPIRE)", error);
         if self.unavailable.as_ref() != Some(&problem) {
             warn!(%error, "SPIRE cannot be used now; everything waits and nothing is lost");
@@ -429,9 +562,14 @@ impl Writer {
     fn publish(&mut self, outcomes: &watch::Sender<Arc<Outcome>>) {
         let (ours, foreign) = self.ledger.counts();
         self.metrics.entries(ours, foreign);
-        self.metrics.backlog(self.ledger.backlog());
+        let backlog = self.ledger.backlog();
+        self.behind_since =
+            if backlog == 0 { None } else { self.behind_since.or_else(|| Some(Instant::now())) };
+        self.metrics.backlog(backlog, self.behind_since);
         let outcome = self.ledger.outcome(self.unavailable.clone());
         self.metrics.held(&outcome.held);
+        self.metrics.waiting(&outcome);
+        self.tell(&outcome);
         outcomes.send_if_modified(|last| {
             let changed = **last != outcome;
             if changed {
@@ -439,6 +577,22 @@ impl Writer {
             }
             changed
         });
+    }
+}
+
+impl Writer {
+    /// One line for each thing that an operator has to know of, when it comes about.
+    fn tell(&mut self, outcome: &Outcome) {
+        let orphans = outcome.orphans.iter().map(|plan| plan.to_string());
+        let orphans: BTreeSet<String> = orphans.collect();
+        orphans.difference(&self.told.orphans).for_each(|plan| warn!("{plan}"));
+        self.told.orphans = orphans;
+        for (identity, vanishing) in &outcome.vanishing {
+            if !self.told.vanishing.contains(identity) {
+                warn!(%identity, "{vanishing}");
+            }
+        }
+        self.told.vanishing = outcome.vanishing.keys().cloned().collect();
     }
 }
 
@@ -453,6 +607,17 @@ fn writes<'a>(
     plans.iter().flat_map(|plan| part(plan).iter().map(|write| (&plan.pod, write))).collect()
 }
 
+/// The writes of one call, with their entries.
+fn of_part<'a>(
+    writes: &'a [(&'a PodKey, &'a Write)],
+    entries: &'a [Identified],
+    at: usize,
+    count: usize,
+) -> impl Iterator<Item = (&'a PodKey, &'a Write, &'a Entry)> {
+    let each = writes.iter().zip(entries).skip(at).take(count);
+    each.map(|((pod, write), (_, entry))| (*pod, *write, &**entry))
+}
+
 fn refusal(failure: &Failure) -> Problem {
     Problem::new(
         "SPIRERefused",
@@ -462,35 +627,18 @@ fn refusal(failure: &Failure) -> Problem {
 }
 
 /// A call of one entry that SPIRE refuses as a whole, for its size for example, is that entry's failure alone.
-fn refused_alone<T>(
-    error: SpireError,
-    entries: usize,
-    failed: impl FnOnce(Failure) -> T,
-) -> Result<Vec<T>, SpireError> {
-    match error {
-        SpireError::Refuse { code, message, .. } if entries == 1 && code != "PermissionDenied" => {
-            Ok(vec![failed(Failure { code, message })])
-        }
-        other => Err(other),
-    }
+fn is_alone(error: &SpireError, entries: usize) -> bool {
+    entries == 1 && error.may_be_split()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+fn alone(error: &SpireError) -> Failure {
+    Failure { code: error.code(), message: error.to_string() }
+}
 
-    #[test]
-    fn updates_are_paced_and_what_is_not_used_adds_up_for_a_second_at_most() {
-        let begin = Instant::now();
-        let at = |millis| begin + Duration::from_millis(millis);
-        let mut pace = Pace::new(begin);
-        assert_eq!((pace.left(begin), pace.next_at(begin)), (200, None));
-        pace.used(200, begin);
-        assert_eq!((pace.left(begin), pace.next_at(begin)), (0, Some(at(100))));
-        assert_eq!((pace.left(at(100)), pace.next_at(at(100))), (20, None));
-        assert_eq!(pace.left(at(500)), 100);
-        pace.used(50, at(500));
-        assert_eq!(pace.left(at(500)), 50);
-        assert_eq!(pace.left(at(60_000)), 200);
+fn came(result: &WriteResult) -> Came<'_> {
+    match result {
+        WriteResult::Done => Came::DONE,
+        WriteResult::NotFound => Came::NOT_FOUND,
+        WriteResult::Failed(failure) => Came::refused(&failure.message),
     }
 }

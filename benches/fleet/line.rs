@@ -1,11 +1,12 @@
 //! The whole line in one thread: a watch's bytes, the index, the ledger, and a stand-in for SPIRE that takes everything.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use registrar_core::brake::Budgets;
 use registrar_core::derive::Domains;
-use registrar_core::entry::{EntryId, Nonce};
+use registrar_core::entry::{Entry, EntryId, Nonce};
 use registrar_core::facts::read::{Event, Pods, Reader};
 use registrar_core::facts::{Change, ClusterChange, Phase, Watched, read, trim};
 use registrar_core::guardrails::Guardrails;
@@ -56,8 +57,15 @@ impl Line {
         let demand = index.settle().demand.unwrap_or_default();
         let budgets = Budgets { scope_number: u64::MAX, fleet_number: u64::MAX, ..Budgets::default() };
         let ledger = Ledger::new("t-", Mode::Sync, budgets);
-        let mut line =
-            Self { index, ledger, writes: 0, nonce: 0, now: Instant::now(), reader: Reader::new(demand), report: Report::default() };
+        let mut line = Self {
+            index,
+            ledger,
+            writes: 0,
+            nonce: 0,
+            now: Instant::now(),
+            reader: Reader::new(demand),
+            report: Report::default(),
+        };
         for cluster in 0..clusters {
             let demand = line.reader.demand().clone();
             let items = world::namespaces().map(|it| trim::namespace(&it).unwrap()).collect();
@@ -65,7 +73,10 @@ impl Line {
             line.tell(cluster, ClusterChange::Namespaces(namespaces));
             let nodes = world::nodes(cluster, pods_each);
             let items = nodes.iter().map(|it| trim::node(it, &demand).unwrap()).collect();
-            line.tell(cluster, ClusterChange::Nodes(Watched::Listed { items, malformed: Vec::new(), demand }));
+            line.tell(
+                cluster,
+                ClusterChange::Nodes(Watched::Listed { items, malformed: Vec::new(), demand }),
+            );
         }
         line
     }
@@ -120,7 +131,7 @@ impl Line {
 
     /// Rounds until nothing is left to be done, each batch with the entries as they are handed to SPIRE. Gives the
     /// seconds for planning, and for all the rest.
-    pub fn work(&mut self, mut taken: impl FnMut(&EntryId, &registrar_core::plan::Write)) -> (f64, f64) {
+    pub fn work(&mut self, mut taken: impl FnMut(&EntryId, &Arc<Entry>)) -> (f64, f64) {
         let (mut plan, mut write) = (0.0, 0.0);
         while self.ledger.has_work(self.now, true) {
             let spent = Spent::begin();
@@ -135,8 +146,7 @@ impl Line {
             for plan in &round.plans {
                 for write in plan.creates.iter().chain(&plan.updates) {
                     let entry = write.wanted.entry().unwrap();
-                    assert!(!entry.key.selectors.is_empty());
-                    taken(&write.id, write);
+                    taken(&write.id, &entry);
                     self.ledger.written(&plan.pod, write);
                     self.writes += 1;
                 }

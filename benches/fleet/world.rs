@@ -21,6 +21,8 @@ pub struct Pod {
     pub cluster: usize,
     pub number: usize,
     pub revision: u64,
+    /// Its node's number; otherwise the one that its own number says.
+    pub node: Option<usize>,
 }
 
 impl Pod {
@@ -33,7 +35,7 @@ impl Pod {
     }
 
     fn node(self) -> usize {
-        self.number / PODS_ON_NODE
+        self.node.unwrap_or(self.number / PODS_ON_NODE)
     }
 
     fn uid(self) -> String {
@@ -42,7 +44,8 @@ impl Pod {
 
     /// Its JSON, 6 KB of it: 12 labels, 3 containers, managedFields.
     pub fn json(self, version: u64, phase: &str) -> String {
-        let (deployment, namespace, node, uid) = (self.deployment(), self.namespace(), self.node(), self.uid());
+        let (deployment, namespace, node, uid) =
+            (self.deployment(), self.namespace(), self.node(), self.uid());
         let hash = format!("{:09x}", deployment * 7919 + 4096);
         let suffix = format!("{:05x}", self.number % 0xf_ffff);
         let mut text = String::with_capacity(7 << 10);
@@ -98,7 +101,7 @@ pub fn page(cluster: usize, numbers: std::ops::Range<usize>) -> String {
         if index > 0 {
             text.push(',');
         }
-        text.push_str(&Pod { cluster, number, revision: 0 }.json(7, "Running"));
+        text.push_str(&Pod { cluster, number, revision: 0, node: None }.json(7, "Running"));
     }
     text.push_str("]}");
     text

@@ -13,7 +13,7 @@ use registrar_core::index::{Index, Settings, Told};
 use registrar_core::names::ClusterName;
 use serde_json::{Value, json};
 
-use super::{ConfigFile, Usage, read};
+use super::{ConfigFile, Usage, documents};
 
 /// Arguments of `render`.
 #[derive(clap::Args)]
@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
                 "EKSClusterRegistry/{name}: (object): no manifest of it was given, {file} is not used"
             ));
         }
-        let changes = dump(&read(path)?, path, &demand)?;
+        let changes = dump(path, &demand)?;
         if let Some(session) = index.session(name).map(|session| session.number) {
             changes
                 .into_iter()
@@ -121,7 +121,7 @@ fn manifests(
 > {
     let (mut registries, mut identities) = (Vec::new(), Vec::new());
     for path in files {
-        for object in documents(&read(path)?, path)? {
+        for object in documents(path)? {
             match object.get("kind").and_then(Value::as_str) {
                 Some("EKSClusterRegistry") => registries.push(object_of(object)),
                 Some("WorkloadIdentity") => identities.push(object_of(object)),
@@ -148,25 +148,10 @@ fn object_of<K: serde::de::DeserializeOwned>(object: Value) -> Result<Arc<K>, Ma
     })
 }
 
-/// The objects of a file; the items of a `List` one by one.
-fn documents(text: &str, path: &std::path::Path) -> Result<Vec<Value>, Usage> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(text)
-        .map_err(|error| Usage(vec![format!("{}: is not YAML: {error}", path.display())]))?;
-    let mut objects = Vec::new();
-    for mut document in documents {
-        match document.get_mut("items").map(Value::take) {
-            Some(Value::Array(items)) => objects.extend(items),
-            _ if document.is_null() => {}
-            _ => objects.push(document),
-        }
-    }
-    Ok(objects)
-}
-
 /// A dump as the changes that a connection would have told.
-fn dump(text: &str, path: &std::path::Path, demand: &Arc<Demand>) -> Result<Vec<ClusterChange>, Usage> {
+fn dump(path: &std::path::Path, demand: &Arc<Demand>) -> Result<Vec<ClusterChange>, Usage> {
     let (mut pods, mut nodes, mut namespaces, mut slices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for object in documents(text, path)? {
+    for object in documents(path)? {
         match object.get("kind").and_then(Value::as_str) {
             Some("Pod") => pods.push(trim::pod(&object, demand)),
             Some("Node") => nodes.push(trim::node(&object, demand)),

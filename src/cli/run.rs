@@ -23,7 +23,7 @@ use super::{ConfigFile, Usage};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::spire::Spire;
-use crate::{admin, clusters, leader, management, registrar, status, sync};
+use crate::{admin, admission, clusters, events, leader, management, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
 const CHANGES: usize = 16_384;
@@ -118,8 +118,10 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     // Who only observes runs beside another that writes: it needs no lease and tells nothing on objects.
     let observes = config.mode == Mode::Observe;
     let mut election = config.leader_election;
+    let namespace = election.resource_namespace.clone();
     election.leader_elect &= !observes;
-    named(&mut holder, "lease", leader::run(client.clone(), election, me, leading, lease.clone()));
+    let holding = leader::run(client.clone(), election, me.clone(), leading, lease.clone());
+    named(&mut holder, "lease", holding);
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
@@ -132,6 +134,20 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         ignore_namespaces: config.ignore_namespaces,
         guardrails: config.guardrails,
     };
+    if let Some(webhook) = config.webhook {
+        let served = admission::run(
+            client.clone(),
+            webhook,
+            namespace,
+            settings.clone(),
+            reports_in.clone(),
+            work.clone(),
+        );
+        tasks.spawn(async move { ("admission webhook", served.await.map_err(|error| error.to_string())) });
+    }
+    let served =
+        admin::metrics(config.metrics_bind_address, metrics.clone(), outcomes_in.clone(), work.clone());
+    tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
     let ends = registrar::Ends {
         changes: changes_in,
         deltas,
@@ -151,15 +167,17 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         gc_interval: config.gc_interval,
         mode: config.mode,
         budgets: config.brake,
+        adopt: config.adopt,
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
-    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics.clone(), work.clone()));
-    let ends = status::Ends { reports: reports_in, leading: leading_in };
+    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics, work.clone()));
     if !observes {
+        let (events, events_in) = mpsc::channel(events::WAITING);
+        let ends = events::Ends { events: events_in, leading: leading_in.clone() };
+        named(&mut tasks, "Events", events::run(client.clone(), me, ends, work.clone()));
+        let ends = status::Ends { reports: reports_in, leading: leading_in, events };
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
-    let served = admin::metrics(config.metrics_bind_address, metrics, work.clone());
-    tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
     let served = admin::health(config.health, ready_in, work.clone());
     tasks.spawn(async move { ("health", served.await.map_err(|error| error.to_string())) });
     // Not a task that has to go on: it tells once.

@@ -163,6 +163,11 @@ impl ConnectionError {
         matches!(self, Self::Refuse { code: 403, .. })
     }
 
+    /// Whether the API server does not take the request as it is: what it asks for is not to be had there.
+    pub fn is_of_request(&self) -> bool {
+        matches!(self, Self::Refuse { code: 400 | 422, .. })
+    }
+
     /// Whether another endpoint or authority than the one that is kept could explain it.
     pub fn is_of_endpoint(&self) -> bool {
         match self {

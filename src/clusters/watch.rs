@@ -1,8 +1,10 @@
-//! The list-and-watch machine: a complete list in pages, then a watch with bookmarks from there on; what is told of
-//! each object are its facts, and a bad object costs that object.
+//! The list-and-watch machine: a complete list, by the watch itself where the API server offers that and in pages where
+//! not, then a watch with bookmarks from there on; what is told of each object are its facts, and a bad object costs that
+//! object.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -11,17 +13,19 @@ use rand::Rng;
 use registrar_core::facts::demand::{Demand, Source};
 pub use registrar_core::facts::read::{EndpointSlices, Namespaces, Nodes, Pods};
 use registrar_core::facts::read::{Event, Item, Reader};
-use registrar_core::facts::{Change, ClusterChange, Phase, Watched, read};
+use registrar_core::facts::{Change, ClusterChange, Malformed, Phase, Watched, read};
 use registrar_core::names::ClusterName;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
-use tokio_util::codec::{Decoder, LinesCodec};
+use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
 use tracing::info;
 
 use super::connection::{Connection, ConnectionError, reach};
-use super::turns::Turn;
+use super::turns::{Turn, Turns};
 use crate::metrics::Metrics;
 
+/// How long a cluster is connected to in its turn; longer than this it is waited for without one.
+const TURN_TIME: Duration = Duration::from_secs(1);
 /// How many objects a page of a list has.
 const PAGE_OBJECTS: u32 = 500;
 /// How many after an answer that was too large.
@@ -46,7 +50,7 @@ const KINDS: usize = 3;
 const MAX_LINE_BYTES: usize = 16 << 20;
 
 /// A kind that is watched in workload clusters.
-pub trait Kind: read::Kind<Facts: Send, Key: Send> {
+pub trait Kind: read::Kind<Facts: Send, Key: Send + Ord> {
     /// For people, in the plural: `pods`.
     const NAME: &'static str;
     /// The list's path.
@@ -106,6 +110,26 @@ impl Kind for EndpointSlices {
     }
 }
 
+/// Whether an API server begins a watch with all that is there. It is asked to until it refuses or takes no notice.
+#[derive(Debug)]
+pub struct Streams(AtomicBool);
+
+impl Default for Streams {
+    fn default() -> Self {
+        Self(AtomicBool::new(true))
+    }
+}
+
+impl Streams {
+    fn are_offered(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn are_not_offered(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Up to where a kind is known. It outlives a connection: a new one goes on from here.
 #[derive(Debug, Default)]
 pub struct Position {
@@ -144,6 +168,27 @@ impl Reporter {
         drop(self.turn.lock().await.take());
     }
 
+    /// Waits for something, with the turn as long as it may be that it is being worked on: what is silent, and may be so
+    /// for long, costs nobody else anything.
+    pub async fn while_it_goes_on<T>(&self, call: impl Future<Output = T>) -> T {
+        let mut call = std::pin::pin!(call);
+        match tokio::time::timeout(TURN_TIME, &mut call).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.give_turn_back().await;
+                call.await
+            }
+        }
+    }
+
+    /// Waits for a turn where it was given back: before all that is there is listed.
+    pub async fn have_turn(&self, turns: &Turns) {
+        let mut turn = self.turn.lock().await;
+        if turn.is_none() {
+            *turn = turns.wait(true).await;
+        }
+    }
+
     /// Counts what a watch has sent.
     fn received(&self, kind: &'static str, bytes: usize) {
         self.metrics.watched(self.cluster.as_str(), kind, bytes);
@@ -177,10 +222,13 @@ impl Reporter {
 /// Lists and watches one kind until the connection fails, or until nobody wants to know.
 pub async fn run<K: Kind>(
     connection: &Connection,
+    streams: &Streams,
     position: &mut Position,
     mut demand: watch::Receiver<Arc<Demand>>,
     reporter: &Reporter,
 ) -> Result<(), ConnectionError> {
+    // Lists begun one after another and none of them come to its end.
+    let mut tries = 0;
     loop {
         let wanted = demand.borrow_and_update().clone();
         if !K::is_wanted(&wanted) {
@@ -194,41 +242,40 @@ pub async fn run<K: Kind>(
         if !covered {
             position.version = None;
         }
-        let version = match position.version.clone() {
-            Some(version) => version,
-            None => {
-                position.reader.set_demand(wanted);
-                let listed = tokio::time::timeout(LIST_TIME, list::<K>(connection, &mut position.reader)).await;
-                let listed = listed.unwrap_or_else(|_| {
-                    Err(ConnectionError::Trickle { call: format!("list {}", K::NAME), time: LIST_TIME })
-                });
-                let (change, version) = match listed {
-                    Err(error) if K::IS_OPTIONAL && error.is_forbidden() => {
-                        if !reporter.tell(ClusterChange::Denied(K::NAME, error.to_string())).await {
-                            return Ok(());
-                        }
-                        reporter.is_current::<K>().await;
-                        let part = rand::rng().random_range(0.75..1.25);
-                        tokio::time::sleep(DENIED_PAUSE.mul_f64(part)).await;
-                        continue;
-                    }
-                    listed => listed?,
-                };
-                if !reporter.tell(change).await {
-                    return Ok(());
+        if position.version.is_none() {
+            position.reader.set_demand(wanted);
+        }
+        let was_known = position.version.is_some();
+        let opened = Instant::now();
+        let followed = async {
+            let listed = match position.version {
+                None if !streams.are_offered() => {
+                    let listed = list::<K>(connection, &mut position.reader);
+                    let listed = tokio::time::timeout(LIST_TIME, listed).await;
+                    let (change, version) = listed.unwrap_or_else(|_| Err(list_too_slow::<K>()))?;
+                    position.take_in::<K>(change, version, reporter).await
                 }
-                position.version = Some(version.clone());
-                reporter.is_current::<K>().await;
-                version
+                _ => true,
+            };
+            match listed {
+                false => Ok(Followed::Unwanted),
+                true => follow::<K>(connection, position, &mut demand, reporter).await,
             }
         };
-        let opened = Instant::now();
-        let followed = follow::<K>(connection, position, &version, &mut demand, reporter).await;
-        let followed = match followed {
+        let followed = match followed.await {
+            Err(error) if K::IS_OPTIONAL && error.is_forbidden() && !was_known => {
+                if !reporter.tell(ClusterChange::Denied(K::NAME, error.to_string())).await {
+                    return Ok(());
+                }
+                reporter.is_current::<K>().await;
+                let part = rand::rng().random_range(0.75..1.25);
+                tokio::time::sleep(DENIED_PAUSE.mul_f64(part)).await;
+                continue;
+            }
             // What may not be watched any more is listed, to be told as such.
-            Err(error) if K::IS_OPTIONAL && error.is_forbidden() => Followed::Expired,
+            Err(error) if K::IS_OPTIONAL && error.is_forbidden() => Followed::Expired(error),
             // What cannot be read would come again from the same version: only a list leads past it.
-            Err(error @ ConnectionError::Read { .. }) => {
+            Err(error @ (ConnectionError::Read { .. } | ConnectionError::Oversize { .. })) => {
                 position.version = None;
                 return Err(error);
             }
@@ -238,9 +285,41 @@ pub async fn run<K: Kind>(
             // A server that ends each watch at once is not asked without pause.
             Followed::Ended => tokio::time::sleep_until(opened + LEAST_WATCH).await,
             Followed::DemandChanged => {}
-            Followed::Expired => position.version = None,
+            Followed::Expired(error) => {
+                let was_listed = position.version.take().is_some();
+                tries = if was_listed { 0 } else { tries + 1 };
+                if tries >= LIST_TRIES {
+                    return Err(error);
+                }
+                // Nor is one that at once forgets what it has listed.
+                if !was_known {
+                    tokio::time::sleep_until(opened + LEAST_WATCH).await;
+                }
+            }
+            Followed::NotOffered => streams.are_not_offered(),
             Followed::Unwanted => return Ok(()),
         }
+    }
+}
+
+fn list_too_slow<K: Kind>() -> ConnectionError {
+    ConnectionError::Trickle { call: format!("list {}", K::NAME), time: LIST_TIME }
+}
+
+impl Position {
+    /// Tells a complete list; false where nobody wants it.
+    async fn take_in<K: Kind>(
+        &mut self,
+        listed: ClusterChange,
+        version: String,
+        reporter: &Reporter,
+    ) -> bool {
+        if !reporter.tell(listed).await {
+            return false;
+        }
+        self.version = Some(version);
+        reporter.is_current::<K>().await;
+        true
     }
 }
 
@@ -289,43 +368,74 @@ enum Followed {
     Ended,
     /// Other fields are read now.
     DemandChanged,
-    /// The API server does not know the version any more.
-    Expired,
+    /// Only a list leads on: the API server does not know the version any more, for example.
+    Expired(ConnectionError),
+    /// The API server does not begin a watch with all that is there.
+    NotOffered,
     /// Nobody wants to know any more.
     Unwanted,
 }
 
-/// Watches from a version on.
+/// All that a watch has told so far of what was there when it began; what happens before its end replaces that. What has
+/// no key is found by its name.
+struct Initial<K: Kind>(BTreeMap<Result<K::Key, String>, Result<K::Facts, Malformed>>);
+
+impl<K: Kind> Initial<K> {
+    fn put(&mut self, Item { facts, key, .. }: Item<K>) {
+        let name = || facts.as_ref().err().map(|malformed| malformed.name.clone()).unwrap_or_default();
+        let key = key.map_err(|_| name());
+        self.0.insert(key, facts);
+    }
+
+    fn into_change(self, demand: &Arc<Demand>) -> ClusterChange {
+        let (mut items, mut malformed) = (Vec::new(), Vec::new());
+        for facts in self.0.into_values() {
+            match facts {
+                Ok(facts) => items.push(facts),
+                Err(problem) => malformed.push(problem),
+            }
+        }
+        K::change(Watched::Listed { items, malformed, demand: demand.clone() })
+    }
+}
+
+/// Watches from the version that is known on; without one, from all that is there.
 async fn follow<K: Kind>(
     connection: &Connection,
     position: &mut Position,
-    version: &str,
     demand: &mut watch::Receiver<Arc<Demand>>,
     reporter: &Reporter,
 ) -> Result<Followed, ConnectionError> {
-    let call = format!("watch {}", K::NAME);
+    let begins_empty = position.version.is_none();
+    let call = format!("{} {}", if begins_empty { "list" } else { "watch" }, K::NAME);
     let seconds = WATCH_SECONDS.to_string();
-    let path = with_query(
-        K::PATH,
-        &[
-            ("watch", "true"),
-            ("allowWatchBookmarks", "true"),
-            ("timeoutSeconds", &seconds),
-            ("resourceVersion", version),
-        ],
-    );
-    let answer = match connection.get(&call, &path).await {
-        Err(error) if error.is_expired() => return Ok(Followed::Expired),
+    let mut query = vec![("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", &*seconds)];
+    match &position.version {
+        Some(version) => query.push(("resourceVersion", version)),
+        None => query.extend([("sendInitialEvents", "true"), ("resourceVersionMatch", "NotOlderThan")]),
+    }
+    let answer = match connection.get(&call, &with_query(K::PATH, &query)).await {
+        Err(error) if begins_empty && error.is_of_request() => return Ok(Followed::NotOffered),
+        Err(error) if error.is_expired() => return Ok(Followed::Expired(error)),
         answer => answer?,
     };
-    reporter.is_current::<K>().await;
+    let mut initial = begins_empty.then(|| Initial::<K>(BTreeMap::new()));
+    if initial.is_none() {
+        reporter.is_current::<K>().await;
+    }
     let mut body = answer.into_body();
     let (mut lines, mut received) = (LinesCodec::new_with_max_length(MAX_LINE_BYTES), BytesMut::new());
-    let end = Instant::now() + LONGEST_WATCH;
+    let opened = Instant::now();
+    let end = opened + LONGEST_WATCH;
     // Since when an event has begun and not ended.
     let mut begun: Option<Instant> = None;
+    let mut last = opened;
     loop {
-        let patience = begun.map_or(end, |begun| begun + EVENT_TIME);
+        let patience = match (begun, &initial) {
+            (Some(begun), _) => begun + EVENT_TIME,
+            (None, Some(_)) => (last + EVENT_TIME).min(opened + LIST_TIME),
+            (None, None) => end,
+        };
         let frame = tokio::select! {
             changed = demand.changed() => match changed {
                 Ok(()) => return Ok(Followed::DemandChanged),
@@ -336,52 +446,85 @@ async fn follow<K: Kind>(
         let frame = match frame {
             Ok(Some(frame)) => frame.map_err(|error| reach(&call, &error))?,
             Ok(None) => return Ok(Followed::Ended),
-            Err(_) if begun.is_none() => return Ok(Followed::Ended),
-            Err(_) => return Err(ConnectionError::Trickle { call, time: EVENT_TIME }),
+            Err(_) if begun.is_some() => return Err(ConnectionError::Trickle { call, time: EVENT_TIME }),
+            Err(_) if initial.is_none() => return Ok(Followed::Ended),
+            Err(_) if opened.elapsed() >= LIST_TIME => return Err(list_too_slow::<K>()),
+            // It sends what is there, and does not say when that is all.
+            Err(_) => return Ok(Followed::NotOffered),
         };
         let Ok(data) = frame.into_data() else { continue };
+        last = Instant::now();
         reporter.received(K::NAME, data.len());
         received.extend_from_slice(&data);
         loop {
-            let line = lines.decode(&mut received);
-            // Too long, or no UTF-8.
-            let line = line
-                .map_err(|error| ConnectionError::Read { call: call.clone(), problem: error.to_string() })?;
+            let line = match lines.decode(&mut received) {
+                Err(LinesCodecError::MaxLineLengthExceeded) => {
+                    return Err(ConnectionError::Oversize { call });
+                }
+                // It is no UTF-8.
+                Err(error) => return Err(ConnectionError::Read { call, problem: error.to_string() }),
+                Ok(line) => line,
+            };
             let Some(line) = line else { break };
             begun = None;
             if line.trim().is_empty() {
                 continue;
             }
             let event = read::event::<K>(&line, &mut position.reader);
-            let watched = match event.map_err(|error| unreadable(&call, &error))? {
-                Event::Bookmark(version) => {
+            let watched = match (event.map_err(|error| unreadable(&call, &error))?, &mut initial) {
+                (Event::Bookmark { version, .. }, None) => {
                     advance(position, &version);
                     continue;
                 }
-                Event::Error { code, message } => {
-                    let error = ConnectionError::Refuse { call, code, message, retry_after: None };
-                    return if error.is_expired() { Ok(Followed::Expired) } else { Err(error) };
+                (Event::Bookmark { version, ends_initial }, Some(_)) => {
+                    let Some(initial) = initial.take().filter(|_| ends_initial) else {
+                        return Ok(Followed::NotOffered);
+                    };
+                    let listed = initial.into_change(position.reader.demand());
+                    if !position.take_in::<K>(listed, version, reporter).await {
+                        return Ok(Followed::Unwanted);
+                    }
+                    continue;
                 }
-                Event::Changed(Item { version, facts, .. }) => {
+                (Event::Error { code, message }, _) => {
+                    let error = ConnectionError::Refuse { call, code, message, retry_after: None };
+                    return if error.is_expired() { Ok(Followed::Expired(error)) } else { Err(error) };
+                }
+                (Event::Changed(item), Some(initial)) => {
+                    initial.put(item);
+                    continue;
+                }
+                (Event::Changed(Item { version, facts, .. }), None) => {
                     advance(position, &version);
                     match facts {
                         Ok(facts) => Watched::Applied(facts),
                         Err(malformed) => Watched::Malformed(malformed),
                     }
                 }
-                Event::Deleted(Item { version, key, .. }) => {
-                    advance(position, &version);
-                    match key {
-                        Ok(key) => Watched::Gone(key),
+                (Event::Deleted(Item { version, key, .. }), initial) => {
+                    let key = match key {
+                        Ok(key) => key,
                         // Whose end this is cannot be said: only a complete list can.
-                        Err(_) => return Ok(Followed::Expired),
+                        Err(problem) => {
+                            return Ok(Followed::Expired(ConnectionError::Read { call, problem }));
+                        }
+                    };
+                    if let Some(initial) = initial {
+                        initial.0.remove(&Ok(key));
+                        continue;
                     }
+                    advance(position, &version);
+                    Watched::Gone(key)
                 }
-                Event::Unknown(kind) => {
+                (Event::Unknown(kind), _) => {
                     let problem = format!("an event of type {kind:?}");
                     return Err(ConnectionError::Read { call, problem });
                 }
-                Event::Unreadable(malformed) => Watched::Malformed(malformed),
+                (Event::Unreadable(malformed), Some(initial)) => {
+                    initial.0.insert(Err(malformed.name.clone()), Err(malformed));
+                    continue;
+                }
+                (Event::Unreadable(malformed), None) => Watched::Malformed(malformed),
             };
             if !reporter.tell(K::change(watched)).await {
                 return Ok(Followed::Unwanted);
@@ -414,13 +557,33 @@ fn unreadable(call: &str, error: &serde_json::Error) -> ConnectionError {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn who_waits_for_a_silent_cluster_gives_its_turn_to_another() {
+        let turns = Turns::new(2);
+        let (changes, _kept) = mpsc::channel(1);
+        let name = ClusterName::new("east").unwrap();
+        let turn = turns.wait(false).await;
+        let reporter = Reporter::new(name, 1, changes, Metrics::new().unwrap(), turn);
+        let silent = reporter.while_it_goes_on(std::future::pending::<()>());
+        tokio::select! {
+            () = silent => {}
+            other = turns.wait(false) => assert!(other.is_some()),
+        }
+        // What has answered lists in a turn of those that have not failed.
+        reporter.have_turn(&turns).await;
+        assert!(turns.wait(true).now_or_never().is_none());
+    }
 
     #[test]
     fn an_unreadable_answer_is_told_without_its_text() {
         let answer = b"{\"metadata\": \"s3cret\"}";
         let (mut items, mut malformed) = (Vec::new(), Vec::new());
-        let error = read::page::<Pods>(answer, &mut Reader::default(), &mut items, &mut malformed).unwrap_err();
+        let error =
+            read::page::<Pods>(answer, &mut Reader::default(), &mut items, &mut malformed).unwrap_err();
         assert!(!unreadable("list pods", &error).to_string().contains("s3cret"));
     }
 }

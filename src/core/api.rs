@@ -3,6 +3,7 @@
 mod eks_cluster_registry;
 mod workload_identity;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub use eks_cluster_registry::{
@@ -76,6 +77,17 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.field, self.message)
     }
+}
+
+/// What a spec has that this version does not know. It may narrow what the rest says (a selector of a newer version), so
+/// the object is not used without it.
+fn unknown_fields(fields: &BTreeMap<String, serde_json::Value>) -> impl Iterator<Item = Problem> {
+    fields.iter().map(|(name, value)| {
+        let message = format!(
+            "{value} is of a field that this version does not know; remove it or upgrade the registrar"
+        );
+        Problem::new("InvalidSpec", format!("spec.{name}"), message)
+    })
 }
 
 /// Several problems as one text, in their order.

@@ -10,6 +10,9 @@ use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
 use crate::names::IdentityName;
 
+/// How many entries a held plan shows.
+const EXAMPLES: usize = 5;
+
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
@@ -72,6 +75,8 @@ pub struct Held {
     pub updates: u64,
     /// Number of the scope's entries.
     pub size: u64,
+    /// Some of the entries that it would delete or change.
+    pub examples: Vec<EntryId>,
 }
 
 impl fmt::Display for Held {
@@ -191,7 +196,8 @@ impl Brake {
             }
             let deletes = braked.iter().filter(|it| it.becomes.is_none()).count() as u64;
             let updates = braked.len() as u64 - deletes;
-            self.held.push(Held { scope: scope.clone(), digest, deletes, updates, size });
+            let examples = braked.iter().take(EXAMPLES).map(|it| it.id.clone()).collect();
+            self.held.push(Held { scope: scope.clone(), digest, deletes, updates, size, examples });
         }
         let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
         let mut go_on = Vec::new();

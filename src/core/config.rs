@@ -37,6 +37,8 @@ pub struct Config {
     pub ignore_namespaces: Vec<Regex>,
     /// `mode`, default `Sync`: how much of the plan is carried out.
     pub mode: Mode,
+    /// `adopt`, default false: entries whose ids are those of the predecessor count as ours where a pod is to have them.
+    pub adopt: bool,
     /// `brake`: how much may be deleted or given another identity before somebody has to release it.
     pub brake: Budgets,
     /// `guardrails`: what nobody who writes our objects can take; absent: nothing is restricted.
@@ -51,8 +53,8 @@ pub struct Config {
     pub metrics_bind_address: String,
     /// `health`.
     pub health: HealthConfig,
-    /// `webhook`.
-    pub webhook: WebhookConfig,
+    /// `webhook`; absent: no admission webhook is served.
+    pub webhook: Option<WebhookConfig>,
 }
 
 /// `aws`.
@@ -94,15 +96,23 @@ pub struct HealthConfig {
     pub liveness_endpoint_name: String,
 }
 
-/// `webhook`: read and checked; admission is not served by this version.
+/// `webhook`.
 #[derive(Debug, Clone)]
 pub struct WebhookConfig {
     /// `port`, default 9443.
     pub port: u16,
     /// `host`, default all addresses.
     pub host: String,
-    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`.
+    /// `certDir`, default `/tmp/k8s-webhook-server/serving-certs`: where `tls.crt` and `tls.key` are, as cert-manager
+    /// writes them; they are read again when they change.
     pub cert_dir: String,
+    /// `configurationName`, default none: where `certDir` has no certificate, the registrar makes one and tells its
+    /// authority to the ValidatingWebhookConfiguration of this name.
+    pub configuration_name: Option<String>,
+    /// `serviceName`, default `spire-eks-workload-registrar-webhook`: the Service by which the API server calls, in
+    /// `leaderElection.resourceNamespace`; a certificate that the registrar makes is of this name, and is kept in the Secret
+    /// of this name.
+    pub service_name: String,
 }
 
 /// The API version that the file has to name.
@@ -141,19 +151,29 @@ impl Config {
         let sync_period = file.duration("syncPeriod", Duration::from_secs(30));
         let ignore_namespaces = file.list("ignoreNamespaces", "a regular expression", Regex::new);
         let mode = file.checked("mode", "Sync", "Sync, UpsertOnly or Observe", Mode::parse);
+        let adopt = file.flag("adopt", false);
         let brake = file.section("brake", read_brake);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
+        let default_role = aws.assume_role_arn.as_ref();
+        if let Some(denied) =
+            default_role.and_then(|role| guardrails.check_role("aws.assumeRoleArn", role).err())
+        {
+            file.told(denied);
+        }
         let connecting_at_once = file.section("clusters", |mut clusters| {
             let at_once = clusters.count("connectingAtOnce", 32);
             clusters.no_more();
             at_once
         });
         let leader_election = file.section("leaderElection", LeaderElectionConfig::read);
-        let metrics_bind_address =
-            file.section("metrics", |mut metrics| metrics.address("bindAddress", ":8080"));
+        let metrics_bind_address = file.section("metrics", |mut metrics| {
+            let address = metrics.address("bindAddress", ":8080");
+            metrics.no_more();
+            address
+        });
         let health = file.section("health", HealthConfig::read);
-        let webhook = file.section("webhook", WebhookConfig::read);
+        let webhook = file.optional_section("webhook", WebhookConfig::read);
         file.no_more();
         Some(Self {
             trust_domain: trust_domain?,
@@ -165,6 +185,7 @@ impl Config {
             sync_period,
             ignore_namespaces,
             mode: mode?,
+            adopt,
             brake,
             guardrails,
             aws,
@@ -228,6 +249,11 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
         }),
         admin: section.optional_list("admin", NAMES, Pattern::of_names),
         downstream: section.optional_list("downstream", NAMES, Pattern::of_names),
+        role_arns: section.optional_list(
+            "roleARNs",
+            "a pattern of roles such as arn:aws:iam::*:role/spire-eks-workload-registrar",
+            Pattern::of_role_arns,
+        ),
         federates_with: section.sections("federatesWith", |mut rule| {
             let read = FederationRule {
                 identities: rule.list("identities", NAMES, Pattern::of_names),
@@ -289,10 +315,25 @@ impl WebhookConfig {
             port: section.port("port", 9443),
             host: section.text("host", ""),
             cert_dir: section.text("certDir", "/tmp/k8s-webhook-server/serving-certs"),
+            configuration_name: section.optional("configurationName", "an object's name", object_name),
+            service_name: section
+                .checked(
+                    "serviceName",
+                    "spire-eks-workload-registrar-webhook",
+                    "an object's name",
+                    object_name,
+                )
+                .unwrap_or_default(),
         };
         section.no_more();
         config
     }
+}
+
+fn object_name(text: &str) -> Result<String, &'static str> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
+    let right = (1..=63).contains(&text.len()) && text.bytes().all(fits);
+    right.then(|| text.to_owned()).ok_or("it is not 1 to 63 of a-z, 0-9, '.', '-'")
 }
 
 fn id_prefix(text: &str) -> Result<String, &'static str> {
@@ -339,13 +380,14 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
         let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
-                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\n";
+                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n";
         let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         for expected in [
             "trustDomain: \"https://example.org/\"",
             "gcInterval: \"10 minutes\"",
             "spireSocket: is no key of this file; did you mean spireServerSocketPath?",
             "ignoreNamespaces[1]: \"(\"",
+            "metrics.bindAdress: is no key of this file; did you mean bindAddress?",
             "aws.accountIds[0]: 72422391281",
             "aws.region: \"mars\"",
             "webhook.port: 0",
@@ -353,7 +395,7 @@ mod tests {
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
-        assert_eq!(told.len(), 8, "{told:#?}");
+        assert_eq!(told.len(), 9, "{told:#?}");
     }
 
     #[test]
@@ -379,6 +421,26 @@ mod tests {
             assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
         }
         assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn the_default_role_is_one_that_the_guardrails_allow() {
+        let with = |roles: &str| {
+            let role = "arn:aws:iam::111122223333:role/registrar";
+            let text = format!(
+                "trustDomain: a.b\nguardrails: {{roleARNs: {roles}}}\naws: {{assumeRoleArn: '{role}'}}\n"
+            );
+            Config::parse(&text)
+                .map_err(|problems| problems.iter().map(Problem::to_string).collect::<Vec<_>>())
+        };
+        assert!(with("['arn:aws:iam::*:role/registrar']").is_ok());
+        let told = with("['arn:aws:iam::*:role/other']").unwrap_err();
+        assert_eq!(told.len(), 1);
+        assert!(
+            told[0]
+                .starts_with("aws.assumeRoleArn: arn:aws:iam::111122223333:role/registrar is not allowed by")
+        );
+        assert!(with("[registrar]").unwrap_err()[0].starts_with("guardrails.roleARNs[0]: \"registrar\""));
     }
 
     #[test]

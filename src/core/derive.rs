@@ -53,8 +53,8 @@ pub struct Derivation {
     pub cluster: Arc<ClusterContext>,
     /// The pod.
     pub pod: Arc<PodFacts>,
-    /// Its node.
-    pub node: Arc<NodeFacts>,
+    /// Its node, where the entry depends on it.
+    pub node: Option<Arc<NodeFacts>>,
     /// The Services that it is an endpoint of, where the identity asks for their names.
     pub services: Option<Arc<BTreeSet<Arc<str>>>>,
 }
@@ -64,13 +64,14 @@ impl Derivation {
     pub fn entry(&self) -> Result<Entry, Problem> {
         let none = BTreeSet::new();
         let services = self.services.as_deref().unwrap_or(&none);
-        self.compiled.derive(&self.compiled.domains, &self.cluster, &self.pod, &self.node, services)
+        self.compiled.derive(&self.compiled.domains, &self.cluster, &self.pod, self.node.as_ref(), services)
     }
 
     /// Whether it shares its facts with another, and not only has equal ones.
     pub fn is_of_same_facts(&self, other: &Self) -> bool {
         let same = Arc::ptr_eq(&self.compiled, &other.compiled) && Arc::ptr_eq(&self.cluster, &other.cluster);
-        same && Arc::ptr_eq(&self.pod, &other.pod) && Arc::ptr_eq(&self.node, &other.node)
+        let node = |derivation: &Self| derivation.node.as_ref().map(Arc::as_ptr);
+        same && Arc::ptr_eq(&self.pod, &other.pod) && node(self) == node(other)
     }
 }
 
@@ -96,6 +97,7 @@ pub struct CompiledIdentity {
     auto_populate: bool,
     demand: Demand,
     domains: Domains,
+    needs_node: bool,
 }
 
 impl CompiledIdentity {
@@ -107,6 +109,7 @@ impl CompiledIdentity {
         guardrails: &Guardrails,
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = guardrails.problems_of(name, spec, &domains.trust);
+        problems.extend(spec.unknown_fields());
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
         let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
@@ -140,9 +143,12 @@ impl CompiledIdentity {
             (Some(selection), Some(spiffe_id)) if problems.is_empty() => {
                 let parent_id = parent_id.flatten();
                 let mut demand = Demand::default();
+                // The default parent is the agent of the pod's node.
+                let mut needs_node = parent_id.is_none();
                 let single = [Some(&spiffe_id), parent_id.as_ref()];
                 for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
                     demand.merge(template.reads());
+                    needs_node |= template.reads_node();
                 }
                 if spec.auto_populate_dns_names {
                     demand.add_endpoint_slices();
@@ -165,6 +171,7 @@ impl CompiledIdentity {
                     auto_populate: spec.auto_populate_dns_names,
                     demand,
                     domains: domains.clone(),
+                    needs_node,
                 })
             }
             _ => {
@@ -175,18 +182,29 @@ impl CompiledIdentity {
         }
     }
 
+    /// The template of the SPIFFE ID; none where something else decides it.
+    pub fn spiffe_id_template(&self) -> Option<&Template> {
+        Some(&self.spiffe_id)
+    }
+
     /// The facts that the templates read beyond the fixed ones.
     pub fn demand(&self) -> &Demand {
         &self.demand
     }
 
-    /// The entry of one pod on one node, which is an endpoint of these Services; the error is the first field that does not come out right.
+    /// Whether an entry depends on the pod's node at all.
+    pub fn needs_node(&self) -> bool {
+        self.needs_node
+    }
+
+    /// The entry of one pod, which is an endpoint of these Services; the error is the first field that does not come out
+    /// right. The node is missing where none is known, which is right only where none is needed.
     pub fn derive(
         &self,
         domains: &Domains,
         cluster: &ClusterContext,
         pod: &Arc<PodFacts>,
-        node: &Arc<NodeFacts>,
+        node: Option<&Arc<NodeFacts>>,
         services: &BTreeSet<Arc<str>>,
     ) -> Result<Entry, Problem> {
         let scope = self.scope(domains, cluster, pod, node);
@@ -197,7 +215,7 @@ impl CompiledIdentity {
             Some(parent) => render("spec.parentIDTemplate", parent, &scope, |text| {
                 spiffe::parent_id(text, &domains.trust)
             })?,
-            None => default_parent(domains, cluster, node)?,
+            None => default_parent(domains, cluster, node.ok_or_else(no_node)?)?,
         };
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, template) in self.selectors.iter().enumerate() {
@@ -250,7 +268,7 @@ impl CompiledIdentity {
         domains: &Domains,
         cluster: &ClusterContext,
         pod: &Arc<PodFacts>,
-        node: &Arc<NodeFacts>,
+        node: Option<&Arc<NodeFacts>>,
     ) -> Scope {
         let variables = Variables {
             trust_domain: self.trust_domain.clone(),
@@ -260,12 +278,16 @@ impl CompiledIdentity {
             application_name: self.application_name.clone(),
             account_id: cluster.target.account.shared(),
             region: cluster.target.region.shared(),
-            instance_id: Some(node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
+            instance_id: node.map(|node| node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
             cluster_labels: cluster.labels.clone(),
             aliases: true,
         };
-        Scope::of(variables, pod.clone(), node.clone())
+        Scope::of(variables, pod.clone(), node.cloned())
     }
+}
+
+fn no_node() -> Problem {
+    Problem::new("NodeUnknown", "(node)", "the pod's node is not known, so its parent cannot be derived")
 }
 
 /// The agent that `k8s_psat` attested on the pod's node.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::api::Problem;
 use crate::derive::Derivation;
-use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, KeyHash};
+use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
+use crate::held::Anchor;
 use crate::names::{ClusterName, IdentityName, PodUid};
 
 /// A pod of one cluster. Every entry of ours names exactly one pod, so the pod is the unit of planning.
@@ -71,10 +72,9 @@ impl Wanted {
             Source::Whole(entry) => Ok(entry.clone()),
             Source::Derived(derivation) => match derivation.entry() {
                 Ok(entry) if entry.hash() == self.content => Ok(Arc::new(entry)),
-                _ => Err(DerivedOtherwise {
-                    identity: self.identity.clone(),
-                    pod: derivation.pod.uid.clone(),
-                }),
+                _ => {
+                    Err(DerivedOtherwise { identity: self.identity.clone(), pod: derivation.pod.uid.clone() })
+                }
             },
         }
     }
@@ -130,6 +130,8 @@ pub enum Hold {
     UnknownCluster,
     /// No identity that it could come from is known, and none was seen deleted.
     UnknownIdentity,
+    /// The predecessor made it and no pod is to have its key.
+    Predecessor,
     /// Its identity says `preview: true`.
     Preview,
     /// The configuration says `mode: UpsertOnly`.
@@ -155,6 +157,7 @@ impl Hold {
             Self::NotDerived => "NotDerived",
             Self::UnknownCluster => "UnknownCluster",
             Self::UnknownIdentity => "UnknownIdentity",
+            Self::Predecessor => "Predecessor",
             Self::Preview => "Preview",
             Self::UpsertOnly => "UpsertOnly",
             Self::Observe => "Observe",
@@ -219,7 +222,7 @@ pub struct Delta {
     pub unsettled: bool,
     /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
     pub compare: bool,
-    /// What of the brake's held plans is released, where that changed.
+    /// Digests of held plans that objects name, where that changed.
     pub released: Option<Arc<BTreeSet<String>>>,
     /// Pods whose end was watched, one by one.
     pub ended: Vec<PodKey>,
@@ -227,6 +230,8 @@ pub struct Delta {
     pub clusters: Vec<(ClusterName, Option<ClusterStanding>)>,
     /// Identities.
     pub identities: Vec<(IdentityName, Option<IdentityStanding>)>,
+    /// `metadata.generation` of those among them that exist.
+    pub generations: Vec<(IdentityName, i64)>,
     /// Pods.
     pub pods: Vec<(PodKey, Option<Arc<PodDesired>>)>,
 }
@@ -234,7 +239,17 @@ pub struct Delta {
 impl Delta {
     /// Whether it says anything beside whether both kinds were listed.
     pub fn has_news(&self) -> bool {
-        let Self { ready: _, unsettled: _, compare, released, ended, clusters, identities, pods } = self;
+        let Self {
+            ready: _,
+            unsettled: _,
+            compare,
+            released,
+            ended,
+            clusters,
+            identities,
+            generations: _,
+            pods,
+        } = self;
         let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
         *compare || released.is_some() || !is_silent
     }
@@ -250,6 +265,7 @@ enum Cause {
     IdentityDeleted,
     PodGone,
     NotWanted,
+    Released,
 }
 
 impl SeenEnd {
@@ -265,7 +281,13 @@ impl SeenEnd {
             Cause::IdentityDeleted => "IdentityDeleted",
             Cause::PodGone => "PodGone",
             Cause::NotWanted => "NotWanted",
+            Cause::Released => "Released",
         }
+    }
+
+    /// Whether somebody released exactly this.
+    pub fn is_release(&self) -> bool {
+        self.0 == Cause::Released
     }
 }
 
@@ -284,7 +306,12 @@ pub struct Desired {
     ready: bool,
     clusters: HashMap<ClusterTag, (ClusterName, ClusterStanding)>,
     identities: BTreeMap<IdentityName, IdentityStanding>,
+    generations: BTreeMap<IdentityName, i64>,
     pods: HashMap<PodKey, Arc<PodDesired>>,
+    /// Digests of held plans that objects name.
+    released: Arc<BTreeSet<String>>,
+    /// The entries of those among them that are plans of orphans.
+    let_go: BTreeMap<String, BTreeSet<EntryId>>,
 }
 
 impl Desired {
@@ -299,10 +326,16 @@ impl Desired {
             };
         }
         for (name, standing) in &delta.identities {
+            self.generations.remove(name);
             match standing {
                 Some(standing) => self.identities.insert(name.clone(), *standing),
                 None => self.identities.remove(name),
             };
+        }
+        self.generations.extend(delta.generations.iter().cloned());
+        if let Some(released) = &delta.released {
+            self.released = released.clone();
+            self.let_go.retain(|digest, _| released.contains(digest));
         }
         for (key, pod) in &delta.pods {
             match pod {
@@ -325,6 +358,65 @@ impl Desired {
     /// All known pods.
     pub fn pods(&self) -> impl Iterator<Item = (&PodKey, &Arc<PodDesired>)> {
         self.pods.iter()
+    }
+
+    /// Digests of held plans that objects name.
+    pub fn released(&self) -> &BTreeSet<String> {
+        &self.released
+    }
+
+    /// Lets the entries of a plan of orphans go, where an object names its digest.
+    pub fn let_go(&mut self, digest: &str, entries: BTreeSet<EntryId>) {
+        if self.released.contains(digest) {
+            self.let_go.insert(digest.to_owned(), entries);
+        }
+    }
+
+    /// An entry that was let go is gone, or is an orphan no more: what comes after that was not released.
+    pub fn take_back(&mut self, id: &EntryId) {
+        self.let_go.retain(|_, entries| {
+            entries.remove(id);
+            !entries.is_empty()
+        });
+    }
+
+    /// Whether anything was let go that is not gone.
+    pub fn lets_go(&self) -> bool {
+        !self.let_go.is_empty()
+    }
+
+    /// Whether somebody has released this entry.
+    pub fn is_let_go(&self, id: &EntryId) -> bool {
+        self.let_go.values().any(|entries| entries.contains(id))
+    }
+
+    /// Whether there are clusters and each of them, save those that are being deleted, told all its pods.
+    pub fn all_in_step(&self) -> bool {
+        let in_step = |standing: &ClusterStanding| {
+            matches!(standing, ClusterStanding::Synced { complete: true } | ClusterStanding::Ended)
+        };
+        self.ready && !self.clusters.is_empty() && self.clusters.values().all(|(_, it)| in_step(it))
+    }
+
+    /// `metadata.generation` of an identity.
+    pub fn generation(&self, name: &IdentityName) -> Option<i64> {
+        self.generations.get(name).copied()
+    }
+
+    /// An object that exists and can carry an annotation: the first registry, or the first identity.
+    pub fn anchor(&self) -> Option<Anchor> {
+        let exists = |(name, standing): &(ClusterName, ClusterStanding)| {
+            (*standing != ClusterStanding::Ended).then(|| name.clone())
+        };
+        let registry = self.clusters.values().filter_map(exists).min();
+        let identities = self.identities.iter().filter(|(_, it)| **it != IdentityStanding::Ended);
+        let identity = identities.map(|(name, _)| Anchor::identity(name.as_str())).next();
+        registry.map(|name| Anchor::registry(name.as_str())).or(identity)
+    }
+
+    /// What is known of a cluster.
+    pub fn standing(&self, cluster: &ClusterTag) -> Option<ClusterStanding> {
+        self.clusters.get(cluster).map(|(_, standing)| *standing)
     }
 
     /// Whether entries of this cluster may be created and updated.
@@ -357,10 +449,25 @@ impl Desired {
     }
 
     /// What becomes of an entry of ours on this pod that the pod is not to have.
-    pub fn fate(&self, key: &PodKey, digest: &EntryDigest) -> Fate {
+    pub fn fate(&self, key: &PodKey, id: &EntryId, digest: &EntryDigest) -> Fate {
+        match self.seen_fate(key, digest) {
+            Fate::Hold(Hold::UnknownCluster | Hold::UnknownIdentity | Hold::Predecessor)
+                if self.is_let_go(id) =>
+            {
+                Fate::End(SeenEnd(Cause::Released))
+            }
+            fate => fate,
+        }
+    }
+
+    /// What the facts say, beside what somebody said of this very entry.
+    fn seen_fate(&self, key: &PodKey, digest: &EntryDigest) -> Fate {
         let end = |cause| Fate::End(SeenEnd(cause));
         if !self.ready {
             return Fate::Hold(Hold::Starting);
+        }
+        if key.cluster.is_predecessor() {
+            return Fate::Hold(Hold::Predecessor);
         }
         let Some((_, standing)) = self.clusters.get(&key.cluster) else {
             return Fate::Hold(Hold::UnknownCluster);
@@ -390,7 +497,11 @@ impl Desired {
     }
 
     /// The identity that an entry was made for, where it is known.
-    pub fn identity_of(&self, pod: &PodUid, digest: &EntryDigest) -> Option<(&IdentityName, IdentityStanding)> {
+    pub fn identity_of(
+        &self,
+        pod: &PodUid,
+        digest: &EntryDigest,
+    ) -> Option<(&IdentityName, IdentityStanding)> {
         let mut identities = self.identities.iter().map(|(name, standing)| (name, *standing));
         identities.find(|(name, _)| EntryDigest::of(name, pod, 0) == *digest)
     }

@@ -94,15 +94,27 @@ impl Entry {
     }
 }
 
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
+    }
+}
+
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyHash({})", base32(&self.0, DIGEST_CHARACTERS))
+        write!(f, "KeyHash({self})")
+    }
+}
+
+impl fmt::Display for ContentHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
     }
 }
 
 impl fmt::Debug for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ContentHash({})", base32(&self.0, DIGEST_CHARACTERS))
+        write!(f, "ContentHash({self})")
     }
 }
 
@@ -159,6 +171,8 @@ pub struct ClusterTag([u8; TAG_CHARACTERS]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryDigest([u8; 16]);
 
+/// In the place of a cluster's tag, of which it has a character that none has.
+const PREDECESSOR: ClusterTag = ClusterTag(*b"0predecessor0");
 const TAG_CHARACTERS: usize = 13;
 const DIGEST_CHARACTERS: usize = 26;
 const NONCE_CHARACTERS: usize = 13;
@@ -171,6 +185,16 @@ impl ClusterTag {
         let mut tag = Self([0; TAG_CHARACTERS]);
         tag.0.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
         tag
+    }
+
+    /// Where entries stand that the predecessor made and that no pod has claimed: their ids name no cluster.
+    pub fn predecessor() -> Self {
+        PREDECESSOR
+    }
+
+    /// Whether it is [`Self::predecessor`].
+    pub fn is_predecessor(&self) -> bool {
+        *self == PREDECESSOR
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -199,6 +223,11 @@ impl EntryDigest {
             fields.text(pod.as_str());
             fields.count(slot);
         }))
+    }
+
+    /// Of an entry that the predecessor made, while nobody has claimed it.
+    pub fn of_id(id: &EntryId) -> Self {
+        Self(digest_of(|fields| fields.text(id.as_str())))
     }
 }
 

@@ -1,12 +1,13 @@
-//! What nobody who writes our objects can take: which SPIFFE IDs, parents and DNS names a cluster may be given, and which
-//! identities may be admin, downstream or federate. Made from the configuration alone; a registry only narrows it.
+//! What nobody who writes our objects can take: which SPIFFE IDs, parents and DNS names a cluster may be given, which roles
+//! may be assumed, and which identities may be admin, downstream or federate. Made from the configuration alone; a registry
+//! only narrows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use crate::api::{Problem, WorkloadIdentitySpec};
 use crate::entry::Entry;
-use crate::names::{AccountId, IdentityName};
+use crate::names::{AccountId, IdentityName, RoleArn};
 use crate::spiffe::{SpiffeId, TrustDomain};
 
 /// A condition's reason for all of it.
@@ -42,6 +43,13 @@ impl Pattern {
     /// A pattern of identities' names such as `team-a.*`; `**` can only be last.
     pub fn of_names(text: &str) -> Result<Self, String> {
         Self::new(text, '.', text.split('.').collect())
+    }
+
+    /// A pattern of IAM roles' ARNs such as `arn:aws:iam::*:role/registrar`, by partition, account and the parts of the
+    /// role's path; `**` can only be last.
+    pub fn of_role_arns(text: &str) -> Result<Self, String> {
+        const FORM: &str = "it is not of the form arn:<partition>:iam::<account>:role/<path and name>";
+        Self::new(text, '/', role_parts(text).ok_or(FORM)?.collect())
     }
 
     fn new(text: &str, separator: char, mut parts: Vec<&str>) -> Result<Self, String> {
@@ -87,6 +95,17 @@ impl Pattern {
     fn fits_name(&self, name: &str) -> bool {
         self.fits(name.split(self.separator))
     }
+
+    fn fits_role(&self, role: &RoleArn) -> bool {
+        role_parts(role.as_str()).is_some_and(|parts| self.fits(parts))
+    }
+}
+
+/// Partition, account, and the parts of path and name.
+fn role_parts(arn: &str) -> Option<impl Iterator<Item = &str>> {
+    let (partition, rest) = arn.strip_prefix("arn:")?.split_once(":iam::")?;
+    let (account, path) = rest.split_once(":role/")?;
+    Some([partition, account].into_iter().chain(path.split('/')))
 }
 
 impl fmt::Display for Pattern {
@@ -106,6 +125,8 @@ pub struct Guardrails {
     pub downstream: Option<Vec<Pattern>>,
     /// `federatesWith`: which identities may federate with whom.
     pub federates_with: Option<Vec<FederationRule>>,
+    /// `roleARNs`: patterns of the roles that may be assumed.
+    pub role_arns: Option<Vec<Pattern>>,
 }
 
 /// One of `guardrails.rules`.
@@ -153,6 +174,16 @@ impl Guardrails {
         };
         let rules = self.rules.as_ref().map(|rules| rules.iter().filter(applies).cloned().collect());
         Allowed { rules, own }
+    }
+
+    /// Whether the role that `field` names may be assumed.
+    pub fn check_role(&self, field: &str, role: &RoleArn) -> Result<(), Problem> {
+        match &self.role_arns {
+            Some(allowed) if !allowed.iter().any(|pattern| pattern.fits_role(role)) => {
+                Err(denied(field, role, "the configuration's guardrails.roleARNs", allowed))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// What of a spec this identity may not ask for; `own` is the SPIRE server's trust domain.
@@ -297,6 +328,35 @@ mod tests {
             assert!(Pattern::of_paths(bad).is_err(), "{bad}");
         }
         assert!(Pattern::of_dns_names("a.**").is_err());
+    }
+
+    #[test]
+    fn roles_are_allowed_by_partition_account_and_path() {
+        let allows = |pattern: &str, role: &str| {
+            let role_arns = Some(vec![Pattern::of_role_arns(pattern).unwrap()]);
+            let guardrails = Guardrails { role_arns, ..Guardrails::default() };
+            guardrails.check_role("spec.assumeRoleArn", &RoleArn::new(role).unwrap())
+        };
+        let any = "arn:aws:iam::*:role/registrar";
+        assert!(allows(any, "arn:aws:iam::111122223333:role/registrar").is_ok());
+        for other in ["arn:aws:iam::111122223333:role/admin", "arn:aws-cn:iam::111122223333:role/registrar"] {
+            let expected = format!(
+                "spec.assumeRoleArn: {other} is not allowed by the configuration's guardrails.roleARNs, which allows {any}"
+            );
+            assert_eq!(allows(any, other).unwrap_err().to_string(), expected);
+        }
+        // A path is no part of the name.
+        assert!(allows(any, "arn:aws:iam::111122223333:role/team/registrar").is_err());
+        let team = "arn:*:iam::111122223333:role/team/**";
+        assert!(allows(team, "arn:aws-us-gov:iam::111122223333:role/team/a/b").is_ok());
+        assert!(allows(team, "arn:aws:iam::444455556666:role/team/a").is_err());
+        for bad in ["registrar", "arn:aws:iam::*:user/x", "arn:aws:iam::*:role/", "arn:aws:iam::*:role/a*"] {
+            assert!(Pattern::of_role_arns(bad).is_err(), "{bad}");
+        }
+        let nothing = Guardrails { role_arns: Some(Vec::new()), ..Guardrails::default() };
+        let role = RoleArn::new("arn:aws:iam::111122223333:role/registrar").unwrap();
+        assert!(nothing.check_role("f", &role).unwrap_err().to_string().ends_with("which allows nothing"));
+        assert!(Guardrails::default().check_role("f", &role).is_ok());
     }
 
     #[test]

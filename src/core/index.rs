@@ -27,6 +27,9 @@ use crate::select::Namespaces;
 pub use cluster::Told;
 pub use objects::{IdentityView, RegistryView};
 
+/// A queue of pods that had more room than this gives it back.
+const QUEUE: usize = 1 << 12;
+
 /// What of the configuration the index depends on.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -74,6 +77,8 @@ pub struct Index {
     /// How many of them are of which cluster.
     unsettled: BTreeMap<ClusterName, usize>,
     changed_clusters: BTreeSet<ClusterName>,
+    /// Clusters in step of which it was told that not all pods are known, because some are still to be settled.
+    told_incomplete: BTreeSet<ClusterName>,
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
     compare: bool,
@@ -104,6 +109,7 @@ impl Index {
             touched: VecDeque::new(),
             unsettled: BTreeMap::new(),
             changed_clusters: BTreeSet::new(),
+            told_incomplete: BTreeSet::new(),
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
             compare: false,
@@ -170,21 +176,28 @@ impl Index {
                 SettledPod::Unknown => pods.push((key, None)),
             }
         }
+        for queue in [&mut self.urgent, &mut self.touched] {
+            if queue.is_empty() && queue.capacity() > QUEUE {
+                *queue = VecDeque::new();
+            }
+        }
         let unsettled = self.is_unsettled();
         let clusters = std::mem::take(&mut self.changed_clusters);
-        let clusters = clusters.into_iter().map(|name| {
+        let clusters = clusters.into_iter().filter_map(|name| {
             let standing = match self.cluster_standing(&name) {
                 // Pods of it are still to be given out, so whoever does not know a pod does not know that it is gone.
                 Some(ClusterStanding::Synced { .. }) if self.unsettled.contains_key(&name) => {
                     self.changed_clusters.insert(name.clone());
-                    Some(ClusterStanding::Synced { complete: false })
+                    let is_news = self.told_incomplete.insert(name.clone());
+                    return is_news.then_some((name, Some(ClusterStanding::Synced { complete: false })));
                 }
                 standing => standing,
             };
-            (name, standing)
+            self.told_incomplete.remove(&name);
+            Some((name, standing))
         });
         let clusters = clusters.collect();
-        let mut identities = Vec::new();
+        let (mut identities, mut generations) = (Vec::new(), Vec::new());
         for name in std::mem::take(&mut self.changed_identities) {
             let standing = self.identities.get(&name).map(Identity::standing);
             // Whoever is known to want nothing more of a pod lets its entry end; so the pods come first.
@@ -192,13 +205,18 @@ impl Index {
                 Some(IdentityStanding::Live | IdentityStanding::Ended) if unsettled => {
                     self.changed_identities.insert(name);
                 }
-                _ => identities.push((name, standing)),
+                _ => {
+                    let generation = self.identities.get(&name).and_then(Identity::generation);
+                    generations.extend(generation.map(|generation| (name.clone(), generation)));
+                    identities.push((name, standing));
+                }
             }
         }
         let ready = self.registries_listed && self.identities_listed;
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
-        let delta = Delta { ready, unsettled, compare, released, ended, clusters, identities, pods };
+        let delta =
+            Delta { ready, unsettled, compare, released, ended, clusters, identities, generations, pods };
         Settled { delta, sessions, demand, pods_settled }
     }
 
@@ -251,7 +269,10 @@ impl Index {
     fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {
         let registries = self.registries.values().filter_map(Registry::release);
         let identities = self.identities.values().filter_map(Identity::release);
-        let released: BTreeSet<String> = registries.chain(identities).cloned().collect();
+        // Several, where one object releases several plans.
+        let each = registries.chain(identities).flat_map(|text| text.split([',', ' ']));
+        let released: BTreeSet<String> =
+            each.filter(|digest| !digest.is_empty()).map(str::to_owned).collect();
         if *self.released == released {
             return None;
         }
@@ -545,7 +566,8 @@ impl Index {
     }
 
     fn touch_everything(&mut self) {
-        let uids = |(name, cluster): (&ClusterName, &Cluster)| (name.clone(), cluster.uids().cloned().collect());
+        let uids =
+            |(name, cluster): (&ClusterName, &Cluster)| (name.clone(), cluster.uids().cloned().collect());
         let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
         touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
@@ -709,20 +731,46 @@ mod tests {
     }
 
     #[test]
-    fn another_way_to_the_same_cluster_is_another_session_that_forgets_nothing() {
+    fn another_way_or_another_name_is_another_session_that_forgets_nothing() {
         let mut index = index();
         index.apply(registry("one", true));
         let first = session(&index);
         tell(&mut index, first);
         index.settle();
-        let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one", "region": "us-east-1",
-            "accountId": "111111111111", "enabled": true, "endpoint": "https://private.example"}});
-        let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
-        index.apply(Change::Registries(ObjectChange::Applied(object)));
-        let settled = index.settle();
-        assert_ne!(session(&index), first);
-        assert_eq!(index.pod_count(), 1);
-        assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+        let mut sessions = BTreeSet::from([first]);
+        for change in [
+            json!({"endpoint": "https://private.example"}),
+            json!({"assumeRoleArn": "arn:aws:iam::111111111111:role/r"}),
+            json!({"region": "us-east-2"}),
+            json!({"clusterName": "renamed"}),
+        ] {
+            let mut object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one",
+                "region": "us-east-1", "accountId": "111111111111", "enabled": true}});
+            object["spec"].as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+            index.apply(Change::Registries(ObjectChange::Applied(object)));
+            let settled = index.settle();
+            assert!(sessions.insert(session(&index)), "{change}");
+            assert_eq!(index.pod_count(), 1, "{change}");
+            assert!(matches!(settled.delta.clusters[0].1, Some(ClusterStanding::Held(Hold::Connecting))));
+        }
+    }
+
+    #[test]
+    fn a_role_that_the_guardrails_do_not_allow_is_a_problem_of_the_registry() {
+        let mut index = index();
+        let allowed = crate::guardrails::Pattern::of_role_arns("arn:aws:iam::*:role/registrar").unwrap();
+        index.settings.guardrails.role_arns = Some(vec![allowed]);
+        for (role, is_allowed) in [("registrar", true), ("admin", false)] {
+            let object = json!({"metadata": {"name": "east"}, "spec": {"clusterName": "one", "region": "us-east-1",
+                "accountId": "111111111111", "enabled": true,
+                "assumeRoleArn": format!("arn:aws:iam::111111111111:role/{role}")}});
+            let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+            index.apply(Change::Registries(ObjectChange::Applied(object)));
+            assert_eq!(index.session(&ClusterName::new("east").unwrap()).is_some(), is_allowed);
+            let problems = index.registries().next().unwrap().problems;
+            assert_eq!(problems.first().map(|it| it.reason), (!is_allowed).then_some("GuardrailDenied"));
+        }
     }
 
     /// Who answers in the registry's session, and with one pod; the registry's standing after that.

@@ -1,17 +1,22 @@
 //! The writer's book: desired beside observed, which pods are not in step, and what became of each write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::adopt;
 use crate::api::Problem;
 use crate::brake::{Brake, Braked, Budgets, Held, Scope};
-use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey};
+use crate::desired::{ClusterStanding, Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
+use crate::drift::{Deletions, Drift, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
-use crate::mirror::{Mirror, Observed, Row};
+use crate::held::Anchor;
+use crate::mirror::{Met, Mirror, Observed, Place, Row};
 use crate::names::{ClusterName, IdentityName};
+use crate::orphans::{OrphanPlan, Orphans};
 use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
 
 /// The first pause after a failed write; it doubles up to [`LONGEST_PAUSE`].
@@ -106,6 +111,12 @@ pub struct Outcome {
     pub braked_clusters: BTreeMap<ClusterName, Held>,
     /// The plan that the brake holds for the budget of everything.
     pub braked_fleet: Option<Held>,
+    /// Entries of ours that nobody known wants and whose end nobody saw.
+    pub orphans: Vec<OrphanPlan>,
+    /// An object that a release can be written on, if there is any.
+    pub anchor: Option<Anchor>,
+    /// Entries that somebody else deletes again and again.
+    pub vanishing: BTreeMap<IdentityName, Vanishing>,
     /// Identities that were seen being deleted and have no entry left.
     pub released_identities: BTreeSet<IdentityName>,
     /// Registries that were seen being deleted and have no entry left.
@@ -129,14 +140,20 @@ struct Failure {
     problems: Vec<(Option<IdentityName>, Problem)>,
 }
 
+/// What a comparison with SPIRE's list has come to so far.
+#[derive(Debug)]
+struct Comparison {
+    /// What was known before it: otherwise nobody can say whose doing a difference is.
+    is_first: bool,
+    drift: Drift,
+}
+
 /// Desired beside observed.
 #[derive(Debug)]
 pub struct Ledger {
     prefix: String,
     mode: Mode,
     brake: Brake,
-    /// Digests of held plans that somebody released.
-    released: Arc<BTreeSet<String>>,
     /// Pods whose end was watched and that may still have entries.
     ended: HashSet<PodKey>,
     desired: Desired,
@@ -155,8 +172,10 @@ pub struct Ledger {
     identities: BTreeMap<IdentityName, Tally>,
     clusters: BTreeMap<ClusterTag, Tally>,
     held: BTreeMap<Hold, u64>,
-    /// Pods with an entry of an unknown identity or cluster.
-    orphans: BTreeSet<PodKey>,
+    orphans: Orphans,
+    /// A comparison with SPIRE's list that has begun and not ended.
+    comparison: Option<Comparison>,
+    deletions: Deletions,
     /// Pods whose plan depends on an entry of others; only a complete list tells when that changes.
     leaning: BTreeSet<PodKey>,
     /// The index has more to give out: what the brake would decide over is not complete.
@@ -172,7 +191,6 @@ impl Ledger {
             prefix: prefix.to_owned(),
             mode,
             brake: Brake::new(budgets),
-            released: Arc::default(),
             ended: HashSet::new(),
             desired: Desired::default(),
             mirror: Mirror::new(prefix),
@@ -187,19 +205,29 @@ impl Ledger {
             identities: BTreeMap::new(),
             clusters: BTreeMap::new(),
             held: BTreeMap::new(),
-            orphans: BTreeSet::new(),
+            orphans: Orphans::default(),
+            comparison: None,
+            deletions: Deletions::default(),
             leaning: BTreeSet::new(),
             unsettled: false,
             ending: BTreeMap::new(),
         }
     }
 
+    /// Entries that the predecessor made are ours as well, where their key is one that a pod is to have.
+    pub fn adopting(mut self) -> Self {
+        self.mirror = self.mirror.adopting();
+        self
+    }
+
     /// Takes in what the index gives out.
     pub fn apply(&mut self, delta: &Delta) {
         let was_ready = self.desired.is_ready();
-        if let Some(released) = &delta.released {
-            self.released = released.clone();
+        if delta.released.is_some() {
             self.brake.reopen();
+        }
+        if delta.released.is_some() || !delta.clusters.is_empty() {
+            self.orphans.reopen();
         }
         let still_there = |pod: &&PodKey| self.mirror.has_pod(pod);
         self.unsettled = delta.unsettled;
@@ -226,16 +254,31 @@ impl Ledger {
         let turned: BTreeSet<PodKey> =
             turned.flat_map(|(name, _)| self.mirror.pods_with(name)).cloned().collect();
         self.stale.extend(turned);
+        let standing = |(name, _): &(ClusterName, Option<ClusterStanding>)| {
+            let tag = ClusterTag::of(name);
+            (tag, self.desired.standing(&tag))
+        };
+        let before: Vec<(ClusterTag, Option<ClusterStanding>)> =
+            delta.clusters.iter().map(standing).collect();
         self.desired.apply(delta);
-        for (name, _) in &delta.clusters {
-            self.touch_cluster(&ClusterTag::of(name));
+        for ((tag, before), (_, now)) in before.iter().zip(&delta.clusters) {
+            match (before, now) {
+                (before, now) if before == now => {}
+                // Only what becomes of pods that are not known depends on whether all are.
+                (Some(ClusterStanding::Synced { .. }), Some(ClusterStanding::Synced { .. })) => {
+                    let desired = &self.desired;
+                    let unknown = self.mirror.pods_of(tag).filter(|pod| desired.pod(pod).is_none());
+                    self.stale.extend(unknown.cloned());
+                }
+                _ => self.touch_cluster(tag),
+            }
         }
         for (name, standing) in &delta.identities {
             match standing {
                 // Pods whose entries were nobody's may now be somebody's.
                 Some(IdentityStanding::Live | IdentityStanding::Preview) => {
                     self.ending.remove(name);
-                    self.stale.extend(self.orphans.iter().cloned());
+                    self.stale.extend(self.orphans.pods().cloned());
                 }
                 Some(IdentityStanding::Ended) => self.touch_ended(name),
                 None => {
@@ -248,27 +291,93 @@ impl Ledger {
         }
     }
 
-    /// Takes in a complete list of SPIRE's entries; gives the number of pods whose entries were not as expected.
-    pub fn observe(&mut self, list: impl IntoIterator<Item = Observed>, now: Timestamp) -> usize {
+    /// Takes in a complete list of SPIRE's entries at once; gives what was not as this registrar had left it.
+    pub fn observe(&mut self, list: impl IntoIterator<Item = Observed>, now: Timestamp) -> Drift {
+        self.begin_list();
+        self.page(list, now);
+        self.end_list(now)
+    }
+
+    /// Begins to compare with a complete list, which comes by pages. Writes may go on between pages.
+    pub fn begin_list(&mut self) {
+        self.mirror.begin_list();
+        self.comparison = Some(Comparison { is_first: !self.listed, drift: Drift::default() });
+    }
+
+    /// Takes in a page of the list.
+    pub fn page(&mut self, page: impl IntoIterator<Item = Observed>, now: Timestamp) {
+        let Some(mut comparison) = self.comparison.take() else { return };
+        for observed in page {
+            let id = observed.id.clone();
+            let met = self.mirror.list(observed);
+            if met == Met::Same {
+                continue;
+            }
+            let place = self.mirror.row(&id).and_then(|row| row.place.clone());
+            let drift = &mut comparison.drift;
+            match &met {
+                Met::Changed(before) => {
+                    // One that no longer names its pod is the pod's no more.
+                    drift.changed += u64::from(before.is_some());
+                    self.stale.extend(before.iter().map(|place| place.pod.clone()));
+                }
+                _ if place.as_ref().is_some_and(|place| !place.pod.cluster.is_predecessor()) => {
+                    drift.appeared += 1;
+                }
+                _ => drift.under_our_prefix += u64::from(id.as_str().starts_with(&self.prefix)),
+            }
+            self.stale.extend(place.map(|place| place.pod));
+        }
+        self.deletions.forget(now);
+        self.comparison = Some(comparison);
+    }
+
+    /// The list was told to its end; gives what was not as this registrar had left it.
+    pub fn end_list(&mut self, now: Timestamp) -> Drift {
+        let Some(Comparison { is_first, mut drift }) = self.comparison.take() else {
+            return Drift::default();
+        };
+        for id in self.mirror.unlisted() {
+            let Some(row) = self.mirror.remove(&id) else { continue };
+            let Some(place) = row.place.clone() else { continue };
+            if !is_first {
+                drift.deleted += 1;
+                self.note_deletion(&id, &row, &place, now);
+            }
+            self.stale.insert(place.pod);
+        }
         self.listed_at = Some(now);
-        let first = !self.listed;
-        let changed = self.mirror.replace(list);
-        let count = changed.len();
-        self.stale.extend(changed);
         self.stale.extend(self.leaning.iter().cloned());
         self.listed = true;
         let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
         ended.iter().for_each(|name| self.touch_ended(name));
-        if first {
+        if is_first {
             self.touch_all();
-            return 0;
+            return Drift::default();
         }
-        count
+        drift
     }
 
-    /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again.
+    fn note_deletion(&mut self, id: &EntryId, row: &Row, place: &Place, now: Timestamp) {
+        let identity = self.desired.identity_of(&place.pod.pod, &place.digest);
+        let live = identity.filter(|(_, standing)| *standing == IdentityStanding::Live).map(|(name, _)| name);
+        self.deletions.note(row.key, id, live, now);
+    }
+
+    /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again, from the beginning.
     pub fn doubt(&mut self) {
         self.listed = false;
+        self.comparison = None;
+    }
+
+    /// Notes that the rest of a list can't be had: what was compared so far stays known, and nothing is missed in it.
+    pub fn break_list(&mut self) {
+        self.comparison = None;
+    }
+
+    /// Whether a comparison has begun and not ended.
+    pub fn is_listing(&self) -> bool {
+        self.comparison.is_some()
     }
 
     /// Whether a complete list is needed before anything can be written.
@@ -280,7 +389,8 @@ impl Ledger {
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
         let ready = self.listed && self.desired.is_ready();
         let is_due = || self.failures.values().any(|it| it.due <= now);
-        let others = || !self.stale.is_empty() || self.may_decide() || is_due();
+        let is_open = !self.unsettled && (self.brake.is_open() || self.orphans.is_open());
+        let others = || !self.stale.is_empty() || is_open || is_due();
         ready && (!self.fresh.is_empty() || may_update && others())
     }
 
@@ -314,6 +424,9 @@ impl Ledger {
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
                 continue;
             }
+            if adopt::claim(&pod, &self.desired, &mut self.mirror) {
+                self.stale.insert(PodKey { cluster: ClusterTag::predecessor(), pod: pod.pod.clone() });
+            }
             let mut plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
                 EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
             });
@@ -322,6 +435,11 @@ impl Ledger {
                 self.failed(&pod, None, problem, now);
                 round.faults.push((pod, fault));
                 continue;
+            }
+            if self.desired.lets_go() {
+                let is_kept = |id: &EntryId| !plan.deletes.iter().any(|delete| delete.id == *id);
+                let kept = self.mirror.of_pod(&pod).map(|(id, _)| id).filter(is_kept);
+                kept.for_each(|id| self.desired.take_back(&id));
             }
             if self.mode != Mode::Sync {
                 let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
@@ -337,14 +455,25 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
-        if self.may_decide() && self.fresh.is_empty() && self.stale.is_empty() {
-            self.decide(now);
+        if !self.unsettled && self.fresh.is_empty() && self.stale.is_empty() {
+            if self.brake.is_open() {
+                self.decide(now);
+            }
+            if self.orphans.is_open() {
+                self.decide_orphans();
+            }
         }
         round
     }
 
-    fn may_decide(&self) -> bool {
-        self.brake.is_open() && !self.unsettled
+    /// Lets orphans go that somebody released.
+    fn decide_orphans(&mut self) {
+        let desired = &self.desired;
+        let name = |tag: &ClusterTag| desired.cluster_name(tag);
+        for plan in self.orphans.decide(desired.released(), desired.all_in_step(), name) {
+            self.desired.let_go(&plan.digest, plan.entries);
+            self.stale.extend(plan.pods);
+        }
     }
 
     /// Takes out of a plan what has to wait for the brake.
@@ -359,7 +488,9 @@ impl Ledger {
         });
         // A pod whose end was watched is one pod, and nobody's mistake.
         let was_watched = self.ended.contains(&plan.pod);
-        let counts = |delete: &&Delete| !(was_watched && delete.end.is_pods_end());
+        // What somebody released by its digest has waited once already.
+        let is_settled = |end: &SeenEnd| end.is_release() || was_watched && end.is_pods_end();
+        let counts = |delete: &&Delete| !is_settled(&delete.end);
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
             let identity = digest.and_then(|it| desired.identity_of(&plan.pod.pod, it));
@@ -378,7 +509,10 @@ impl Ledger {
         plan.updates = rest;
         plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
         // All of them: whoever does not get what it is to have keeps what it has.
-        plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, Hold::Brake)));
+        let (released, held): (Vec<Delete>, Vec<Delete>) =
+            std::mem::take(&mut plan.deletes).into_iter().partition(|delete| delete.end.is_release());
+        plan.deletes = released;
+        plan.holds.extend(held.into_iter().map(|delete| (delete.id, Hold::Brake)));
     }
 
     /// Lets the brake decide over all that waits, once nothing else is left to be planned.
@@ -389,7 +523,7 @@ impl Ledger {
             Scope::Cluster(tag) => mirror.count_of(tag) as u64,
             Scope::Identity(name) => mirror.pods_with(name).count() as u64,
         };
-        let go_on = self.brake.decide(now, &self.released, size);
+        let go_on = self.brake.decide(now, self.desired.released(), size);
         self.stale.extend(go_on);
     }
 
@@ -413,7 +547,18 @@ impl Ledger {
     /// Notes that SPIRE holds no entry of this id.
     pub fn gone(&mut self, pod: &PodKey, id: &EntryId) {
         self.mirror.remove(id);
+        self.desired.take_back(id);
         self.stale.insert(pod.clone());
+    }
+
+    /// Notes that SPIRE holds no entry of this id although nobody here has deleted it.
+    pub fn vanished(&mut self, pod: &PodKey, id: &EntryId, now: Timestamp) {
+        if let Some(row) = self.mirror.row(id).cloned()
+            && let Some(place) = &row.place
+        {
+            self.note_deletion(id, &row, place, now);
+        }
+        self.gone(pod, id);
     }
 
     /// Notes that nothing is known of a pod's planned writes: it is planned again.
@@ -428,8 +573,7 @@ impl Ledger {
         if failure.due <= now {
             failure.tries += 1;
             failure.problems.clear();
-            let factor = 1_u32.checked_shl(failure.tries - 1).unwrap_or(u32::MAX);
-            failure.due = now + FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
+            failure.due = now + pause(pod, failure.tries);
         }
         failure.problems.push((identity.cloned(), problem));
         self.stale.remove(pod);
@@ -442,6 +586,16 @@ impl Ledger {
             }
         }
         self.set_state(pod, state);
+    }
+
+    /// What the book says beside entries: what exists and what is wanted.
+    pub fn desired(&self) -> &Desired {
+        &self.desired
+    }
+
+    /// What SPIRE is known to hold.
+    pub fn mirror(&self) -> &Mirror {
+        &self.mirror
     }
 
     /// What the writer knows; `unavailable` is why SPIRE cannot be written to, if so.
@@ -481,6 +635,9 @@ impl Ledger {
             }
         }
         Outcome {
+            orphans: self.orphans.plans().to_vec(),
+            anchor: self.desired.anchor(),
+            vanishing: self.deletions.again(),
             braked_identities,
             braked_clusters,
             braked_fleet,
@@ -539,9 +696,7 @@ impl Ledger {
         }
         state.holds.extend(plan.holds.iter().map(|(_, hold)| *hold));
         state.previews.clone_from(&plan.previews);
-        let is_orphan =
-            state.holds.iter().any(|it| matches!(it, Hold::UnknownIdentity | Hold::UnknownCluster));
-        set(&mut self.orphans, &plan.pod, is_orphan);
+        self.orphans.note(&plan.pod, &plan.holds);
         set(&mut self.leaning, &plan.pod, plan.leans_on_others);
         self.set_state(&plan.pod, state);
     }
@@ -613,6 +768,17 @@ impl Ledger {
     }
 }
 
+/// How long a pod waits after so many failures. Pods that fail together are not tried again together: each waits between
+/// half the pause and all of it, by its own uid, which is as good as a random number and the same in every replay.
+fn pause(pod: &PodKey, tries: u32) -> Duration {
+    let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
+    let pause = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
+    let mut hasher = DefaultHasher::new();
+    (pod, tries).hash(&mut hasher);
+    let spread = (hasher.finish() % 1000) as u32;
+    pause / 2 + pause / 2000 * spread
+}
+
 fn set(pods: &mut BTreeSet<PodKey>, pod: &PodKey, is_member: bool) {
     if is_member {
         pods.insert(pod.clone());
@@ -620,3 +786,6 @@ fn set(pods: &mut BTreeSet<PodKey>, pod: &PodKey, is_member: bool) {
         pods.remove(pod);
     }
 }
+
+#[cfg(test)]
+mod tests;

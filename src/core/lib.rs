@@ -1,17 +1,23 @@
 //! The pure part of the registrar.
 
+pub mod admission;
+pub mod adopt;
 pub mod api;
 pub mod brake;
 pub mod config;
 pub mod derive;
 pub mod desired;
+pub mod drift;
 pub mod entry;
 pub mod facts;
 pub mod guardrails;
+pub mod held;
 pub mod index;
 pub mod ledger;
+pub mod migrate;
 pub mod mirror;
 pub mod names;
+pub mod orphans;
 pub mod plan;
 pub mod reasons;
 pub mod report;

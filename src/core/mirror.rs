@@ -1,10 +1,11 @@
 //! What SPIRE holds, as digests: by id, by key and, for entries of ours, by pod.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::adopt::is_predecessors;
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash, Nonce, OwnId};
 use crate::names::{IdentityName, PodUid};
@@ -53,6 +54,19 @@ pub struct Row {
     pub content: Option<ContentHash>,
     /// None for a foreign entry.
     pub place: Option<Place>,
+    /// The list that is being compared told of it, or it was written since that began.
+    is_listed: bool,
+}
+
+/// How an entry of a list compares with what was known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Met {
+    /// It is as it was known.
+    Same,
+    /// It was known otherwise, in this place.
+    Changed(Option<Place>),
+    /// It was not known.
+    New,
 }
 
 /// What SPIRE holds, foreign entries included.
@@ -61,6 +75,7 @@ pub struct Row {
 #[derive(Debug)]
 pub struct Mirror {
     prefix: String,
+    adopts: bool,
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
     by_id: HashTable<u32>,
@@ -113,6 +128,7 @@ impl Mirror {
     pub fn new(prefix: &str) -> Self {
         Self {
             prefix: prefix.to_owned(),
+            adopts: false,
             slots: Vec::new(),
             free: Vec::new(),
             by_id: HashTable::new(),
@@ -123,49 +139,66 @@ impl Mirror {
         }
     }
 
-    /// Replaces everything by a complete list; gives the pods whose entries differ from what was known.
-    pub fn replace(&mut self, list: impl IntoIterator<Item = Observed>) -> BTreeSet<PodKey> {
-        let before = std::mem::replace(self, Self::new(&self.prefix));
-        let mut changed = BTreeSet::new();
-        for observed in list {
-            let id = observed.id.clone();
+    /// Entries that the predecessor made are ours as well, where a pod claims them.
+    pub fn adopting(mut self) -> Self {
+        self.adopts = true;
+        self
+    }
+
+    /// Whether entries that the predecessor made can be ours.
+    pub fn adopts(&self) -> bool {
+        self.adopts
+    }
+
+    /// Begins to compare with a complete list, of which [`Self::list`] is told entry by entry. What is written meanwhile
+    /// is newer than what the list can say of it.
+    pub fn begin_list(&mut self) {
+        self.slots.iter_mut().flatten().for_each(|slot| slot.row.is_listed = false);
+    }
+
+    /// Takes in one entry of a list.
+    pub fn list(&mut self, observed: Observed) -> Met {
+        let Some(row) = self.row_mut(&observed.id) else {
             self.insert(observed);
-            let row = self.row(&id);
-            if before.row(&id) != row
-                && let Some(place) = row.and_then(|row| row.place.as_ref())
-            {
-                changed.insert(place.pod.clone());
-            }
+            return Met::New;
+        };
+        let pod = row.place.as_ref().map(|place| &place.pod.pod);
+        // Of a foreign entry, whose pod is not kept, the key tells whether it is another.
+        let same_pod = row.place.is_none() || pod == observed.pod.as_ref();
+        if (row.key, row.content) == (observed.key, observed.content) && same_pod {
+            row.is_listed = true;
+            return Met::Same;
         }
-        for slot in before.slots.iter().flatten() {
-            if let Some(place) = &slot.row.place
-                && self.row(&slot.id(&self.prefix)).is_none()
-            {
-                changed.insert(place.pod.clone());
-            }
-        }
-        changed
+        let before = row.place.clone();
+        self.insert(observed);
+        Met::Changed(before)
+    }
+
+    /// Entries that the list, now that all of it was told, did not have.
+    pub fn unlisted(&self) -> Vec<EntryId> {
+        let unlisted = self.slots.iter().flatten().filter(|slot| !slot.row.is_listed);
+        unlisted.map(|slot| slot.id(&self.prefix)).collect()
     }
 
     /// Notes an entry that was created or updated or found.
     pub fn insert(&mut self, observed: Observed) {
-        self.remove(&observed.id);
+        let before = self.remove(&observed.id);
         let Observed { id, key, content, pod } = observed;
         let own = id.own(&self.prefix);
         let id_hash = self.id_hash(&id, own.as_ref());
         // An id of ours whose entry names no pod was altered by somebody: nobody can say where it belongs.
-        let (slot_id, place) = match own.zip(pod) {
-            Some((own, pod)) => {
+        let (slot_id, place) = match (own, pod) {
+            (Some(own), Some(pod)) => {
                 let place = Place { pod: PodKey { cluster: own.cluster, pod }, digest: own.digest };
                 (SlotId::Own(own.nonce), Some(place))
             }
-            None => (SlotId::Text(id), None),
+            (None, Some(pod)) => {
+                let place = self.place_of_predecessors(&id, pod, before);
+                (SlotId::Text(id), place)
+            }
+            (_, None) => (SlotId::Text(id), None),
         };
-        let pod_hash = place.as_ref().map(|place| self.hasher.hash_one(&place.pod));
-        if let Some(place) = &place {
-            *self.ours.entry(place.pod.cluster).or_default() += 1;
-        }
-        let slot = Some(Slot { id: slot_id, row: Row { key, content, place } });
+        let slot = Some(Slot { id: slot_id, row: Row { key, content, place, is_listed: true } });
         let number = match self.free.pop() {
             Some(number) => {
                 if let Some(free) = self.slots.get_mut(number as usize) {
@@ -185,47 +218,93 @@ impl Mirror {
         });
         let hash_of_key = |number: &u32| at(number).map_or(0, |slot| hasher.hash_one(slot.row.key));
         self.by_key.insert_unique(hasher.hash_one(key), number, hash_of_key);
-        if let Some(pod_hash) = pod_hash {
-            let pod = |number: &u32| at(number).and_then(|slot| slot.row.place.as_ref());
-            self.by_pod.insert_unique(pod_hash, number, |number| {
-                pod(number).map_or(0, |place| hasher.hash_one(&place.pod))
-            });
-        }
+        self.enter_pod(number);
     }
 
-    /// Notes that an entry is gone.
-    pub fn remove(&mut self, id: &EntryId) {
-        let own = id.own(&self.prefix);
-        let hash = self.id_hash(id, own.as_ref());
-        let slots = &self.slots;
-        let has = |number: &u32| {
-            slots.get(*number as usize).and_then(Option::as_ref).is_some_and(|slot| slot.has(id, own.as_ref()))
-        };
-        let Ok(found) = self.by_id.find_entry(hash, has) else { return };
-        let (number, _) = found.remove();
-        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::take) else { return };
+    fn place_of_predecessors(&self, id: &EntryId, pod: PodUid, before: Option<Row>) -> Option<Place> {
+        if !self.adopts || !is_predecessors(id, &self.prefix) {
+            return None;
+        }
+        // Whoever has claimed it keeps it, whatever somebody makes of it.
+        let claimed = before.and_then(|row| row.place).filter(|place| place.pod.pod == pod);
+        claimed.or_else(|| {
+            let pod = PodKey { cluster: ClusterTag::predecessor(), pod };
+            Some(Place { pod, digest: EntryDigest::of_id(id) })
+        })
+    }
+
+    /// Whether the predecessor made an entry for this pod that nobody has claimed.
+    pub fn has_unclaimed(&self, pod: &PodUid) -> bool {
+        self.adopts && self.has_pod(&PodKey { cluster: ClusterTag::predecessor(), pod: pod.clone() })
+    }
+
+    /// Gives an entry of the predecessor's its place.
+    pub fn put(&mut self, id: &EntryId, place: Place) {
+        let Some(number) = self.number_of(id) else { return };
+        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
+        // The place of an id of ours is what the id says.
+        if slot.id != SlotId::Text(id.clone()) {
+            return;
+        }
+        if let Some(before) = slot.row.place.replace(place) {
+            self.leave_pod(number, &before.pod);
+        }
+        self.enter_pod(number);
+    }
+
+    /// Notes that an entry is gone; what was known of it.
+    pub fn remove(&mut self, id: &EntryId) -> Option<Row> {
+        let number = self.number_of(id)?;
+        let hash = self.id_hash(id, id.own(&self.prefix).as_ref());
+        if let Ok(found) = self.by_id.find_entry(hash, |it| *it == number) {
+            found.remove();
+        }
+        let row = self.slots.get_mut(number as usize)?.take()?.row;
         self.free.push(number);
-        if let Ok(found) = self.by_key.find_entry(self.hasher.hash_one(slot.row.key), |it| *it == number) {
+        if let Ok(found) = self.by_key.find_entry(self.hasher.hash_one(row.key), |it| *it == number) {
             found.remove();
         }
-        let Some(place) = slot.row.place else { return };
-        if let Ok(found) = self.by_pod.find_entry(self.hasher.hash_one(&place.pod), |it| *it == number) {
+        if let Some(place) = &row.place {
+            self.leave_pod(number, &place.pod);
+        }
+        Some(row)
+    }
+
+    fn number_of(&self, id: &EntryId) -> Option<u32> {
+        let own = id.own(&self.prefix);
+        let mut numbers = self.by_id.iter_hash(self.id_hash(id, own.as_ref()));
+        numbers.find(|number| self.slot(**number).is_some_and(|slot| slot.has(id, own.as_ref()))).copied()
+    }
+
+    fn enter_pod(&mut self, number: u32) {
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let place = |number: &u32| slots.get(*number as usize)?.as_ref()?.row.place.as_ref();
+        let Some(pod) = place(&number).map(|place| &place.pod) else { return };
+        *self.ours.entry(pod.cluster).or_default() += 1;
+        let hash = |number: &u32| place(number).map_or(0, |place| hasher.hash_one(&place.pod));
+        self.by_pod.insert_unique(hasher.hash_one(pod), number, hash);
+    }
+
+    fn leave_pod(&mut self, number: u32, pod: &PodKey) {
+        if let Ok(found) = self.by_pod.find_entry(self.hasher.hash_one(pod), |it| *it == number) {
             found.remove();
         }
-        if let Some(count) = self.ours.get_mut(&place.pod.cluster) {
+        if let Some(count) = self.ours.get_mut(&pod.cluster) {
             *count -= 1;
             if *count == 0 {
-                self.ours.remove(&place.pod.cluster);
+                self.ours.remove(&pod.cluster);
             }
         }
     }
 
     /// One entry.
     pub fn row(&self, id: &EntryId) -> Option<&Row> {
-        let own = id.own(&self.prefix);
-        let hash = self.id_hash(id, own.as_ref());
-        let slots = self.by_id.iter_hash(hash).filter_map(|number| self.slot(*number));
-        slots.filter(|slot| slot.has(id, own.as_ref())).map(|slot| &slot.row).next()
+        self.slot(self.number_of(id)?).map(|slot| &slot.row)
+    }
+
+    fn row_mut(&mut self, id: &EntryId) -> Option<&mut Row> {
+        let number = self.number_of(id)?;
+        Some(&mut self.slots.get_mut(number as usize)?.as_mut()?.row)
     }
 
     /// Entries with this key, in the order of their ids; more than one where updates made them equal.
@@ -246,8 +325,7 @@ impl Mirror {
         fits: impl Fn(&Row) -> bool,
     ) -> impl Iterator<Item = (EntryId, &'a Row)> {
         let slots = numbers.filter_map(|number| self.slot(*number)).filter(|slot| fits(&slot.row));
-        let mut rows: Vec<(EntryId, &Row)> =
-            slots.map(|slot| (slot.id(&self.prefix), &slot.row)).collect();
+        let mut rows: Vec<(EntryId, &Row)> = slots.map(|slot| (slot.id(&self.prefix), &slot.row)).collect();
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         rows.into_iter()
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::adopt::is_predecessors;
 use crate::desired::{Desired, Fate, Hold, IdentityStanding, PodKey, SeenEnd, Wanted};
 use crate::entry::{EntryDigest, EntryId};
 use crate::mirror::{Mirror, Row};
@@ -96,8 +97,9 @@ pub fn plan(
     // By key first: what a workload already has is kept, whichever identity it was made for.
     for want in wanted {
         let with_key = free.iter().filter(|(_, row)| row.key == want.key);
-        let best =
-            with_key.min_by_key(|(_, row)| row.content != Some(want.content)).map(|(id, row)| (id.clone(), *row));
+        let best = with_key
+            .min_by_key(|(_, row)| row.content != Some(want.content))
+            .map(|(id, row)| (id.clone(), *row));
         match best {
             None => open.push(want),
             Some((id, row)) => {
@@ -140,7 +142,7 @@ pub fn plan(
     let mut frozen = BTreeMap::new();
     for (id, row) in free {
         let Some(place) = &row.place else { continue };
-        match desired.fate(pod, &place.digest) {
+        match desired.fate(pod, &id, &place.digest) {
             Fate::End(end) => plan.deletes.push(Delete { id, end }),
             Fate::Hold(hold) => {
                 plan.holds.push((id.clone(), hold));
@@ -244,13 +246,14 @@ pub fn check(plan: &PodPlan, desired: &Desired, mirror: &Mirror, prefix: &str) -
     let deletes = plan.deletes.iter().map(|delete| &delete.id);
     for id in plan.updates.iter().map(|write| &write.id).chain(deletes) {
         let place = mirror.row(id).and_then(|row| row.place.as_ref());
-        if id.own(prefix).is_none() || place.is_none_or(|place| place.pod != plan.pod) {
+        let is_own = id.own(prefix).is_some() || mirror.adopts() && is_predecessors(id, prefix);
+        if !is_own || place.is_none_or(|place| place.pod != plan.pod) {
             return Err(PlanFault::NotOurs(id.clone()));
         }
     }
     for delete in &plan.deletes {
         let place = mirror.row(&delete.id).and_then(|row| row.place.as_ref());
-        let fate = place.map(|place| desired.fate(&plan.pod, &place.digest));
+        let fate = place.map(|place| desired.fate(&plan.pod, &delete.id, &place.digest));
         if !matches!(fate, Some(Fate::End(_))) {
             return Err(PlanFault::NotEnded(delete.id.clone()));
         }

@@ -134,9 +134,9 @@ pub static REASONS: &[Reason] = &[
     reason(
         "Forbidden",
         Stage::Cluster,
-        "Apply deploy/rbac-workload-cluster.yaml in the cluster and map the role to its group.",
+        "Apply deploy/workload-cluster/rbac.yaml in the cluster and map the role to its group.",
     ),
-    reason("PartialPermissions", Stage::Cluster, "Apply deploy/rbac-workload-cluster.yaml in the cluster."),
+    reason("PartialPermissions", Stage::Cluster, "Apply deploy/workload-cluster/rbac.yaml in the cluster."),
     reason("Defect", Stage::Unknown, "Report it with the process's log."),
 ];
 

@@ -131,6 +131,7 @@ fn registry(
         ]
         .into_iter()
         .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
+        .chain(entries_known(view.name, outcome))
         .collect(),
         identity: view.identity.cloned(),
         objects: [("pods", view.pods), ("nodes", view.nodes), ("namespaces", view.namespaces)],
@@ -171,6 +172,7 @@ fn identity(
         conditions: [valid(view.problems, view.notes), ready.clone()]
             .into_iter()
             .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
+            .chain(undisturbed(view.name, outcome))
             .collect(),
         stats: WorkloadIdentityStats {
             clusters_targeted: view.clusters_targeted as u64,
@@ -237,9 +239,7 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
         ),
         (ClusterStanding::Held(hold), None) => {
             let message = match view.problems.first() {
-                Some(_) => {
-                    "The spec cannot be used: the cluster is not watched and its entries stay as they are."
-                }
+                Some(_) => "Valid is False: the cluster is not watched and its entries stay as they are.",
                 None => "spec.enabled is false: the cluster is not watched and its entries stay as they are.",
             };
             (ConditionStatus::False, hold.reason(), message.to_owned())
@@ -257,11 +257,14 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
                 }
             }
         }
-        (_, Some(Phase::Unreachable { reason, message })) => {
-            (ConditionStatus::False, *reason, told_unreachable(reason, message))
+        // What is wrong is told in full once, by the condition that it belongs to.
+        (_, Some(Phase::Unreachable { reason, .. })) => {
+            let message = format!("{}; its entries stay as they are.", in_the_way(reason));
+            (ConditionStatus::False, *reason, message)
         }
         (ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster), _) => {
-            (ConditionStatus::False, held_reason(view), held_message(view))
+            let message = "Synced is False; its entries stay as they are.";
+            (ConditionStatus::False, held_reason(view), message.to_owned())
         }
         _ => (
             ConditionStatus::Unknown,
@@ -270,6 +273,15 @@ fn connected(view: &RegistryView<'_>) -> ConditionReport {
         ),
     };
     condition("Ready", status, reason, message)
+}
+
+/// The condition that a failure belongs to.
+fn in_the_way(reason: &str) -> &'static str {
+    match reasons::stage(reason) {
+        Stage::Credentials => "CredentialsValid is False",
+        Stage::Cluster => "ClusterReachable is False",
+        Stage::Unknown => "CredentialsValid is Unknown",
+    }
 }
 
 /// What a failure is told as, with the next step and what does not happen.
@@ -352,11 +364,16 @@ fn synced(view: &RegistryView<'_>, tally: &Tally, outcome: &Outcome) -> Conditio
         ClusterStanding::Held(Hold::AnotherCluster | Hold::SameCluster) => {
             condition(ConditionStatus::False, held_reason(view), held_message(view))
         }
-        ClusterStanding::Held(hold) => condition(
-            ConditionStatus::False,
-            hold.reason(),
-            "The cluster is not watched now: see Ready. Its entries stay as they are.".to_owned(),
-        ),
+        ClusterStanding::Held(hold) => {
+            let why = match view.phase {
+                Some(Phase::Unreachable { reason, .. }) => in_the_way(reason),
+                _ if !view.problems.is_empty() => "Valid is False",
+                Some(_) => "it is being connected to and listed",
+                None => "spec.enabled is false",
+            };
+            let message = format!("The cluster is not watched: {why}. Its entries stay as they are.");
+            condition(ConditionStatus::False, hold.reason(), message)
+        }
         ClusterStanding::Ended => condition(ConditionStatus::False, "Deleting", "Its entries go.".to_owned()),
         ClusterStanding::Synced { .. } if !outcome.listed => condition(
             ConditionStatus::Unknown,
@@ -397,6 +414,18 @@ fn objects_readable(view: &RegistryView<'_>) -> ConditionReport {
 fn within_budgets(own: Option<&Held>, outcome: &Outcome) -> Option<ConditionReport> {
     let held = own.or(outcome.braked_fleet.as_ref())?;
     Some(condition("WithinBudgets", ConditionStatus::False, "Braked", held.to_string()))
+}
+
+/// Only while entries of the cluster are of identities that nobody knows.
+fn entries_known(name: &ClusterName, outcome: &Outcome) -> Option<ConditionReport> {
+    let plan = outcome.orphans.iter().find(|plan| plan.cluster.as_ref() == Some(name))?;
+    Some(condition("EntriesKnown", ConditionStatus::False, plan.cause.reason(), plan.to_string()))
+}
+
+/// Only while somebody else deletes the identity's entries again and again.
+fn undisturbed(name: &IdentityName, outcome: &Outcome) -> Option<ConditionReport> {
+    let vanishing = outcome.vanishing.get(name)?;
+    Some(condition("Undisturbed", ConditionStatus::False, "DeletedByOthers", vanishing.to_string()))
 }
 
 fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {

@@ -281,8 +281,15 @@ impl World {
 
     /// Lets the writer work until it has nothing to do, failures included.
     fn settle(&mut self) {
-        let delta = self.index.settle().delta;
-        self.ledger.apply(&delta);
+        loop {
+            let delta = self.index.settle_some(1).delta;
+            self.ledger.apply(&delta);
+            if !self.index.is_unsettled() {
+                break;
+            }
+            // The writer does not wait until all is settled.
+            self.round();
+        }
         for _ in 0..100 {
             self.now += Duration::from_secs(400);
             if self.ledger.needs_list() {

@@ -4,7 +4,6 @@ use std::error::Error as _;
 use std::future::Future;
 
 use registrar_core::entry::EntryId;
-use registrar_core::mirror::Observed;
 use registrar_proto::entry::entry_client::EntryClient;
 use registrar_proto::entry::{
     BatchCreateEntryRequest, BatchDeleteEntryRequest, BatchUpdateEntryRequest, ListEntriesRequest,
@@ -17,7 +16,7 @@ use tonic::{Code, ConnectError, Request, Response, Status};
 use tracing::warn;
 
 use super::convert::{ALL_FIELDS, ID_ONLY, observe, to_proto};
-use super::{CreateResult, Failure, Identified, SpireError, WriteResult};
+use super::{CreateResult, Failure, Identified, Page, SpireError, WriteResult};
 
 const PAGE_ENTRIES: i32 = 500;
 
@@ -46,37 +45,32 @@ impl Spire {
         Ok(Self { path: socket_path.to_owned(), entries })
     }
 
-    /// All entries that SPIRE holds, ours and others'; complete, or an error. An entry that no entry of ours could
-    /// ever be in the way of is left out, with a warning.
-    pub async fn list(&self, deadline: Instant) -> Result<Vec<Observed>, SpireError> {
+    /// One page of all the entries that SPIRE holds, ours and others', from a token that the page before has given; an
+    /// empty one is the first page's. An entry that no entry of ours could ever be in the way of is left out, with a
+    /// warning.
+    pub async fn list(&self, page_token: &str, deadline: Instant) -> Result<Page, SpireError> {
         const CALL: &str = "ListEntries";
-        let mut listed = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = ListEntriesRequest {
-                filter: None,
-                output_mask: Some(ALL_FIELDS),
-                page_size: PAGE_ENTRIES,
-                page_token: page_token.clone(),
-            };
-            let mut client = self.entries.clone();
-            let page = self
-                .call(CALL, deadline, request, |request| async move { client.list_entries(request).await });
-            let page = page.await?;
-            for entry in page.entries {
-                match observe(entry) {
-                    Ok(observed) => listed.push(observed),
-                    Err(error) => warn!(%error, "an entry in SPIRE is left out of account"),
-                }
-            }
-            if page.next_page_token.is_empty() {
-                return Ok(listed);
-            }
-            if page.next_page_token == page_token {
-                return Err(unusable(CALL, format!("page {page_token:?} names itself as the next")));
-            }
-            page_token = page.next_page_token;
+        let request = ListEntriesRequest {
+            filter: None,
+            output_mask: Some(ALL_FIELDS),
+            page_size: PAGE_ENTRIES,
+            page_token: page_token.to_owned(),
+        };
+        let mut client = self.entries.clone();
+        let page = self
+            .call(CALL, deadline, request, |request| async move { client.list_entries(request).await })
+            .await?;
+        if !page_token.is_empty() && page.next_page_token == page_token {
+            return Err(unusable(CALL, format!("page {page_token:?} names itself as the next")));
         }
+        let mut entries = Vec::with_capacity(page.entries.len());
+        for entry in page.entries {
+            match observe(entry) {
+                Ok(observed) => entries.push(observed),
+                Err(error) => warn!(%error, "an entry in SPIRE is left out of account"),
+            }
+        }
+        Ok(Page { entries, next: Some(page.next_page_token).filter(|token| !token.is_empty()) })
     }
 
     /// Creates entries under the ids given here; one result for each, in their order.
@@ -264,6 +258,7 @@ fn code_name(code: Code) -> &'static str {
 mod tests {
     use std::time::Duration;
 
+    use registrar_core::mirror::Observed;
     use tokio::net::UnixListener;
 
     use super::*;

@@ -62,6 +62,42 @@ async fn a_role_of_another_account_is_a_problem_of_the_spec() {
 }
 
 #[tokio::test]
+async fn a_role_beyond_the_guardrails_is_a_problem_of_the_spec() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.configure(&json!({"guardrails": {"roleARNs": ["arn:aws:iam::*:role/registrar"]}}));
+    let mut registry = world.registry("east");
+    registry["spec"]["assumeRoleArn"] = json!("arn:aws:iam::111122223333:role/admin");
+    world.management.put(registry);
+    let registrar = world.run(crate::PROGRAM);
+    let fleet = Fleet { world, registrar };
+    let message = fleet.until_condition(REGISTRIES, "east", "Valid", "False", "GuardrailDenied").await;
+    assert!(message.contains("guardrails.roleARNs, which allows arn:aws:iam::*:role/registrar"), "{message}");
+    let calls = |operation| fleet.world.aws.calls(operation);
+    assert_eq!((calls(Operation::AssumeRole), calls(Operation::DescribeCluster)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_region_that_is_edited_there_and_back_costs_nothing() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    let edit = |region: &str| {
+        fleet.world.management.patch(REGISTRIES, None, "east", json!({"spec": {"region": region}}));
+    };
+    let region = fleet.world.workload_cluster("east").eks.region.clone();
+    edit("eu-central-1");
+    fleet.until_condition(REGISTRIES, "east", "ClusterReachable", "False", "ClusterNotFound").await;
+    fleet.until_condition("workloadidentities", "web", "Ready", "Unknown", "ClustersNotReady").await;
+    edit(&region);
+    fleet.until_condition(REGISTRIES, "east", "Synced", "True", "InStep").await;
+    fleet.until_compared().await;
+    let writes = |kind| fleet.writes(kind);
+    let all = (writes(WriteKind::Create), writes(WriteKind::Update), writes(WriteKind::Delete));
+    assert_eq!(all, (1, 0, 0));
+}
+
+#[tokio::test]
 async fn a_private_link_and_a_proxy_lead_to_the_cluster_and_keep_what_is_known() {
     let mut world = crate::fleet::world(&["east", "west"]).await;
     // What EKS tells cannot be reached from here; the certificate is of that name all the same.
@@ -82,7 +118,8 @@ async fn a_private_link_and_a_proxy_lead_to_the_cluster_and_keep_what_is_known()
     world.management.put(registry);
     let registrar = world.run(crate::PROGRAM);
     let fleet = Fleet { world, registrar };
-    let message = fleet.until_condition(REGISTRIES, "east", "Ready", "False", "NameNotResolved").await;
+    let message =
+        fleet.until_condition(REGISTRIES, "east", "ClusterReachable", "False", "NameNotResolved").await;
     assert!(message.contains("api.world.invalid") || message.contains("dns error"), "{message}");
     fleet.until_condition(REGISTRIES, "west", "Ready", "True", "Connected").await;
     proxy.until_used(PATIENCE).await;
@@ -116,7 +153,7 @@ async fn permissions_may_be_partial() {
     east.compact();
     east.cut_watches();
     let message = fleet.until_condition(REGISTRIES, "east", "Ready", "True", "PartialPermissions").await;
-    assert!(message.contains("deploy/rbac-workload-cluster.yaml"), "{message}");
+    assert!(message.contains("deploy/workload-cluster/rbac.yaml"), "{message}");
     // Who cannot be asked which cluster it is is not taken for the one that it was.
     east.refuse();
     fleet.until_condition(REGISTRIES, "east", "Ready", "False", "ConnectionFailed").await;
@@ -132,6 +169,14 @@ async fn permissions_may_be_partial() {
         fleet.until_condition("workloadidentities", "web", "Ready", "False", "NodesForbidden").await;
     assert!(message.contains("shop/web-2 in east"), "{message}");
     assert_eq!(fleet.ids(), before);
+    // What is the same on every node needs none.
+    let mut own = identity("own", "own");
+    own["spec"]["parentIDTemplate"] = json!("spiffe://{{ .TrustDomain }}/agent/{{ .ClusterName }}");
+    fleet.identity(own);
+    let mut pod = crate::fleet::pod("own-1", "own");
+    pod["spec"]["nodeName"] = json!("n2");
+    east.put(pod);
+    fleet.until("own-1 without a node", |view| view.entries.len() == before.len() + 1).await;
 }
 
 #[tokio::test]
@@ -154,7 +199,7 @@ async fn another_cluster_in_the_old_ones_place_is_held_until_it_is_accepted() {
     fleet.pod("east", "web-2", "web");
     east.compact();
     east.come_back();
-    let message = fleet.until_condition(REGISTRIES, "east", "Ready", "False", "AnotherCluster").await;
+    let message = fleet.until_condition(REGISTRIES, "east", "Synced", "False", "AnotherCluster").await;
     assert!(message.contains(&pinned) && message.contains(&rebuilt), "{message}");
     fleet.until_compared().await;
     fleet.entry(&old);
@@ -188,7 +233,7 @@ async fn of_two_registries_of_one_cluster_the_younger_does_nothing() {
     younger["metadata"]["name"] = json!("another");
     younger["metadata"]["creationTimestamp"] = json!("2099-01-01T00:00:00Z");
     fleet.world.management.put(younger);
-    let message = fleet.until_condition(REGISTRIES, "another", "Ready", "False", "SameCluster").await;
+    let message = fleet.until_condition(REGISTRIES, "another", "Synced", "False", "SameCluster").await;
     assert!(message.contains("Registry east"), "{message}");
     fleet.until_compared().await;
     assert_eq!((fleet.ids().len(), fleet.writes(WriteKind::Create)), (1, 1));

@@ -62,7 +62,9 @@ async fn round(pods: usize) -> Vec<Value> {
         world.cluster(name).put(objects::node("n1"));
         (0..pods).for_each(|number| drop(world.cluster(name).put(pod(&format!("pod-{number}"), "web"))));
     }
-    let registrar = world.run(crate::PROGRAM);
+    let registrar = world.run_with(crate::PROGRAM, |command| {
+        command.env("LOG_LEVEL", "info");
+    });
     let mut fleet = Fleet { world, registrar };
     fleet.registrar.until_logged("became leader", PATIENCE).await;
     let empty = figures(&fleet.registrar).await;

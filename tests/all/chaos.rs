@@ -3,11 +3,11 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use registrar_world::World;
 use registrar_world::aws::Operation;
-use registrar_world::kube::{Shown, Verb};
+use registrar_world::kube::{Shown, Streams, Verb};
 use registrar_world::objects;
 use registrar_world::spire::WriteKind;
 use serde_json::{Value, json};
@@ -16,19 +16,39 @@ use crate::fleet::{Fleet, condition, identity, pod, uid};
 
 const REGISTRIES: &str = "eksclusterregistries";
 const WELL: usize = 10;
-/// How many pods the well clusters are given before anything fails, and how soon one may follow another.
-const PROBES: usize = 200;
-const PROBE_PACE: Duration = Duration::from_millis(20);
+/// How soon one pod of the well clusters may follow another.
+const PROBE_PACE: Duration = Duration::from_millis(40);
+/// What the slowest one of a hundred may differ by on a machine that is busy with other tests.
+const SLACK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(150);
 const TABLE: &str = "docs/failure-modes.md";
+
+/// What is done to the cluster of a name.
+type Change = fn(&World, &str);
 
 /// One failure.
 struct Case {
     name: &'static str,
     /// What is told: the condition, its status and its reason; none where nothing need be told.
     told: Option<(&'static str, &'static str, &'static str)>,
-    fail: fn(&World, &str),
-    mend: fn(&World, &str),
+    fail: Change,
+    mend: Change,
+    /// How the cluster takes a list by a watch.
+    streams: Streams,
+    /// How many pods it has that nobody wants, and that somebody does.
+    pods: (usize, usize),
+}
+
+impl Case {
+    /// In a cluster that lists in pages alone.
+    const fn paged(self) -> Self {
+        Self { streams: Streams::Refused, ..self }
+    }
+
+    /// In a cluster with a list of three pages.
+    const fn long(self) -> Self {
+        Self { pods: (1050, self.pods.1), ..self }
+    }
 }
 
 /// What came of it.
@@ -44,10 +64,10 @@ struct Row {
 const fn case(
     name: &'static str,
     told: Option<(&'static str, &'static str, &'static str)>,
-    fail: fn(&World, &str),
-    mend: fn(&World, &str),
+    fail: Change,
+    mend: Change,
 ) -> Case {
-    Case { name, told, fail, mend }
+    Case { name, told, fail, mend, streams: Streams::Offered, pods: (0, 0) }
 }
 
 const fn unreachable(reason: &'static str) -> Option<(&'static str, &'static str, &'static str)> {
@@ -79,6 +99,50 @@ fn relist(world: &World, name: &str) {
     }
 }
 
+const THROTTLED: Change = |world, name| {
+    world.cluster(name).retry_after(Some(2));
+    world.cluster(name).fail_next(Verb::List, 1000, 429);
+    relist(world, name);
+};
+
+const BROKEN_OFF: Change = |world, name| {
+    world.cluster(name).fail_pages(1000, 503);
+    relist(world, name);
+};
+
+const FORGOTTEN: Change = |world, name| {
+    world.cluster(name).fail_pages(1, 410);
+    relist(world, name);
+};
+
+const REPEATED: (Change, Change) = (
+    |world, name| {
+        world.cluster(name).repeat_pages(true);
+        relist(world, name);
+    },
+    |world, name| world.cluster(name).repeat_pages(false),
+);
+
+const BLOATED: (Change, Change) = (
+    |world, name| {
+        world.cluster(name).bloat_lists(200 << 20);
+        relist(world, name);
+    },
+    |world, name| world.cluster(name).bloat_lists(0),
+);
+
+/// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
+const EMPTIED: (Change, Change) = (
+    |world, name| {
+        world.cluster(name).empty_lists(true);
+        relist(world, name);
+    },
+    |world, name| {
+        world.cluster(name).empty_lists(false);
+        relist(world, name);
+    },
+);
+
 fn no_more(world: &World, name: &str) {
     world.cluster(name).fail_no_more();
 }
@@ -87,10 +151,9 @@ fn role(world: &World, name: &str) -> String {
     world.workload_cluster(name).role.clone().unwrap()
 }
 
-const NOTHING: fn(&World, &str) = |_, _| ();
+const NOTHING: Change = |_, _| ();
 
-/// Nodes too: what comes of it is not that pods wait for them, but that they are gone.
-const EMPTY: &str = "an empty list of a cluster with 200 pods";
+/// How many pods the cluster has whose list is empty.
 const MANY: usize = 200;
 
 /// Whose conditions the document shows.
@@ -214,16 +277,14 @@ const CASES: &[Case] = &[
             world.cluster(name).come_back();
         },
     ),
+    case("429 with Retry-After", unreachable("APIServerThrottled"), THROTTLED, no_more),
     case(
-        "429 with Retry-After",
+        "429 with Retry-After, where lists are paged",
         unreachable("APIServerThrottled"),
-        |world, name| {
-            world.cluster(name).retry_after(Some(2));
-            world.cluster(name).fail_next(Verb::List, 1000, 429);
-            relist(world, name);
-        },
+        THROTTLED,
         no_more,
-    ),
+    )
+    .paged(),
     case(
         "500",
         unreachable("APIServerRefused"),
@@ -233,24 +294,14 @@ const CASES: &[Case] = &[
         },
         no_more,
     ),
-    case(
-        "503 at page 3 of a list",
-        unreachable("APIServerRefused"),
-        |world, name| {
-            world.cluster(name).fail_pages(1000, 503);
-            relist(world, name);
-        },
-        no_more,
-    ),
-    case(
-        "410 at page 3 of a list",
-        None,
-        |world, name| {
-            world.cluster(name).fail_pages(1, 410);
-            relist(world, name);
-        },
-        NOTHING,
-    ),
+    case("503 at page 3 of a list", unreachable("APIServerRefused"), BROKEN_OFF, no_more).paged().long(),
+    case("503 within a streamed list", unreachable("APIServerRefused"), BROKEN_OFF, no_more).long(),
+    case("410 at page 3 of a list", None, FORGOTTEN, NOTHING).paged().long(),
+    case("410 within a streamed list", None, FORGOTTEN, NOTHING).long(),
+    Case {
+        streams: Streams::Ignored,
+        ..case("410 in a watch, of a server that knows no streamed lists", None, relist, NOTHING)
+    },
     case("410 in a watch", None, relist, NOTHING),
     case(
         "a watch that is cut within an object",
@@ -279,36 +330,29 @@ const CASES: &[Case] = &[
         },
         NOTHING,
     ),
-    case(
-        "pages that repeat objects",
-        None,
-        |world, name| {
-            world.cluster(name).repeat_pages(true);
-            relist(world, name);
-        },
-        |world, name| world.cluster(name).repeat_pages(false),
-    ),
-    case(
-        "a list of 200 MB",
-        unreachable("AnswerTooLarge"),
-        |world, name| {
-            world.cluster(name).bloat_lists(200 << 20);
-            relist(world, name);
-        },
-        |world, name| world.cluster(name).bloat_lists(0),
-    ),
-    case(
-        EMPTY,
-        Some(("WithinBudgets", "False", "Braked")),
-        |world, name| {
-            world.cluster(name).empty_lists(true);
-            relist(world, name);
-        },
-        |world, name| {
-            world.cluster(name).empty_lists(false);
-            relist(world, name);
-        },
-    ),
+    case("pages that repeat objects", None, REPEATED.0, REPEATED.1).paged().long(),
+    case("a streamed list that repeats objects", None, REPEATED.0, REPEATED.1).long(),
+    case("a list of 200 MB", unreachable("AnswerTooLarge"), BLOATED.0, BLOATED.1).paged(),
+    case("an object of 200 MB in a streamed list", unreachable("AnswerTooLarge"), BLOATED.0, BLOATED.1),
+    Case {
+        pods: (0, MANY),
+        ..case(
+            "an empty list of a cluster with 200 pods",
+            Some(("WithinBudgets", "False", "Braked")),
+            EMPTIED.0,
+            EMPTIED.1,
+        )
+        .paged()
+    },
+    Case {
+        pods: (0, MANY),
+        ..case(
+            "an empty streamed list of a cluster with 200 pods",
+            Some(("WithinBudgets", "False", "Braked")),
+            EMPTIED.0,
+            EMPTIED.1,
+        )
+    },
     case(
         "a pod that cannot be read",
         Some(("ObjectsReadable", "False", "MalformedObjects")),
@@ -407,14 +451,12 @@ async fn fleet() -> Fleet {
         }
     }
     for (index, case) in CASES.iter().enumerate() {
-        if case.name.contains("page") {
-            (0..1050).for_each(|number| {
-                drop(world.cluster(&name(index)).put(pod(&format!("none-{number}"), "none")))
-            });
-        }
+        let cluster = world.cluster(&name(index));
+        cluster.offer_streams(case.streams);
+        let (unwanted, wanted) = case.pods;
+        (0..unwanted).for_each(|number| drop(cluster.put(pod(&format!("none-{number}"), "none"))));
+        (0..wanted).for_each(|number| drop(cluster.put(pod(&format!("many-{number}"), "web"))));
     }
-    let empty = CASES.iter().position(|case| case.name == EMPTY).unwrap();
-    (0..MANY).for_each(|number| drop(world.cluster(&name(empty)).put(pod(&format!("many-{number}"), "web"))));
     world.management.put(identity("web", "web"));
     let registrar = world.run(crate::PROGRAM);
     Fleet { world, registrar }
@@ -431,10 +473,7 @@ async fn until_told(fleet: &Fleet, name: &str, told: (&str, &str, &str)) {
 
 /// Waits until SPIRE has the pod's entry.
 async fn until_entry(fleet: &Fleet, what: &str, pod: &str) -> String {
-    let of_pod = |entry: &registrar_proto::types::Entry| crate::fleet::pod_uid(entry) == Some(pod);
-    let spire = &fleet.world.spire;
-    spire.until(what, PATIENCE, |view| view.entries.iter().any(of_pod)).await;
-    fleet.entry(pod).id
+    fleet.world.spire.until_entry_of(pod, what, PATIENCE).await.0.id
 }
 
 async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
@@ -464,32 +503,50 @@ async fn row(fleet: &Fleet, index: usize, case: &'static Case) -> Row {
     Row { name: case.name, told: case.told, shown: shown.unwrap_or_default(), noticed, mended }
 }
 
-/// How long each of some pods in well clusters waits for its entry, one after another, as long as there is to be one more.
-async fn latencies(fleet: &Fleet, round: &str, goes_on: impl Fn(usize) -> bool) -> Vec<Duration> {
+/// How long each pod in well clusters waits for its entry, one after another, until it is over: from where the API server
+/// has it until SPIRE does, by the clock of both, which is one.
+async fn latencies(fleet: &Fleet, round: &str, is_over: &AtomicBool) -> Vec<Duration> {
     let mut pace = tokio::time::interval(PROBE_PACE);
     let mut all = Vec::new();
-    while goes_on(all.len()) {
+    while !is_over.load(Ordering::Relaxed) {
         pace.tick().await;
-        let began = Instant::now();
+        let began = SystemTime::now();
         let number = all.len();
         let pod = fleet.pod(&format!("well-{}", number % WELL), &format!("{round}-{number}"), "web");
-        until_entry(fleet, "a pod of a cluster that is well", &pod).await;
-        all.push(began.elapsed());
+        let what = "a pod of a cluster that is well";
+        let (_, at) = fleet.world.spire.until_entry_of(&pod, what, PATIENCE).await;
+        all.push(at.duration_since(began).unwrap_or_default());
     }
     all.sort();
     all
 }
 
+/// Clusters that are well, and nothing else.
+async fn well_alone() -> Fleet {
+    let names: Vec<String> = (0..WELL).map(|number| format!("well-{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let fleet = Fleet::start(&names).await;
+    fleet.identity(identity("web", "web"));
+    for name in names {
+        fleet.pod(name, "web-1", "web");
+    }
+    fleet
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_failure_is_named_mended_and_alone() {
     let fleet = fleet().await;
-    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len() + MANY).await;
+    let many: usize = CASES.iter().map(|case| case.pods.1).sum();
+    fleet.until_entries(WELL + CASES.len() - BY_ROLE.len() + many).await;
     for (index, case) in CASES.iter().enumerate() {
         if !BY_ROLE.contains(&case.name) {
             until_told(&fleet, &name(index), ("Synced", "True", "InStep")).await;
         }
     }
-    let before = latencies(&fleet, "before", |count| count < PROBES).await;
+    // A registrar of its own, whose clusters are all well, at the same time on the same machine: what others do there, and
+    // what the simulated servers cost, is the same for both.
+    let beside = well_alone().await;
+    beside.until_entries(WELL).await;
     let is_over = AtomicBool::new(false);
     let rows = async {
         let rows = CASES.iter().enumerate().map(|(index, case)| row(&fleet, index, case));
@@ -497,21 +554,23 @@ async fn each_failure_is_named_mended_and_alone() {
         is_over.store(true, Ordering::Relaxed);
         rows
     };
-    let during = latencies(&fleet, "during", |_| !is_over.load(Ordering::Relaxed));
-    let (rows, during) = futures::join!(rows, during);
+    let (rows, among, alone) =
+        futures::join!(rows, latencies(&fleet, "probe", &is_over), latencies(&beside, "probe", &is_over));
     assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
-    let entries = WELL + MANY + 2 * CASES.len() + before.len() + during.len();
+    let entries = WELL + many + 2 * CASES.len() + among.len();
     assert_eq!(fleet.ids().len(), entries);
-    let p99 = |all: &[Duration]| all[all.len() * 99 / 100];
-    // Whoever stood in another's way would cost it a connection's timeouts, ten seconds and more. What is finer than that
-    // depends on what else this machine does just now, other tests among it: the table's figures are those of a run alone.
-    let most = Duration::from_secs(5);
-    assert!(p99(&during) <= most, "p99 {:?} before, {:?} during", p99(&before), p99(&during));
-    table(&rows, &before, &during);
+    // Whoever stood in another's way would cost it a connection's timeouts, ten seconds and more.
+    let most = p99(&alone).mul_f64(1.5) + SLACK;
+    assert!(p99(&among) <= most, "p99 {:?} alone, {:?} among those that fail", p99(&alone), p99(&among));
+    table(&rows, &among, &alone);
+}
+
+fn p99(all: &[Duration]) -> Duration {
+    all[all.len() * 99 / 100]
 }
 
 /// The committed table has the same failures and reasons; times are those of the run that wrote it.
-fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
+fn table(rows: &[Row], among: &[Duration], alone: &[Duration]) {
     let line = |row: &Row| {
         let told = row
             .told
@@ -527,17 +586,16 @@ fn table(rows: &[Row], before: &[Duration], during: &[Duration]) {
             writeln!(text, "{} {noticed} | {mended:.1} s |", line(row)).unwrap();
         }
         let median = |all: &[Duration]| all[all.len() / 2].as_millis();
-        let last = |all: &[Duration]| all[all.len() * 99 / 100].as_millis();
         writeln!(
             text,
-            "\nA pod of a cluster that is well had its entry after {} ms (p99 {} ms) before, and after {} ms (p99 {} ms, the \
-             slowest of {} {} ms) while all of this happened.",
-            median(before),
-            last(before),
-            median(during),
-            last(during),
-            during.len(),
-            during.last().map_or(0, Duration::as_millis)
+            "\nWhile all of this happened, a pod of a cluster that is well had its entry after {} ms (p99 {} ms, of {} pods); with a \
+             registrar that has clusters of this kind alone, at the same time on the same machine, after {} ms (p99 {} ms, of {}).",
+            median(among),
+            p99(among).as_millis(),
+            among.len(),
+            median(alone),
+            p99(alone).as_millis(),
+            alone.len(),
         )
         .unwrap();
         text.push_str(include_str!("chaos.shown.md"));

@@ -160,12 +160,11 @@ async fn a_cluster_of_another_account_than_the_registry_says_is_never_spoken_to(
     world.register("east");
     let registrar = world.run(crate::PROGRAM);
     let fleet = Fleet { world, registrar };
-    let message =
-        fleet.until_condition("eksclusterregistries", "east", "Ready", "False", "AccountMismatch").await;
-    assert!(message.contains("999999999999") && message.contains("111122223333"), "{message}");
-    fleet
+    fleet.until_condition("eksclusterregistries", "east", "Ready", "False", "AccountMismatch").await;
+    let message = fleet
         .until_condition("eksclusterregistries", "east", "ClusterReachable", "False", "AccountMismatch")
         .await;
+    assert!(message.contains("999999999999") && message.contains("111122223333"), "{message}");
     fleet.until_condition("eksclusterregistries", "west", "Ready", "False", "AccountNotAllowed").await;
     for name in ["east", "west"] {
         assert_eq!(fleet.cluster(name).requests(Verb::List, "pods") + fleet.cluster(name).unauthorized(), 0);

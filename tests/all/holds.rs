@@ -259,3 +259,27 @@ async fn a_node_without_provider_id_costs_the_pods_that_ask_for_it() {
         "{ready}"
     );
 }
+
+#[tokio::test]
+async fn a_manifest_of_a_newer_version_widens_nothing() {
+    let (fleet, ..) = two_pods().await;
+    let before = fleet.ids();
+    // Had it only the fields that this version knows, it would select all pods of all clusters, and none of the two.
+    let newer = json!({"spec": {"podSelector": null, "nodeSelector": {"matchLabels": {"zone": "a"}}}});
+    fleet.world.management.patch("workloadidentities", None, "web", newer);
+    let told = fleet.until_condition("workloadidentities", "web", "Valid", "False", "InvalidSpec").await;
+    assert!(told.contains("spec.nodeSelector: "), "{told}");
+    fleet.pod("east", "other-1", "other");
+    let newer = json!({"spec": {"zones": ["a"], "enabled": false}});
+    fleet.world.management.patch("eksclusterregistries", None, "west", newer);
+    let told = fleet.until_condition("eksclusterregistries", "west", "Valid", "False", "InvalidSpec").await;
+    assert!(told.contains("spec.zones: "), "{told}");
+    fleet.until_compared().await;
+    assert_eq!(fleet.ids(), before);
+    // It can be deleted all the same.
+    let plain = json!({"spec": {"zones": null, "enabled": true}});
+    fleet.world.management.patch("eksclusterregistries", None, "west", plain);
+    fleet.until_condition("eksclusterregistries", "west", "Ready", "True", "Connected").await;
+    fleet.world.management.terminate("workloadidentities", None, "web");
+    fleet.until_entries(0).await;
+}

@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 mod access;
+mod admission;
 mod bench;
 mod chaos;
 mod crds;
+mod deploy;
+mod events;
 mod faults;
 mod fleet;
 mod holds;
 mod line;
+mod migrate;
 mod render;
 mod replicas;
 mod rules;
@@ -17,6 +21,7 @@ mod secrets;
 mod spire_rules;
 mod template;
 mod token;
+mod writer;
 
 /// The program under test.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_spire-eks-workload-registrar");

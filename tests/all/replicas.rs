@@ -125,7 +125,8 @@ async fn soak_many_kills_at_random_moments() {
     pods.sort();
     fleet
         .until("an entry for each pod and no other", |view| {
-            let mut uids: Vec<&str> = view.entries.iter().filter_map(crate::fleet::pod_uid).collect();
+            let mut uids: Vec<&str> =
+                view.entries.iter().filter_map(|entry| crate::fleet::pod_uid(entry)).collect();
             uids.sort();
             uids == pods
         })
@@ -133,11 +134,16 @@ async fn soak_many_kills_at_random_moments() {
 }
 
 pub async fn get(address: std::net::SocketAddr, path: &str) -> String {
+    try_get(address, path).await.unwrap()
+}
+
+/// As [`get`], of a program that may not listen.
+pub async fn try_get(address: std::net::SocketAddr, path: &str) -> std::io::Result<String> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    answer
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

@@ -24,7 +24,7 @@ impl Agent {
     /// Starts one on a node of the seed's `workload-cluster`, in a pod of its own by whose token it is attested.
     pub fn start(world: &World, server_port: u16, node: &str) -> Self {
         let cluster = world.cluster("workload-cluster");
-        let kubelet = Kubelet::start(world.runtime.handle(), cluster.client.clone(), node);
+        let kubelet = Kubelet::start(world.runtime.handle(), cluster.client(), node);
         let pod = cluster.pod("spire", "spire-agent", "spire-agent", Some(node));
         let account =
             json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "spire-agent"}});

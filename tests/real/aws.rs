@@ -1,4 +1,4 @@
-//! AWS: `aws.py`, which is moto's EKS and STS, and the authenticator that EKS puts before its API servers.
+//! AWS: `aws.py`, which is moto's EKS and STS, and `verifier`, aws-iam-authenticator's own code before the API servers.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use serde::Deserialize;
-use serde_json::json;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use crate::child::{Child, program};
+use crate::child::{Child, output, program};
 use crate::pki::Pki;
 use crate::wait;
 
@@ -58,21 +59,31 @@ pub const CLUSTERS: [EksCluster; 5] = [
     },
 ];
 
+/// The group that deploy/workload-cluster/rbac.yaml is for.
+pub const GROUP: &str = "spire-eks-workload-registrar";
+
 /// What `aws.py` tells once it is up.
 #[derive(Deserialize)]
 struct Ready {
     port: u16,
-    authenticator: u16,
+    sts: u16,
     access_key: String,
     secret_key: String,
+}
+
+/// What `verifier` tells once it is up.
+#[derive(Deserialize)]
+struct Serving {
+    port: u16,
 }
 
 /// Running.
 pub struct Aws {
     ready: Ready,
+    authenticator: u16,
     folder: PathBuf,
     authority: PathBuf,
-    _child: Child,
+    _children: [Child; 2],
 }
 
 impl Aws {
@@ -93,28 +104,27 @@ impl Aws {
                 })
             })
             .collect();
-        let configuration = json!({
-            "region": REGION,
-            "account": HOME,
-            "certificate": pki.certificate,
-            "key": pki.key,
-            "clusters": clusters,
-        });
-        let (file, ready) = (folder.join("aws.json"), folder.join("aws-ready.json"));
-        std::fs::write(&file, configuration.to_string()).unwrap();
+        let configuration = json!({"region": REGION, "account": HOME, "clusters": clusters});
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/real/aws.py");
         let mut command = program(parts.join("python/bin/python"));
-        command.arg(script).arg(&file).arg(&ready).env("PYTHONDONTWRITEBYTECODE", "1");
-        let mut child = Child::start("aws", &mut command, folder);
-        let ready = wait::until("AWS's stand-in", Duration::from_secs(60), || {
-            child.assert_running();
-            std::fs::read(&ready).map_err(|error| error.to_string())
+        command.arg(script).env("PYTHONDONTWRITEBYTECODE", "1");
+        let (aws, ready): (Child, Ready) = start("aws", command, folder, &configuration);
+        let configuration = json!({
+            "region": REGION,
+            "sts": format!("http://127.0.0.1:{}", ready.sts),
+            "certificate": pki.certificate,
+            "key": pki.key,
+            "group": GROUP,
+            "clusters": clusters,
         });
+        let command = program(parts.join("verifier"));
+        let (verifier, serving): (Child, Serving) = start("verifier", command, folder, &configuration);
         Self {
-            ready: serde_json::from_slice(&ready).unwrap(),
+            ready,
+            authenticator: serving.port,
             folder: folder.to_owned(),
             authority: pki.authority.clone(),
-            _child: child,
+            _children: [aws, verifier],
         }
     }
 
@@ -129,9 +139,17 @@ impl Aws {
             .env("AWS_EC2_METADATA_DISABLED", "true");
     }
 
+    /// EKS says another authority of a cluster from now on.
+    pub fn describe(&self, cluster: &EksCluster, endpoint: &str, authority: &Path) {
+        let authority = BASE64.encode(&std::fs::read(authority).unwrap());
+        let change = json!({"endpoint": endpoint, "authority": authority}).to_string();
+        let url = format!("http://127.0.0.1:{}/clusters/{}", self.ready.sts, cluster.name);
+        output(Command::new("curl").args(["--silent", "--show-error", "--fail", "--data", &change, &url]));
+    }
+
     /// The file by which a cluster's API server finds the authenticator.
     pub fn webhook(&self, cluster: &EksCluster) -> PathBuf {
-        let server = format!("https://127.0.0.1:{}/{}", self.ready.authenticator, cluster.name);
+        let server = format!("https://127.0.0.1:{}/{}", self.authenticator, cluster.name);
         let webhook = json!({
             "apiVersion": "v1",
             "kind": "Config",
@@ -147,4 +165,22 @@ impl Aws {
         std::fs::write(&path, webhook.to_string()).unwrap();
         path
     }
+}
+
+/// Starts a program with a configuration file and a file in which it tells that it is ready, and what it tells.
+fn start<T: DeserializeOwned>(
+    name: &str,
+    mut command: Command,
+    folder: &Path,
+    configuration: &Value,
+) -> (Child, T) {
+    let (file, ready) = (folder.join(format!("{name}.json")), folder.join(format!("{name}-ready.json")));
+    std::fs::write(&file, configuration.to_string()).unwrap();
+    command.arg(&file).arg(&ready);
+    let mut child = Child::start(name, &mut command, folder);
+    let told = wait::until(name, Duration::from_secs(60), || {
+        child.assert_running();
+        std::fs::read(&ready).map_err(|error| error.to_string())
+    });
+    (child, serde_json::from_slice(&told).unwrap())
 }

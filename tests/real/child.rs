@@ -57,9 +57,14 @@ impl Child {
         self.process.wait().unwrap();
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
     /// Ends it by SIGTERM.
     pub fn stop(mut self) {
-        kill_process(Pid::from_child(&self.process), Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let status = wait::until(&format!("{} to end", self.name), Duration::from_secs(40), || {
             self.process.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
         });
@@ -75,13 +80,32 @@ impl Drop for Child {
     }
 }
 
-/// The last lines of every log in a folder.
-pub fn tails(folder: &Path) -> String {
+/// Lines of the logs in a folder that have what nobody may see.
+pub fn leaks(folder: &Path) -> Vec<String> {
+    let mut leaks = Vec::new();
+    for log in logs(folder) {
+        let text = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
+        for (number, line) in text.lines().enumerate() {
+            if let Some(secret) = registrar_world::secrets::found(line) {
+                let begin: String = line.chars().take(200).collect();
+                leaks.push(format!("{}:{}: {secret:?} in: {begin}", log.display(), number + 1));
+            }
+        }
+    }
+    leaks
+}
+
+fn logs(folder: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
     let mut logs: Vec<PathBuf> =
         files.filter(|path| path.extension().is_some_and(|it| it == "log")).collect();
     logs.sort();
-    logs.iter().map(|log| tail(log)).collect()
+    logs
+}
+
+/// The last lines of every log in a folder.
+pub fn tails(folder: &Path) -> String {
+    logs(folder).iter().map(|log| tail(log)).collect()
 }
 
 fn tail(log: &Path) -> String {

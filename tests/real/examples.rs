@@ -146,6 +146,8 @@ pub fn status_as_kubectl_prints_it(world: &World) {
     assert_eq!(finalizers, json!(["eksclusterregistry.spire.spiffe.io/entries"]));
     let told = world.management.kubectl(&["describe", "eksclusterregistry", "us-west-cluster"]);
     assert!(told.contains("Reason:                Connected"), "{told}");
+    let (_, events) = told.split_once("Events:").unwrap();
+    assert!(events.contains("Connected") && events.contains("spire-eks-workload-registrar"), "{told}");
 }
 
 fn pods_of(cluster: &crate::kubernetes::Cluster, namespace: &str, application: &str) -> usize {

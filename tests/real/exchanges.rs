@@ -5,10 +5,10 @@ use std::process::Command;
 
 use crate::child::output;
 use crate::spire::SpireServer;
-use crate::world::{ROOT, World, free_ports};
+use crate::world::{ROOT, World};
 
 pub fn spire_answers_as_its_stand_in_does(world: &World) {
-    let [port] = free_ports();
+    let port = registrar_world::free_port();
     // One of its own: the script begins with a server that has no entries.
     let server = SpireServer::start(&world.parts, &world.folder, "spire-server-of-exchanges", port, None);
     let actual = world.runtime.block_on(registrar_world::spire::script::transcript(&server.socket));

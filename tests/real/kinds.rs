@@ -30,4 +30,14 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
     }"#;
     let told = world.management.try_kubectl(&["apply", "-f", "-"], wrong).unwrap_err();
     assert!(told.contains("spec.accountId"), "{told}");
+    // A field of a newer version is kept, for the registrar to see.
+    let newer = serde_json::json!({
+        "clusterName": "newer", "region": "us-west-2", "accountId": "072422391281", "enabled": false, "zones": ["a"],
+    });
+    world.registry("newer", &newer);
+    assert_eq!(world.get("eksclusterregistries/newer").unwrap()["spec"]["zones"], newer["zones"]);
+    let told = world.wait_for("eksclusterregistries/newer", "Valid", "False");
+    assert!(told["message"].as_str().unwrap().contains("spec.zones: "), "{told}");
+    world.delete("eksclusterregistries/newer");
+    world.wait_until_gone("eksclusterregistries/newer");
 }

@@ -1,5 +1,8 @@
 //! A Kubernetes cluster: a real API server, with neither scheduler nor kubelet, so that a test moves its objects.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,6 +11,7 @@ use std::time::Duration;
 use http::{Method, Request};
 use kube::Client;
 use kube::config::{Config, KubeConfigOptions, Kubeconfig};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
@@ -44,16 +48,22 @@ pub struct User {
 
 /// A running cluster.
 pub struct Cluster {
-    /// The administrator's client.
-    pub client: Client,
     /// The administrator's kubeconfig.
     pub kubeconfig: PathBuf,
+    name: String,
+    client: RefCell<Client>,
+    /// Where its API server listens, on 127.0.0.1.
+    pub port: u16,
     url: String,
-    authority: PathBuf,
+    authority: RefCell<PathBuf>,
     folder: PathBuf,
+    logs: PathBuf,
+    program: PathBuf,
     kubectl: PathBuf,
     runtime: Handle,
-    _server: Child,
+    /// Each as `--name=value`, by name.
+    arguments: RefCell<BTreeMap<&'static str, OsString>>,
+    server: RefCell<Option<Child>>,
 }
 
 impl Cluster {
@@ -70,11 +80,9 @@ impl Cluster {
         let mut tokens = format!("{ADMIN_TOKEN},admin,admin,system:masters\n");
         users.iter().for_each(|user| tokens += &format!("{},{},{}\n", user.token, user.name, user.name));
         std::fs::write(folder.join("tokens.csv"), tokens).unwrap();
-        let mut command = program(common.parts.join("kube-apiserver"));
-        let mut argument = |name: &str, value: &dyn AsRef<std::ffi::OsStr>| {
-            let mut argument = std::ffi::OsString::from(format!("--{name}="));
-            argument.push(value);
-            command.arg(argument);
+        let mut arguments = BTreeMap::new();
+        let mut argument = |name: &'static str, value: &dyn AsRef<OsStr>| {
+            arguments.insert(name, value.as_ref().to_owned());
         };
         argument("bind-address", &"127.0.0.1");
         argument("secure-port", &port.to_string());
@@ -95,37 +103,92 @@ impl Cluster {
         if let Some(webhook) = webhook {
             argument("authentication-token-webhook-config-file", &webhook);
         }
-        let server = Child::start(&format!("{name}-api-server"), &mut command, common.folder);
         let url = format!("https://127.0.0.1:{port}");
         let kubeconfig = write_kubeconfig(&folder, "admin", &url, &common.pki.authority, ADMIN_TOKEN);
-        let client = common.runtime.block_on(async {
-            let file = Kubeconfig::read_from(&kubeconfig).unwrap();
-            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
-            Client::try_from(config).unwrap()
-        });
-        Self {
-            client,
+        let version = std::env::var("KUBERNETES").ok().filter(|version| !version.is_empty());
+        let version = version.map(|version| format!("-{version}")).unwrap_or_default();
+        let cluster = Self {
+            name: name.to_owned(),
+            client: RefCell::new(client(&common.runtime, &kubeconfig)),
             kubeconfig,
+            port,
             url,
-            authority: common.pki.authority.clone(),
+            authority: RefCell::new(common.pki.authority.clone()),
             folder,
+            logs: common.folder.to_owned(),
+            program: common.parts.join(format!("kube-apiserver{version}")),
             kubectl: common.parts.join("kubectl"),
             runtime: common.runtime.clone(),
-            _server: server,
+            arguments: RefCell::new(arguments),
+            server: RefCell::default(),
+        };
+        cluster.launch();
+        cluster
+    }
+
+    /// Starts the API server, as what is stored now says.
+    pub fn launch(&self) {
+        let mut command = program(&self.program);
+        for (name, value) in &*self.arguments.borrow() {
+            let mut argument = OsString::from(format!("--{name}="));
+            argument.push(value);
+            command.arg(argument);
         }
+        let server = Child::start(&format!("{}-api-server", self.name), &mut command, &self.logs);
+        assert!(self.server.replace(Some(server)).is_none(), "an API server runs already");
+    }
+
+    /// Ends the API server as a machine does that fails.
+    pub fn kill(&self) {
+        self.server.take().expect("an API server that runs").kill();
+    }
+
+    /// Lets it do nothing, with its connections open.
+    pub fn pause(&self) {
+        self.server.borrow().as_ref().expect("an API server that runs").signal(Signal::STOP);
+    }
+
+    /// Ends the pause.
+    pub fn go_on(&self) {
+        self.server.borrow().as_ref().expect("an API server that runs").signal(Signal::CONT);
+    }
+
+    /// What it is started with the next time is of this authority.
+    pub fn trust(&self, pki: &Pki) {
+        let mut arguments = self.arguments.borrow_mut();
+        arguments.insert("tls-cert-file", pki.certificate.clone().into());
+        arguments.insert("tls-private-key-file", pki.key.clone().into());
+        write_kubeconfig(&self.folder, "admin", &self.url, &pki.authority, ADMIN_TOKEN);
+        self.authority.replace(pki.authority.clone());
+        self.client.replace(client(&self.runtime, &self.kubeconfig));
+    }
+
+    /// What it is started with the next time has nothing in it.
+    pub fn empty(&self) {
+        self.arguments.borrow_mut().insert("etcd-prefix", format!("/{}-rebuilt", self.name).into());
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The administrator's client.
+    pub fn client(&self) -> Client {
+        self.client.borrow().clone()
     }
 
     /// Waits until the API server is ready.
     pub fn wait(&self) {
         wait::until("the API server to be ready", Duration::from_secs(60), || {
             let request = Request::get("/readyz").body(Vec::new()).unwrap();
-            self.runtime.block_on(self.client.request_text(request)).map_err(|error| error.to_string())
+            self.runtime.block_on(self.client().request_text(request)).map_err(|error| error.to_string())
         });
     }
 
     /// A kubeconfig of another user.
     pub fn kubeconfig_of(&self, name: &str, token: &str) -> PathBuf {
-        write_kubeconfig(&self.folder, name, &self.url, &self.authority, token)
+        write_kubeconfig(&self.folder, name, &self.url, &self.authority.borrow(), token)
     }
 
     /// Runs kubectl as administrator, or with another kubeconfig by `--kubeconfig`; what it prints, or its error.
@@ -157,7 +220,7 @@ impl Cluster {
         let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
         let request =
             Request::builder().method(method).uri(path).header("content-type", kind).body(body).unwrap();
-        self.runtime.block_on(self.client.request(request))
+        self.runtime.block_on(self.client().request(request))
     }
 
     fn done(path: &str, result: Result<Value, kube::Error>) -> Value {
@@ -277,6 +340,14 @@ impl Pod<'_> {
 /// An object's `metadata.uid`.
 pub fn uid(object: &Value) -> String {
     object["metadata"]["uid"].as_str().unwrap_or_else(|| panic!("{object} has no uid")).to_owned()
+}
+
+fn client(runtime: &Handle, kubeconfig: &Path) -> Client {
+    runtime.block_on(async {
+        let file = Kubeconfig::read_from(kubeconfig).unwrap();
+        let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await.unwrap();
+        Client::try_from(config).unwrap()
+    })
 }
 
 fn write_kubeconfig(folder: &Path, name: &str, url: &str, authority: &Path, token: &str) -> PathBuf {

@@ -61,6 +61,8 @@ health:
 pub fn start(folder: &Path, kubeconfig: &Path, aws: &Aws) -> Child {
     let mut command = program(PROGRAM);
     command.args(["run", "--config"]).arg(folder.join("config.yaml")).env("KUBECONFIG", kubeconfig);
+    // All that it can say, so that what it never says is known.
+    command.env("LOG_LEVEL", "trace");
     aws.give(&mut command);
     Child::start(NAME, &mut command, folder)
 }

@@ -2,13 +2,12 @@
 
 use std::process::Command;
 
-use crate::aws::CLUSTERS;
+use crate::aws::{CLUSTERS, GROUP, REGION};
+use crate::child::output;
 use crate::kubernetes::Cluster;
+use crate::registrar;
 use crate::wait::{self, SOON};
 use crate::world::{REGISTRAR_USER, World};
-
-/// The group of deploy/rbac-workload-cluster.yaml.
-const GROUP: &str = "spire-eks-workload-registrar";
 
 fn may(cluster: &Cluster, user: &[&str], verb: &str, resource: &str, more: &[&str]) -> bool {
     let mut arguments = vec!["auth", "can-i", verb, resource];
@@ -33,6 +32,12 @@ pub fn those_of_deploy_are_exactly_what_is_needed(world: &World) {
     let lease = "leases.coordination.k8s.io/spire-eks-workload-registrar.spire.io";
     assert!(management("update", lease, &["-n", "spire-system"]));
     assert!(!management("update", "leases.coordination.k8s.io/other", &["-n", "spire-system"]));
+    let events = "events.events.k8s.io";
+    for verb in ["create", "patch"] {
+        assert!(management(verb, events, &["-n", "default"]), "{verb}");
+        assert!(!management(verb, events, &["-n", "spire-system"]), "{verb}");
+    }
+    assert!(!management("get", events, &["-n", "default"]));
     for resource in ["secrets", "pods", "configmaps"] {
         assert!(!management("get", resource, &["-n", "spire-system"]), "{resource}");
     }
@@ -61,21 +66,30 @@ pub fn those_of_deploy_are_exactly_what_is_needed(world: &World) {
 }
 
 pub fn a_token_is_good_for_its_cluster_alone(world: &World) {
-    world.workload_cluster();
-    let log = std::fs::read_to_string(world.folder.join("aws.log")).unwrap();
-    let known = format!("{}: arn:aws:iam::123456789012:user/spire-registrar", CLUSTERS[0].name);
-    assert!(log.contains(&known), "{log}");
+    let cluster = world.workload_cluster();
+    let name = CLUSTERS[0].name;
+    let log = || std::fs::read_to_string(world.folder.join("verifier.log")).unwrap();
+    let known = format!("{name}: arn:aws:iam::123456789012:user/spire-registrar");
+    assert!(log().contains(&known), "{}", log());
+    let refused = |token: &str, why: &str| {
+        let kubeconfig = cluster.kubeconfig_of("refused", token);
+        let arguments = ["--kubeconfig", kubeconfig.to_str().unwrap(), "get", "pods"];
+        let said = cluster.try_kubectl(&arguments, "").unwrap_err();
+        assert!(said.to_lowercase().contains("unauthorized") || said.contains("logged in"), "{said}");
+        wait::until("the authenticator to have refused it", SOON, || {
+            let is_told =
+                log().lines().any(|line| line.contains(&format!("{name}: refused: ")) && line.contains(why));
+            if is_told { Ok(()) } else { Err(log()) }
+        });
+    };
     // What is no token of ours, the API server refuses on the authenticator's word.
-    let forged =
-        world.cluster("workload-cluster").kubeconfig_of("forged", "k8s-aws-v1.aHR0cHM6Ly9ldmlsLmV4YW1wbGUv");
-    let arguments = ["--kubeconfig", forged.to_str().unwrap(), "get", "pods"];
-    let refused = world.cluster("workload-cluster").try_kubectl(&arguments, "").unwrap_err();
-    assert!(refused.to_lowercase().contains("unauthorized") || refused.contains("logged in"), "{refused}");
-    wait::until("the authenticator to have refused it", SOON, || {
-        let log = std::fs::read_to_string(world.folder.join("aws.log")).unwrap();
-        let told = format!("{}: refused: evil.example is not STS's host", CLUSTERS[0].name);
-        if log.contains(&told) { Ok(()) } else { Err(log) }
-    });
+    refused("k8s-aws-v1.aHR0cHM6Ly9ldmlsLmV4YW1wbGUv", "unexpected hostname \"evil.example\"");
+    // One for another cluster has another signature.
+    let mut command =
+        registrar::command(&["token", "--cluster-name", "prod-eks-cluster", "--region", REGION]);
+    world.aws.give(&mut command);
+    let credential: serde_json::Value = serde_json::from_str(&output(&mut command)).unwrap();
+    refused(credential["status"]["token"].as_str().unwrap(), "the signature is wrong");
 }
 
 pub fn nothing_was_forbidden_and_nothing_broke(world: &World) {

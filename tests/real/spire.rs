@@ -1,10 +1,12 @@
 //! A SPIRE server, asked and told by its own command.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::child::{Child, output, program};
@@ -21,7 +23,10 @@ pub struct SpireServer {
     /// Its API's socket.
     pub socket: PathBuf,
     program: PathBuf,
-    _child: Child,
+    name: String,
+    data: PathBuf,
+    logs: PathBuf,
+    child: RefCell<Option<Child>>,
 }
 
 impl SpireServer {
@@ -65,17 +70,10 @@ impl SpireServer {
         );
         let file = data.join("server.hcl");
         std::fs::write(&file, configuration).unwrap();
-        let mut command = program(&program_path);
-        let child = Child::start(name, command.args(["run", "-config"]).arg(file), folder);
-        let server = Self { socket, program: program_path, _child: child };
-        wait::until("SPIRE's server to be healthy", Duration::from_secs(60), || {
-            let healthy = server.command(&["healthcheck"]).output().unwrap();
-            if healthy.status.success() {
-                Ok(())
-            } else {
-                Err(String::from_utf8_lossy(&healthy.stderr).into_owned())
-            }
-        });
+        let (name, logs) = (name.to_owned(), folder.to_owned());
+        let server =
+            Self { socket, program: program_path, name, data: data.clone(), logs, child: RefCell::default() };
+        server.launch();
         // Any bundle will do for a trust domain that nobody of ours is in; so it is given our own authorities.
         let bundle = output(&mut server.command(&["bundle", "show", "-format", "spiffe"]));
         let file = data.join("partner.json");
@@ -84,6 +82,55 @@ impl SpireServer {
         let path = file.to_str().unwrap();
         output(&mut server.command(&["bundle", "set", "-format", "spiffe", "-id", &id, "-path", path]));
         server
+    }
+
+    /// Starts it with the data that it has, and waits until it is healthy.
+    pub fn launch(&self) {
+        let mut command = program(&self.program);
+        command.args(["run", "-config"]).arg(self.data.join("server.hcl"));
+        let child = Child::start(&self.name, &mut command, &self.logs);
+        assert!(self.child.replace(Some(child)).is_none(), "a server runs already");
+        wait::until("SPIRE's server to be healthy", Duration::from_secs(60), || {
+            let healthy = self.command(&["healthcheck"]).output().unwrap();
+            if healthy.status.success() {
+                Ok(())
+            } else {
+                Err(String::from_utf8_lossy(&healthy.stderr).into_owned())
+            }
+        });
+    }
+
+    /// Ends it as a machine does that fails.
+    pub fn kill(&self) {
+        self.child.take().expect("a server that runs").kill();
+    }
+
+    /// Ends it in good order.
+    pub fn stop(&self) {
+        self.child.take().expect("a server that runs").stop();
+    }
+
+    /// Lets it do nothing, with its connections open.
+    pub fn pause(&self) {
+        self.child.borrow().as_ref().expect("a server that runs").signal(Signal::STOP);
+    }
+
+    /// Ends the pause.
+    pub fn go_on(&self) {
+        self.child.borrow().as_ref().expect("a server that runs").signal(Signal::CONT);
+    }
+
+    /// Its database as it is while it does not run.
+    pub fn database(&self) -> Vec<u8> {
+        std::fs::read(self.data.join("entries.sqlite3")).unwrap()
+    }
+
+    /// Puts another copy of the database in its place while it does not run.
+    pub fn restore(&self, database: &[u8]) {
+        for left in ["entries.sqlite3-wal", "entries.sqlite3-shm"] {
+            let _ = std::fs::remove_file(self.data.join(left));
+        }
+        std::fs::write(self.data.join("entries.sqlite3"), database).unwrap();
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -1,10 +1,10 @@
 //! The running world that all tests share: servers, clusters, the registrar, and how a test speaks to them.
 
 use std::cell::{Cell, RefCell};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
@@ -18,7 +18,7 @@ use crate::wait::{self, SOON};
 
 /// The repository's folder.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-/// As whom the registrar speaks to the management cluster: the service account of deploy/rbac.yaml.
+/// As whom the registrar speaks to the management cluster: the service account of deploy/kustomize/rbac.yaml.
 pub const REGISTRAR_USER: &str = "system:serviceaccount:spire-system:spire-eks-workload-registrar";
 /// Where objects of our kinds are.
 const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
@@ -33,12 +33,17 @@ pub struct World {
     pub management: Cluster,
     /// In the order of [`CLUSTERS`].
     clusters: Vec<Cluster>,
-    aws: Aws,
+    /// EKS, STS and the authenticator.
+    pub aws: Aws,
     _etcd: Child,
+    etcd_url: String,
+    pki: Pki,
     /// Where the servers' programs are.
     pub parts: PathBuf,
     /// Where agents find SPIRE's server.
     pub spire_port: u16,
+    /// Where the registrar's metrics are.
+    pub metrics_port: u16,
     /// Where the registrar tells of its readiness.
     pub health_port: u16,
     barriers: Cell<u32>,
@@ -56,14 +61,20 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let pki = Pki::make(folder);
-        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port] = free_ports();
-        let ports: [u16; CLUSTERS.len()] = free_ports();
+        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port] =
+            [(); 6].map(|()| free_port());
+        let ports = [(); CLUSTERS.len()].map(|()| free_port());
 
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
         let etcd = start_etcd(&parts, folder, &etcd_url, &format!("http://127.0.0.1:{peer_port}"));
         let aws = Aws::start(&parts, folder, &pki, &ports);
-        let common =
-            Common { parts: &parts, folder, pki: &pki, etcd: etcd_url, runtime: runtime.handle().clone() };
+        let common = Common {
+            parts: &parts,
+            folder,
+            pki: &pki,
+            etcd: etcd_url.clone(),
+            runtime: runtime.handle().clone(),
+        };
         let user = User { name: REGISTRAR_USER.to_owned(), token: "registrar".to_owned() };
         let management = Cluster::start(&common, "management", management_port, &[user], None);
         let clusters: Vec<Cluster> = CLUSTERS
@@ -76,15 +87,8 @@ impl World {
         management.wait();
         clusters.iter().for_each(Cluster::wait);
 
-        // As a user installs it.
-        let definitions = output(&mut registrar::command(&["crds"]));
-        management.kubectl_with(&["apply", "-f", "-"], &definitions);
-        let kinds = ["crd/eksclusterregistries", "crd/workloadidentities"]
-            .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
-        management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
-        management.kubectl(&["create", "namespace", "spire-system"]);
-        management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/rbac.yaml")]);
-        let rights = format!("{ROOT}/deploy/rbac-workload-cluster.yaml");
+        install(&management);
+        let rights = format!("{ROOT}/deploy/workload-cluster/rbac.yaml");
         clusters.iter().for_each(|cluster| drop(cluster.kubectl(&["apply", "-f", &rights])));
         let registrar_kubeconfig = management.kubeconfig_of("registrar", "registrar");
 
@@ -99,8 +103,11 @@ impl World {
             clusters,
             aws,
             _etcd: etcd,
+            etcd_url,
+            pki,
             parts,
             spire_port,
+            metrics_port,
             health_port,
             barriers: Cell::default(),
             runtime,
@@ -108,6 +115,34 @@ impl World {
         };
         world.start_registrar();
         world
+    }
+
+    /// A cluster of its own with nothing in it.
+    pub fn empty_cluster(&self, name: &str) -> Cluster {
+        let [port] = free_ports();
+        let common = Common {
+            parts: &self.parts,
+            folder: &self.folder,
+            pki: &self.pki,
+            etcd: self.etcd_url.clone(),
+            runtime: self.runtime.handle().clone(),
+        };
+        let cluster = Cluster::start(&common, name, port, &[], None);
+        cluster.wait();
+        cluster
+    }
+
+    /// The authority that has signed every API server's certificate, as a file.
+    pub fn authority(&self) -> &Path {
+        &self.pki.authority
+    }
+
+    /// The variables by which a process finds AWS and the registrar's own user there.
+    pub fn aws_variables(&self) -> Vec<(String, String)> {
+        let mut command = Command::new("env");
+        self.aws.give(&mut command);
+        let text = |text: &std::ffi::OsStr| text.to_str().unwrap().to_owned();
+        command.get_envs().map(|(name, value)| (text(name), text(value.unwrap()))).collect()
     }
 
     /// All that the registrar has logged.
@@ -246,6 +281,17 @@ pub fn seed(file: &str) -> String {
     format!("{ROOT}/tests/real/seed/{file}")
 }
 
+/// Installs the registrar's part of the management cluster as a user does.
+pub fn install(management: &Cluster) {
+    let definitions = output(&mut registrar::command(&["crds"]));
+    management.kubectl_with(&["apply", "-f", "-"], &definitions);
+    let kinds = ["crd/eksclusterregistries", "crd/workloadidentities"]
+        .map(|kind| format!("{kind}.eksclusterregistry.spire.spiffe.io"));
+    management.kubectl(&["wait", "--for=condition=Established", &kinds[0], &kinds[1]]);
+    management.kubectl(&["create", "namespace", "spire-system"]);
+    management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/kustomize/rbac.yaml")]);
+}
+
 fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {
     let mut command = program(parts.join("etcd"));
     // A test loses nothing with its machine.
@@ -254,10 +300,4 @@ fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {
     command.args(["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]);
     command.args(["--initial-cluster", &format!("default={peer}")]);
     Child::start("etcd", &mut command, folder)
-}
-
-/// Ports that were free a moment ago.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap().port())
 }

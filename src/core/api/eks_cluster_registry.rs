@@ -7,7 +7,7 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Problem;
+use super::{Problem, unknown_fields};
 use crate::guardrails::Pattern;
 use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName, ProxyUrl, Region, RoleArn};
 
@@ -57,6 +57,9 @@ pub struct EKSClusterRegistrySpec {
     /// What a WorkloadIdentity's `clusterSelector` selects by, and what templates call `.ClusterLabels`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Fields that this version does not know: the API server keeps them, and the object is not used.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
 }
 
 /// What the registrar knows of the cluster.
@@ -112,17 +115,10 @@ pub struct ClusterAccess {
     pub proxy: Option<ProxyUrl>,
 }
 
-impl ClusterTarget {
-    /// Whether both name one cluster, whatever the way to it.
-    pub fn is_same_cluster(&self, other: &Self) -> bool {
-        (&self.eks_name, &self.region, &self.account) == (&other.eks_name, &other.region, &other.account)
-    }
-}
-
 impl EKSClusterRegistrySpec {
     /// Checks every field; the error is all problems at once.
     pub fn target(&self) -> Result<ClusterTarget, Vec<Problem>> {
-        let mut problems = Vec::new();
+        let mut problems: Vec<Problem> = unknown_fields(&self.unknown).collect();
         let eks_name = checked("spec.clusterName", EksClusterName::new(&self.cluster_name), &mut problems);
         let region = checked("spec.region", Region::new(&self.region), &mut problems);
         let account = checked("spec.accountId", AccountId::new(&self.account_id), &mut problems);
@@ -220,6 +216,12 @@ mod tests {
     }
 
     #[test]
+    fn a_field_of_a_newer_version_is_a_problem_and_not_left_out() {
+        let newer = serde_json::json!({"zones": ["a"], "labels": {"x": "y"}});
+        assert_eq!(told(newer), [("InvalidSpec", "spec.zones".to_owned())]);
+    }
+
+    #[test]
     fn a_role_is_of_the_clusters_account_and_partition() {
         let role = |arn: &str| told(serde_json::json!({"assumeRoleArn": arn}));
         let wrong = [("RoleNotOfAccount", "spec.assumeRoleArn".to_owned())];
@@ -229,12 +231,8 @@ mod tests {
     }
 
     #[test]
-    fn another_way_leads_to_the_same_cluster() {
-        let target = |change| spec(change).target().unwrap();
-        let plain = target(serde_json::json!({"assumeRoleArn": "", "externalId": ""}));
+    fn what_is_empty_is_absent() {
+        let plain = spec(serde_json::json!({"assumeRoleArn": "", "externalId": ""})).target().unwrap();
         assert_eq!(plain.access, ClusterAccess::default());
-        let private = target(serde_json::json!({"endpoint": "https://vpce.example", "externalId": "a-1"}));
-        assert!(plain.is_same_cluster(&private) && plain != private);
-        assert!(!plain.is_same_cluster(&target(serde_json::json!({"clusterName": "other"}))));
     }
 }

@@ -1,9 +1,13 @@
 //! `WorkloadIdentity`: which pods get which identity.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{Problem, unknown_fields};
 
 /// Which pods get which identity. Templates are Go templates.
 #[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
@@ -80,6 +84,16 @@ pub struct WorkloadIdentitySpec {
     /// A hint for the workload, to tell its identities apart; at most 1024 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// Fields that this version does not know: the API server keeps them, and the object is not used.
+    #[serde(flatten)]
+    pub unknown: BTreeMap<String, serde_json::Value>,
+}
+
+impl WorkloadIdentitySpec {
+    /// What of the spec this version does not know.
+    pub fn unknown_fields(&self) -> impl Iterator<Item = Problem> {
+        unknown_fields(&self.unknown)
+    }
 }
 
 /// Counts over all clusters.

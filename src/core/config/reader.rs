@@ -46,6 +46,16 @@ impl<'a> Reader<'a> {
         read(Reader::over(self.at(key), value, self.problems))
     }
 
+    /// The mapping under a key; none where it is absent.
+    pub(super) fn optional_section<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(Reader<'_>) -> T,
+    ) -> Option<T> {
+        let value = self.take(key)?;
+        Some(read(Reader::over(self.at(key), Some(value), self.problems)))
+    }
+
     /// A text that is required.
     pub(super) fn required<T, E: Display>(
         &mut self,
@@ -249,6 +259,11 @@ impl<'a> Reader<'a> {
     /// A key that is allowed and means nothing here.
     pub(super) fn ignore(&mut self, key: &'static str) {
         self.take(key);
+    }
+
+    /// Something other than a value's form is wrong.
+    pub(super) fn told(&mut self, problem: Problem) {
+        self.problems.push(problem);
     }
 
     /// Notes a problem of a key.

@@ -101,6 +101,7 @@ struct Compiled {
     lines: Vec<(usize, usize)>,
     demand: Demand,
     warnings: Vec<Warning>,
+    mentions: lower::Mentions,
 }
 
 /// The one name in a template's own environment.
@@ -141,6 +142,7 @@ impl Template {
             environment,
             lines: lowered.lines,
             demand: lowered.demand,
+            mentions: lowered.mentions,
             warnings: warnings.map(|(at, problem)| Warning(located(text, at, problem))).collect(),
         })))
     }
@@ -153,6 +155,26 @@ impl Template {
     /// The fields that it reads beyond those that facts always have.
     pub fn reads(&self) -> &Demand {
         &self.0.demand
+    }
+
+    /// Whether it names this variable, such as `ClusterName`.
+    pub fn mentions(&self, variable: &str) -> bool {
+        self.0.mentions.variables.contains(variable)
+    }
+
+    /// Bytes that it prints at least, whatever the pod.
+    pub fn shortest(&self) -> usize {
+        self.0.mentions.shortest
+    }
+
+    /// Whether it names labels or annotations, which whoever may write the pod or node chooses.
+    pub fn mentions_labels(&self) -> bool {
+        self.0.mentions.labels
+    }
+
+    /// Whether it reads anything of the pod's node.
+    pub fn reads_node(&self) -> bool {
+        self.0.mentions.node
     }
 
     /// Field paths that no type has.

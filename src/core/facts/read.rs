@@ -22,6 +22,10 @@ use crate::names::{NamespaceName, NodeName, PodName, PodUid};
 /// So many texts or label sets are kept before it is looked which of them are still in use.
 const KEPT: usize = 1 << 10;
 
+/// What the bookmark has that ends the objects which were there when a watch began
+/// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists>).
+const INITIAL_EVENTS_END: &str = "/metadata/annotations/k8s.io~1initial-events-end";
+
 /// A kind whose objects are read.
 pub trait Kind: Sized {
     /// Its facts.
@@ -105,7 +109,8 @@ impl Reader {
         pairs.hash(&mut hasher);
         let hash = hasher.finish();
         let is_same = |known: &&Labels| {
-            let has = |(key, value): &(Cow<'_, str>, Cow<'_, str>)| known.get(&**key).is_some_and(|it| it == value);
+            let has =
+                |(key, value): &(Cow<'_, str>, Cow<'_, str>)| known.get(&**key).is_some_and(|it| it == value);
             known.len() == pairs.len() && pairs.iter().all(has)
         };
         if let Some(known) = self.labels.get(&hash).filter(is_same) {
@@ -184,7 +189,11 @@ impl Kind for EndpointSlices {
     fn read<'de, D: Deserializer<'de>>(input: D, _: &mut Reader) -> Result<Item<Self>, D::Error> {
         let object = Value::deserialize(input)?;
         let (namespace, name) = (text(&object, "/metadata/namespace"), text(&object, "/metadata/name"));
-        let key = if name.is_empty() { Err("it has no name".to_owned()) } else { Ok(format!("{namespace}/{name}")) };
+        let key = if name.is_empty() {
+            Err("it has no name".to_owned())
+        } else {
+            Ok(format!("{namespace}/{name}"))
+        };
         Ok(Item { version: version(&object), facts: trim::endpoint_slice(&object), key })
     }
 }
@@ -563,8 +572,13 @@ pub enum Event<K: Kind> {
     Changed(Item<K>),
     /// An object has ended.
     Deleted(Item<K>),
-    /// Everything up to this version was told.
-    Bookmark(String),
+    /// Everything up to a version was told.
+    Bookmark {
+        /// The version.
+        version: String,
+        /// What came before it was there when the watch began.
+        ends_initial: bool,
+    },
     /// The API server ends the watch.
     Error {
         /// The status's code; 0 where it has none.
@@ -593,7 +607,7 @@ pub fn event<K: Kind>(line: &str, reader: &mut Reader) -> Result<Event<K>, serde
     {
         return Ok(event);
     }
-    // Rare: the object comes before its type, it is none of the kind, or it cannot be read.
+    // Rare: the object comes before its type, it is a bookmark or a status, or it cannot be read.
     let event: RawEvent<'_> = serde_json::from_str(line)?;
     let text = event.object.get();
     Ok(match &*event.r#type {
@@ -602,6 +616,11 @@ pub fn event<K: Kind>(line: &str, reader: &mut Reader) -> Result<Event<K>, serde
             let code = status.pointer("/code").and_then(Value::as_u64);
             let code = code.and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
             Event::Error { code, message: self::text(&status, "/message").to_owned() }
+        }
+        "BOOKMARK" => {
+            let object: Value = serde_json::from_str(text)?;
+            let ends_initial = object.pointer(INITIAL_EVENTS_END).is_some_and(|it| it == "true");
+            Event::Bookmark { version: version(&object), ends_initial }
         }
         kind => match item(text, reader) {
             Err(malformed) => Event::Unreadable(malformed),
@@ -615,7 +634,6 @@ impl<K: Kind> Event<K> {
         match kind {
             "ADDED" | "MODIFIED" => Self::Changed(item),
             "DELETED" => Self::Deleted(item),
-            "BOOKMARK" => Self::Bookmark(item.version),
             other => Self::Unknown(other.to_owned()),
         }
     }
@@ -643,7 +661,7 @@ impl<'de, K: Kind> Visitor<'de> for EventSeed<'_, K> {
         while let Some(key) = map.next_key_seed(TextSeed)? {
             match (key.as_str(), kind.as_str()) {
                 (Some("type"), _) => kind = map.next_value_seed(TextSeed)?,
-                (Some("object"), Some(kind)) if kind != "ERROR" => {
+                (Some("object"), Some(kind)) if !matches!(kind, "ERROR" | "BOOKMARK") => {
                     event = Some(Event::of(kind, map.next_value_seed(ItemSeed(&mut *self.0, PhantomData))?));
                 }
                 (Some("object"), _) => {

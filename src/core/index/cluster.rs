@@ -166,20 +166,14 @@ impl Cluster {
         &self.session
     }
 
-    /// Another cluster is one of which nothing is known yet; another way to the same one is connected to anew, and what is
-    /// known stays.
+    /// Another way, or another name, is connected to anew, and what is known stays: that it is another cluster, only what
+    /// answers there can say.
     pub(super) fn set_context(&mut self, context: Arc<ClusterContext>, session: u64) {
-        if self.context.target.is_same_cluster(&context.target) && self.context.target != context.target {
-            self.context = context.clone();
+        let is_elsewhere = self.context.target != context.target;
+        self.context = context;
+        if is_elsewhere {
             self.begin(session);
         }
-        if !self.context.target.is_same_cluster(&context.target) {
-            let uids: Vec<PodUid> = self.uids().cloned().collect();
-            uids.iter().for_each(|uid| self.remove_pod(uid));
-            let uncounted = std::mem::take(&mut self.uncounted);
-            *self = Self { uncounted, ..Self::new(context.clone(), session) };
-        }
-        self.context = context;
     }
 
     /// Another session with what is known kept; whatever answers in it has to say first who it is.
@@ -644,7 +638,10 @@ impl Cluster {
         let changed = !pod.is_settled || !pod.desired.is_same(&desired);
         pod.is_noted = false;
         if changed {
-            pod.desired = Arc::new(desired);
+            let PodDesired { mut wanted, mut previewed, hold } = desired;
+            wanted.shrink_to_fit();
+            previewed.shrink_to_fit();
+            pod.desired = Arc::new(PodDesired { wanted, previewed, hold });
             pod.is_settled = true;
         }
         (before, Some(Settlement { desired: pod.desired.clone(), told, changed }))
@@ -725,44 +722,44 @@ impl Cluster {
         let kept = |listed: &Option<Arc<Demand>>, source| {
             listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
         };
-        let has_fields = kept(&self.pods_listed, Source::Pod) && kept(&self.nodes_listed, Source::Node);
+        let needs_node = compiled.needs_node();
+        let has_fields =
+            kept(&self.pods_listed, Source::Pod) && (!needs_node || kept(&self.nodes_listed, Source::Node));
         // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
         let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
         let asks_services = compiled.demand().reads_endpoint_slices();
         let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
         let outcome = match node {
-            None if self.denied.contains_key(NODES) => Told::Failing(Problem::new(
+            None if needs_node && self.denied.contains_key(NODES) => Told::Failing(Problem::new(
                 "NodesForbidden",
                 "(node)",
-                "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/rbac-workload-cluster.yaml there",
+                "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/workload-cluster/rbac.yaml there",
             )),
             _ if !has_fields => Told::Waiting("FieldsNotListed"),
             _ if asks_services && !has_services => Told::Waiting("EndpointsNotListed"),
-            None => Told::Waiting("NodeUnknown"),
-            Some(node) => match Wanted::derived(
+            None if needs_node => Told::Waiting("NodeUnknown"),
+            node => match Wanted::derived(
                 name,
                 Derivation {
                     compiled: compiled.clone(),
                     cluster: self.context.clone(),
                     pod: pod.clone(),
-                    node: node.clone(),
+                    node: node.filter(|_| needs_node).cloned(),
                     services: asks_services.then(|| Arc::new(self.services_of(pod))),
                 },
             ) {
                 Err(problem) => Told::Failing(problem),
-                Ok(wanted) => {
-                    match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
-                        Some(other) => Told::Masked { by: other.identity.clone() },
-                        None if is_preview => {
-                            settling.desired.previewed.push(wanted);
-                            Told::Derived
-                        }
-                        None => {
-                            settling.desired.wanted.push(wanted);
-                            Told::Derived
-                        }
+                Ok(wanted) => match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
+                    Some(other) => Told::Masked { by: other.identity.clone() },
+                    None if is_preview => {
+                        settling.desired.previewed.push(wanted);
+                        Told::Derived
                     }
-                }
+                    None => {
+                        settling.desired.wanted.push(wanted);
+                        Told::Derived
+                    }
+                },
             },
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {

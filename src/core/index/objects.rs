@@ -47,6 +47,9 @@ impl Registry {
                     .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
                 let context = name.and_then(|name| {
                     let (target, own) = both(object.spec.target(), object.spec.allowed())?;
+                    if let Some(role) = &target.access.role {
+                        guardrails.check_role("spec.assumeRoleArn", role).map_err(|denied| vec![denied])?;
+                    }
                     let allowed = guardrails.for_cluster(&target.account, &labels, own);
                     Ok(Arc::new(ClusterContext { name, target, labels, allowed }))
                 });
@@ -304,6 +307,11 @@ impl Identity {
             true => IdentityStanding::Preview,
             false => IdentityStanding::Live,
         }
+    }
+
+    /// `metadata.generation`: which edit of the spec this is.
+    pub(super) fn generation(&self) -> Option<i64> {
+        self.object.as_ref()?.meta().generation
     }
 
     /// Where the pods are that it may want; none while it is being deleted.

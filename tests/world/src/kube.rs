@@ -76,6 +76,18 @@ struct Shared {
     sayings: broadcast::Sender<(&'static str, Bytes)>,
 }
 
+/// How an API server takes a watch that is to begin with all that is there (`sendInitialEvents`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Streams {
+    /// As servers do that have the feature.
+    #[default]
+    Offered,
+    /// As servers do that know of the feature and do not have it.
+    Refused,
+    /// As servers do that do not know of the feature.
+    Ignored,
+}
+
 /// Who is let in.
 enum Access {
     /// Whoever has this bearer token.
@@ -98,6 +110,7 @@ struct Faults {
     bloat: usize,
     repeats_pages: bool,
     empties_lists: bool,
+    streams: Streams,
     withdrawn: BTreeSet<&'static str>,
     refuses_tokens: bool,
     tokens_seen: BTreeSet<String>,
@@ -324,6 +337,12 @@ impl KubeApi {
     /// Answers to lists are larger by so many bytes, in whole MiB.
     pub fn bloat_lists(&self, bytes: usize) {
         lock(&self.shared.faults).bloat = bytes;
+    }
+
+    /// Whether lists can be had by a watch that begins with all that is there. Such a beginning counts as a list, and what
+    /// is ordered for lists holds for it too: its third page begins after its thousandth object.
+    pub fn offer_streams(&self, streams: Streams) {
+        lock(&self.shared.faults).streams = streams;
     }
 
     /// Whether each page of a list has the page before it once more.

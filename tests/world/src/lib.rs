@@ -16,6 +16,7 @@ pub mod kube;
 pub mod objects;
 mod process;
 mod proxy;
+pub mod secrets;
 mod serve;
 mod sigv4;
 pub mod spire;
@@ -24,7 +25,7 @@ mod world;
 
 pub use process::Process;
 pub use proxy::Proxy;
-pub use world::{Replica, WorkloadCluster, World};
+pub use world::{Replica, WorkloadCluster, World, free_port};
 
 /// A random version 4 UUID.
 fn random_uuid() -> String {

@@ -1,4 +1,5 @@
-//! A program as a process of its own, whose log is read line by line and which ends with its handle.
+//! A program as a process of its own, whose log is read line by line, which never logs a secret, and which ends with its
+//! handle.
 
 use std::fmt;
 use std::process::{ExitStatus, Stdio};
@@ -11,9 +12,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::secrets;
 use crate::until::until;
 
-/// A running program. Dropping it kills it.
+/// A running program. Dropping it kills it, and panics where it has logged what nobody may see.
 pub struct Process {
     child: Child,
     pid: Option<Pid>,
@@ -23,6 +25,8 @@ pub struct Process {
 
 struct Log {
     lines: Mutex<Vec<String>>,
+    /// Lines with what nobody may see.
+    leaks: Mutex<Vec<String>>,
     beats: watch::Sender<u64>,
 }
 
@@ -31,7 +35,8 @@ impl Process {
     pub fn start(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let log = Arc::new(Log { lines: Mutex::default(), beats: watch::Sender::new(0) });
+        let log =
+            Arc::new(Log { lines: Mutex::default(), leaks: Mutex::default(), beats: watch::Sender::new(0) });
         let mut readers = JoinSet::new();
         readers.spawn(read(child.stdout.take().expect("a piped output"), log.clone()));
         readers.spawn(read(child.stderr.take().expect("a piped output"), log.clone()));
@@ -95,6 +100,8 @@ impl Drop for Process {
         if std::thread::panicking() {
             let lines = self.log.lines();
             lines.iter().skip(lines.len().saturating_sub(30)).for_each(|line| eprintln!("  {line}"));
+        } else if let Some(leak) = self.log.leaks().first() {
+            panic!("the program logged a secret: {leak}");
         }
     }
 }
@@ -102,6 +109,10 @@ impl Drop for Process {
 impl Log {
     fn lines(&self) -> MutexGuard<'_, Vec<String>> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn leaks(&self) -> MutexGuard<'_, Vec<String>> {
+        self.leaks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,6 +126,9 @@ impl fmt::Debug for Process {
 async fn read(output: impl AsyncRead + Unpin, log: Arc<Log>) {
     let mut lines = BufReader::new(output).lines();
     while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(secret) = secrets::found(&line) {
+            log.leaks().push(format!("{secret:?} in: {}", line.chars().take(300).collect::<String>()));
+        }
         log.lines().push(line);
         log.beats.send_modify(|count| *count += 1);
     }

@@ -71,7 +71,7 @@ pub struct SpireServer {
 /// What a condition that is waited for can look at.
 pub struct View<'a> {
     /// All entries in the order of their creation.
-    pub entries: &'a [Entry],
+    pub entries: Vec<&'a Entry>,
     /// Everything written so far.
     pub writes: &'a [Write],
     calls: &'a BTreeMap<Call, u64>,
@@ -97,7 +97,19 @@ struct Faults {
     answers_lost: usize,
     answers_withheld: usize,
     latency: Duration,
+    /// Every so manieth call fails with this code.
+    every: Option<(u64, Code)>,
+    begun: u64,
+    /// Writing calls of more entries than this are refused as a whole.
+    most_entries: Option<usize>,
+    /// Writing calls of an entry with this text in its SPIFFE ID are refused as a whole.
+    indigestible: Option<String>,
+    /// How many more pages are listed before the rest has to wait.
+    pages_left: Option<usize>,
 }
+
+/// All that a server holds at one time.
+pub struct Backup(Entries);
 
 impl SpireServer {
     /// Starts a server with no entries and no bundle but its own.
@@ -180,10 +192,22 @@ impl SpireServer {
     pub async fn until(&self, what: &str, timeout: Duration, condition: impl Fn(&View<'_>) -> bool) {
         let look = || {
             let state = self.lock();
-            let entries = state.entries.all();
-            condition(&View { entries: &entries, writes: &state.writes, calls: &state.calls })
+            let entries = state.entries.iter().collect();
+            condition(&View { entries, writes: &state.writes, calls: &state.calls })
         };
         until(what, timeout, self.shared.pulse.subscribe(), look, || format!("{self:?}")).await;
+    }
+
+    /// Waits until a pod has an entry, which costs little however many there are; one of them, and when it was created.
+    pub async fn until_entry_of(&self, pod_uid: &str, what: &str, timeout: Duration) -> (Entry, SystemTime) {
+        let look = || self.lock().entries.of_pod(pod_uid).next().is_some();
+        until(what, timeout, self.shared.pulse.subscribe(), look, || format!("{self:?}")).await;
+        let state = self.lock();
+        let entry = state.entries.of_pod(pod_uid).next().expect("an entry that was just there").clone();
+        let created = |write: &&Write| write.kind == WriteKind::Create && write.id == entry.id;
+        let write = state.writes.iter().rev().find(created).expect("the write that created it");
+        let at = write.at;
+        (entry, at)
     }
 
     /// The next writing calls are carried out, and then the connection breaks instead of an answer.
@@ -210,6 +234,44 @@ impl SpireServer {
     /// Ends what [`refuse_entries`](Self::refuse_entries) began.
     pub fn accept_entries(&self) {
         self.lock().faults.entry_refusals.clear();
+    }
+
+    /// Every so manieth call of any kind fails as a whole with this code, and nothing of it is carried out, until
+    /// [`fail_no_more`](Self::fail_no_more).
+    pub fn fail_each(&self, nth: u64, code: Code) {
+        self.lock().faults.every = Some((nth, code));
+    }
+
+    /// Ends what [`fail_each`](Self::fail_each) began.
+    pub fn fail_no_more(&self) {
+        self.lock().faults.every = None;
+    }
+
+    /// Writing calls of more entries than this are refused as a whole with RESOURCE_EXHAUSTED, as those over 4 MiB are.
+    pub fn set_most_entries(&self, most: usize) {
+        self.lock().faults.most_entries = Some(most);
+    }
+
+    /// Writing calls of an entry with this text in its SPIFFE ID are refused as a whole with RESOURCE_EXHAUSTED.
+    pub fn choke_on(&self, text: &str) {
+        self.lock().faults.indigestible = Some(text.to_owned());
+    }
+
+    /// So many pages are listed from now on, and calls for more of them wait; `None` lets them all go.
+    pub fn ration_pages(&self, pages: Option<usize>) {
+        self.lock().faults.pages_left = pages;
+        self.shared.beat();
+    }
+
+    /// What it holds now, to be restored later.
+    pub fn back_up(&self) -> Backup {
+        Backup(self.lock().entries.clone())
+    }
+
+    /// Holds what it held when this was made, as after its database was restored. Nobody is told.
+    pub fn restore(&self, backup: &Backup) {
+        self.lock().entries = backup.0.clone();
+        self.shared.beat();
     }
 
     /// Each call takes at least this long from now on.
@@ -241,7 +303,7 @@ impl View<'_> {
 
     /// The SPIFFE IDs of all entries, sorted.
     pub fn spiffe_ids(&self) -> Vec<String> {
-        let mut ids: Vec<String> = self.entries.iter().map(spiffe_id).collect();
+        let mut ids: Vec<String> = self.entries.iter().map(|entry| spiffe_id(entry)).collect();
         ids.sort();
         ids
     }

@@ -1,9 +1,10 @@
 //! The parts tied together for the program under test: its clusters, its SPIRE server, its AWS and its configuration.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -23,7 +24,7 @@ const TRUST_DOMAIN: &str = "example.org";
 
 /// Everything around one program under test. Dropping it ends everything but the processes that were started.
 pub struct World {
-    /// The management cluster, which has the namespace `spire-system`.
+    /// The management cluster, which has the namespaces `default` and `spire-system`.
     pub management: KubeApi,
     /// The SPIRE server of `example.org`, which knows the bundle of `partner.example`.
     pub spire: SpireServer,
@@ -53,7 +54,9 @@ impl World {
     pub async fn start() -> Self {
         let folder = tempfile::Builder::new().prefix("world-").tempdir().expect("a temporary folder");
         let management = KubeApi::start().await;
-        management.put(objects::namespace("spire-system"));
+        for name in ["default", "spire-system"] {
+            management.put(objects::namespace(name));
+        }
         let spire = SpireServer::start(folder.path().join("spire.sock"), TRUST_DOMAIN);
         spire.add_bundle("partner.example");
         let aws = Aws::start().await;
@@ -151,7 +154,7 @@ impl World {
     }
 
     /// Starts one more replica of a program with `run --config FILE` and nothing in its environment but what tells it
-    /// where this world is.
+    /// where this world is. It logs all that it can, so that every test is one of what it never logs.
     pub fn run(&mut self, program: impl AsRef<Path>) -> Replica {
         self.run_with(program, |_| ())
     }
@@ -172,7 +175,7 @@ impl World {
         let path = self.write(&format!("config-{}.yaml", self.replicas), &format!("{config:#}\n"));
         let mut command = self.command(program);
         command.arg("run").arg("--config").arg(path).env("POD_NAME", format!("registrar-{}", self.replicas));
-        command.env("HOSTNAME", format!("registrar-{}", self.replicas));
+        command.env("HOSTNAME", format!("registrar-{}", self.replicas)).env("LOG_LEVEL", "trace");
         change(&mut command);
         Replica { process: Process::start(command), metrics, health }
     }
@@ -232,8 +235,19 @@ impl std::ops::DerefMut for Replica {
     }
 }
 
-/// An address that nobody listens at now.
+/// A port of 127.0.0.1 that nobody listens at and that no connection is given as its own: below those that the system
+/// gives out (`ip_local_port_range`), and no port twice in this process.
+pub fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    loop {
+        let port = rand::random_range(10_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() && given.insert(port) {
+            return port;
+        }
+    }
+}
+
 fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port of 127.0.0.1");
-    listener.local_addr().expect("the bound address")
+    SocketAddr::from(([127, 0, 0, 1], free_port()))
 }

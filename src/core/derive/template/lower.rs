@@ -44,6 +44,20 @@ pub(super) struct Lowered {
     pub(super) demand: Demand,
     /// Fields that no type has: places and problems.
     pub(super) warnings: Vec<(usize, String)>,
+    pub(super) mentions: Mentions,
+}
+
+/// What a template names, whether or not facts always have it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Mentions {
+    /// Variables by their first name, such as `ClusterName`.
+    pub(super) variables: BTreeSet<&'static str>,
+    /// Labels or annotations of pod or node.
+    pub(super) labels: bool,
+    /// Anything of the node.
+    pub(super) node: bool,
+    /// Bytes of text outside of actions that are printed whatever the pod.
+    pub(super) shortest: usize,
 }
 
 /// Where a value comes from.
@@ -114,6 +128,7 @@ struct Lowering<'t> {
     tree: &'t Tree,
     constants: Vec<Value>,
     demand: Demand,
+    mentions: Mentions,
     warnings: Vec<(usize, String)>,
     assigned: BTreeSet<&'t str>,
     instances: BTreeMap<Instance, usize>,
@@ -147,6 +162,7 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         tree,
         constants: Vec::new(),
         demand: Demand::default(),
+        mentions: Mentions::default(),
         warnings: Vec::new(),
         assigned,
         instances: BTreeMap::new(),
@@ -160,6 +176,8 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         cells: Vec::new(),
         leaving: Vec::new(),
     };
+    let text = |node: &Node| if let Node::Text(text) = node { text.len() } else { 0 };
+    lowering.mentions.shortest = tree.main.iter().map(text).sum();
     let main = lowering.body(&tree.main, root);
     let mut source = String::new();
     let mut lines = Vec::new();
@@ -182,10 +200,10 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         append((format!("{{% macro m{number}(p) %}}{text}{{% endmacro %}}"), of_text));
     }
     append(main);
-    let Lowering { constants, demand, mut warnings, .. } = lowering;
+    let Lowering { constants, demand, mentions, mut warnings, .. } = lowering;
     warnings.sort();
     warnings.dedup();
-    Lowered { source, lines, constants, demand, warnings }
+    Lowered { source, lines, constants, demand, warnings, mentions }
 }
 
 fn collect_assigned<'t>(nodes: &'t [Node], names: &mut BTreeSet<&'t str>) {
@@ -794,12 +812,18 @@ impl<'t> Lowering<'t> {
     fn step(&mut self, receiver: Expr, index: usize) -> Expr {
         let holder = receiver.ty.map(Type::pointee);
         let Some(field) = holder.and_then(|holder| holder.fields.get(index)) else { return receiver };
+        if receiver.origin == Origin::Root {
+            self.mentions.variables.insert(field.name);
+        }
         let code = match (receiver.path, receiver.origin == Origin::Root) {
             (true, true) => format!("f{index}"),
             (true, false) => format!("{}_{index}", receiver.code),
             (false, _) => format!("{}[{index}]", receiver.code),
         };
         let fact = |source, part: &str| Origin::Fact { source, path: vec![part.to_owned()], open: true };
+        if receiver.origin == Origin::Root {
+            self.mentions.node |= matches!(field.name, "NodeMeta" | "NodeSpec" | "InstanceID");
+        }
         let origin = match &receiver.origin {
             Origin::Root => match field.name {
                 "PodMeta" => fact(Source::Pod, "metadata"),
@@ -926,6 +950,9 @@ impl<'t> Lowering<'t> {
         match &value.origin {
             Origin::Nowhere => {}
             Origin::Root => {
+                self.mentions.variables.extend(types::of(types::DATA).fields.iter().map(|field| field.name));
+                self.mentions.labels = true;
+                self.mentions.node = true;
                 for source in [Source::Pod, Source::Node] {
                     for part in ["metadata", "spec"] {
                         self.demand.add(source, vec![part.to_owned()]);
@@ -933,6 +960,9 @@ impl<'t> Lowering<'t> {
                 }
             }
             Origin::Fact { source, path, .. } => {
+                let mut path_of = path.iter().map(String::as_str);
+                self.mentions.labels |= path_of.next() == Some("metadata")
+                    && matches!(path_of.next(), None | Some("labels" | "annotations"));
                 let fixed = FIXED.iter().any(|(of, fixed)| {
                     of == source && path.len() >= fixed.len() && path.iter().zip(*fixed).all(|(a, b)| a == b)
                 });

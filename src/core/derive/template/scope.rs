@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, LazyLock, OnceLock};
 
 use minijinja::value::{Object, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::format;
 use super::types::{self, Kind};
@@ -62,8 +62,8 @@ impl Scope {
     }
 
     /// Makes the scope of a pod and a node of which facts are kept. What most templates read is handed out by reference
-    /// count; all of a pod and a node is made where a template reads something else.
-    pub fn of(variables: Variables, pod: Arc<PodFacts>, node: Arc<NodeFacts>) -> Self {
+    /// count; all of a pod and a node is made where a template reads something else. Of a node that is not known, nothing.
+    pub fn of(variables: Variables, pod: Arc<PodFacts>, node: Option<Arc<NodeFacts>>) -> Self {
         let facts = Facts { variables, pod, node };
         Self { context: Value::from_object(Context::OnDemand(facts, OnceLock::new())) }
     }
@@ -175,7 +175,7 @@ fn instance(variables: &Variables) -> Value {
 struct Facts {
     variables: Variables,
     pod: Arc<PodFacts>,
-    node: Arc<NodeFacts>,
+    node: Option<Arc<NodeFacts>>,
 }
 
 /// A path whose value facts have at hand.
@@ -227,7 +227,8 @@ static AT_HAND: LazyLock<BTreeMap<String, AtHand>> = LazyLock::new(|| {
         ("NodeMeta", "Name", AtHand::NodeName),
         ("NodeMeta", "UID", AtHand::NodeUid),
     ];
-    let variables = variables.into_iter().filter_map(|(name, it)| Some((format!("f{}", variable(name)?), it)));
+    let variables =
+        variables.into_iter().filter_map(|(name, it)| Some((format!("f{}", variable(name)?), it)));
     let fields = fields.into_iter().filter_map(|(part, name, it)| Some((inner(part, name)?, it)));
     variables.chain(fields).collect()
 });
@@ -261,9 +262,9 @@ impl Facts {
             AtHand::PodName => self.pod.name.shared(),
             AtHand::PodNamespace => self.pod.namespace.shared(),
             AtHand::ServiceAccount => self.pod.service_account.clone(),
-            AtHand::NodeName => self.node.name.shared(),
+            AtHand::NodeName => self.node.as_ref()?.name.shared(),
             AtHand::PodUid => return Some(uid(self.pod.uid.shared())),
-            AtHand::NodeUid => return Some(uid(self.node.uid.shared())),
+            AtHand::NodeUid => return Some(uid(self.node.as_ref()?.uid.shared())),
         };
         Some(Value::from(text))
     }
@@ -280,7 +281,11 @@ impl Context {
         match self {
             Self::Made(whole) => whole,
             Self::OnDemand(Facts { variables, pod, node }, whole) => {
-                whole.get_or_init(|| Whole::new(variables, &pod.object(), &node.object()))
+                let node = || match node {
+                    Some(node) => node.object(),
+                    None => json!({"metadata": {}, "spec": {}}),
+                };
+                whole.get_or_init(|| Whole::new(variables, &pod.object(), &node()))
             }
         }
     }

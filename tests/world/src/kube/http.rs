@@ -16,7 +16,7 @@ use super::resource::Resource;
 use super::selector::Selector;
 use super::store::{Key, Patch, Writer};
 use super::watch::{self, Asked};
-use super::{Access, Shared, Verb, lock, token};
+use super::{Access, Shared, Streams, Verb, lock, token};
 use crate::serve::{Body, Service, whole};
 use crate::sigv4::decode_pairs;
 
@@ -146,7 +146,8 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result<Response<Bo
     let target = Target::at(path).ok_or_else(Refusal::no_such_resource)?;
     let query = Query(decode_pairs(head.uri.query().unwrap_or_default()).into_iter().collect());
     let verb = verb(&head.method, &target, &query)?;
-    begin(shared, verb, target.resource)?;
+    let is_list = verb == Verb::Watch && is_streamed_list(shared, &query);
+    begin(shared, if is_list { Verb::List } else { verb }, target.resource)?;
     match (verb, target.name.clone()) {
         (Verb::List, _) => list(shared, &target, &query),
         (Verb::Watch, _) => watch(shared, &target, &query),
@@ -279,17 +280,39 @@ fn in_list(resource: &Resource, item: &Value) -> Value {
     item
 }
 
+/// Whether a watch is one that begins with all that is there and tells when that is all.
+fn is_streamed_list(shared: &Shared, query: &Query) -> bool {
+    query.is_set("sendInitialEvents") && lock(&shared.faults).streams == Streams::Offered
+}
+
 fn watch(shared: &Arc<Shared>, target: &Target, query: &Query) -> Result<Response<Body>, Refusal> {
+    let invalid = |why: &str| {
+        Refusal::invalid(format!(
+            "ListOptions.meta.k8s.io \"\" is invalid: sendInitialEvents: Forbidden: {why}"
+        ))
+    };
     if query.is_set("sendInitialEvents") {
-        let why = "sendInitialEvents: Forbidden: sendInitialEvents is forbidden for watch unless the WatchList feature \
-                   gate is enabled";
-        return Err(Refusal::invalid(format!("ListOptions.meta.k8s.io \"\" is invalid: {why}")));
+        match lock(&shared.faults).streams {
+            Streams::Ignored => {}
+            Streams::Refused => {
+                let why =
+                    "sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled";
+                return Err(invalid(why));
+            }
+            Streams::Offered if query.get("resourceVersionMatch") != "NotOlderThan" => {
+                return Err(invalid(
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                ));
+            }
+            Streams::Offered => {}
+        }
     }
     let asked = Asked {
         resource: target.resource,
         namespace: target.namespace.clone(),
         selector: query.selector()?,
         revision: query.number("resourceVersion")?,
+        is_list: is_streamed_list(shared, query),
         bookmarks: query.is_set("allowWatchBookmarks"),
         timeout: query.number("timeoutSeconds")?.map(Duration::from_secs),
     };

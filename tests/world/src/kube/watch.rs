@@ -25,9 +25,14 @@ pub(super) struct Asked {
     pub(super) selector: Selector,
     /// None or zero: from the objects that are there now, told as added.
     pub(super) revision: Option<u64>,
+    /// The objects that are there now are a list, whose end is told.
+    pub(super) is_list: bool,
     pub(super) bookmarks: bool,
     pub(super) timeout: Option<Duration>,
 }
+
+/// After how many objects a list's third page would begin.
+const TWO_PAGES: usize = 1000;
 
 /// How often a watch that asked for bookmarks is given one. A real server does so about once a minute.
 const BOOKMARK_PERIOD: Duration = Duration::from_secs(1);
@@ -52,7 +57,7 @@ pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
     let mut epoch = shared.watches.subscribe();
     epoch.mark_unchanged();
     let store = lock(&shared.store);
-    let (revision, waiting) = match asked.revision.filter(|revision| *revision > 0) {
+    let (revision, mut waiting) = match asked.revision.filter(|revision| *revision > 0) {
         Some(revision) => (revision, VecDeque::new()),
         None => {
             let fits = |object: &&Arc<Value>| {
@@ -65,6 +70,7 @@ pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
         }
     };
     drop(store);
+    let is_over = asked.is_list && end_list(&shared, &asked, revision, &mut waiting);
     let bookmarks = asked.bookmarks.then(|| {
         let mut interval = tokio::time::interval_at(Instant::now() + BOOKMARK_PERIOD, BOOKMARK_PERIOD);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -72,13 +78,37 @@ pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
     });
     let end = asked.timeout.map(|timeout| Instant::now() + timeout);
     let sayings = shared.sayings.subscribe();
-    let watch =
-        Watch { sayings, shared, asked, revision, waiting, is_over: false, bookmarks, end, beats, epoch };
+    let watch = Watch { sayings, shared, asked, revision, waiting, is_over, bookmarks, end, beats, epoch };
     let lines = stream::unfold(watch, |mut watch| async move {
         let line = watch.next().await?;
         Some((Ok(Frame::data(line)), watch))
     });
     StreamBody::new(lines).boxed_unsync()
+}
+
+/// Makes of what is there a list as tests ordered it, with its end; whether the watch ends with it.
+fn end_list(shared: &Shared, asked: &Asked, revision: u64, waiting: &mut VecDeque<Bytes>) -> bool {
+    let mut faults = lock(&shared.faults);
+    if faults.empties_lists {
+        waiting.clear();
+    }
+    if faults.repeats_pages {
+        waiting.extend(waiting.clone());
+    }
+    if waiting.len() > TWO_PAGES
+        && let Some(code) = faults.page_failures.pop_front()
+    {
+        waiting.truncate(TWO_PAGES);
+        waiting.push_back(failure(&Refusal::ordered(code)));
+        return true;
+    }
+    let mut end = bookmark(asked.resource, revision);
+    end["metadata"]["annotations"] = json!({"k8s.io/initial-events-end": "true"});
+    // In pieces, so that whoever does not read it to its end costs nobody the whole.
+    let piece = Bytes::from(vec![b' '; 1 << 20]);
+    waiting.extend(std::iter::repeat_n(piece, faults.bloat >> 20));
+    waiting.push_back(line("BOOKMARK", &end));
+    false
 }
 
 impl Watch {
@@ -90,7 +120,7 @@ impl Watch {
             if self.is_over {
                 return None;
             }
-            let bookmark = async {
+            let due = async {
                 match &mut self.bookmarks {
                     Some(interval) => drop(interval.tick().await),
                     None => std::future::pending().await,
@@ -112,11 +142,11 @@ impl Watch {
                     false => self.waiting.push_back(bytes),
                 },
                 () = end => return None,
-                () = bookmark => {
+                () = due => {
                     // What happened until now is told before, so that the bookmark is true.
                     self.look();
-                    let bookmark = line("BOOKMARK", &self.bookmark());
-                    self.waiting.push_back(bookmark);
+                    let object = bookmark(self.asked.resource, self.revision);
+                    self.waiting.push_back(line("BOOKMARK", &object));
                 }
             }
         }
@@ -136,16 +166,14 @@ impl Watch {
             }
         }
     }
+}
 
-    fn bookmark(&self) -> Value {
-        let Resource { kind, .. } = self.asked.resource;
-        let version = self.revision.to_string();
-        json!({
-            "kind": kind,
-            "apiVersion": self.asked.resource.api_version(),
-            "metadata": {"resourceVersion": version, "creationTimestamp": null},
-        })
-    }
+fn bookmark(resource: &Resource, revision: u64) -> Value {
+    json!({
+        "kind": resource.kind,
+        "apiVersion": resource.api_version(),
+        "metadata": {"resourceVersion": revision.to_string(), "creationTimestamp": null},
+    })
 }
 
 fn event(told: &Told) -> Bytes {

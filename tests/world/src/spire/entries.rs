@@ -1,5 +1,6 @@
 //! The entries of one server, as its datastore keeps them: nothing here checks what an update makes equal.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -34,7 +35,7 @@ pub(super) enum Created {
 }
 
 /// See the module's documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Entries {
     home: String,
     /// Trust domains whose bundle is known; one's own is first.
@@ -42,6 +43,8 @@ pub(super) struct Entries {
     rows: BTreeMap<u64, Entry>,
     row_of: BTreeMap<String, u64>,
     rows_of_id: BTreeMap<(String, String), BTreeSet<u64>>,
+    /// By the pod's uid that a selector names.
+    rows_of_pod: BTreeMap<String, BTreeSet<u64>>,
     rows_made: u64,
 }
 
@@ -53,6 +56,7 @@ impl Entries {
             rows: BTreeMap::new(),
             row_of: BTreeMap::new(),
             rows_of_id: BTreeMap::new(),
+            rows_of_pod: BTreeMap::new(),
             rows_made: 0,
         }
     }
@@ -69,6 +73,15 @@ impl Entries {
 
     pub(super) fn all(&self) -> Vec<Entry> {
         self.rows.values().cloned().collect()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
+        self.rows.values()
+    }
+
+    /// The entries of one pod.
+    pub(super) fn of_pod(&self, uid: &str) -> impl Iterator<Item = &Entry> {
+        self.rows_of_pod.get(uid).into_iter().flatten().filter_map(|row| self.rows.get(row))
     }
 
     pub(super) fn get(&self, id: &str) -> Option<&Entry> {
@@ -172,16 +185,16 @@ impl Entries {
         }
         self.row_of.insert(entry.id.clone(), row);
         self.rows_of_id.entry(identity(&entry)).or_default().insert(row);
+        for pod in pods(&entry) {
+            self.rows_of_pod.entry(pod.to_owned()).or_default().insert(row);
+        }
         self.rows.insert(row, entry);
     }
 
     fn unlink(&mut self, row: u64, entry: &Entry) {
-        let identity = identity(entry);
-        if let Some(rows) = self.rows_of_id.get_mut(&identity) {
-            rows.remove(&row);
-            if rows.is_empty() {
-                self.rows_of_id.remove(&identity);
-            }
+        unlink(&mut self.rows_of_id, &identity(entry), row);
+        for pod in pods(entry) {
+            unlink(&mut self.rows_of_pod, pod, row);
         }
     }
 
@@ -243,4 +256,22 @@ fn unconverted(problem: String) -> Refused {
 
 fn invalid(problem: String) -> Refused {
     Refused::stored(Code::InvalidArgument, Some(format!("datastore-validation: {problem}")))
+}
+
+/// The pods that an entry's selectors name.
+fn pods(entry: &Entry) -> impl Iterator<Item = &str> {
+    entry.selectors.iter().filter_map(|selector| selector.value.strip_prefix("pod-uid:"))
+}
+
+fn unlink<K, Q>(rows: &mut BTreeMap<K, BTreeSet<u64>>, key: &Q, row: u64)
+where
+    K: Borrow<Q> + Ord,
+    Q: Ord + ?Sized,
+{
+    if let Some(of_key) = rows.get_mut(key) {
+        of_key.remove(&row);
+        if of_key.is_empty() {
+            rows.remove(key);
+        }
+    }
 }

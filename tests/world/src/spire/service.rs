@@ -62,9 +62,16 @@ impl Api {
         let (latency, refusal) = {
             let mut state = lock(&self.shared.state);
             *state.calls.entry(call).or_default() += 1;
-            (state.faults.latency, state.faults.refusals.pop_front())
+            let faults = &mut state.faults;
+            faults.begun += 1;
+            let begun = faults.begun;
+            let in_turn = faults.every.filter(|(nth, _)| begun.is_multiple_of(*nth)).map(|(_, code)| code);
+            (faults.latency, faults.refusals.pop_front().or(in_turn))
         };
         self.shared.beat();
+        if call == Call::List {
+            self.wait_for_page().await;
+        }
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
@@ -78,6 +85,31 @@ impl Api {
             return Err(Status::resource_exhausted(message));
         }
         Ok(message)
+    }
+
+    /// Lists go page by page where a test rations them.
+    async fn wait_for_page(&self) {
+        let mut beats = self.shared.pulse.subscribe();
+        // The sender is part of what is shared, so that it can't be gone.
+        let _ = beats
+            .wait_for(|_| {
+                let left = &mut lock(&self.shared.state).faults.pages_left;
+                let may = *left != Some(0);
+                *left = left.map(|left| left.saturating_sub(1));
+                may
+            })
+            .await;
+    }
+
+    /// What a writing call as a whole is refused for.
+    fn digest(&self, entries: usize, mut ids: impl Iterator<Item = String>) -> Result<(), Status> {
+        let faults = &lock(&self.shared.state).faults;
+        let is_too_many = faults.most_entries.is_some_and(|most| entries > most);
+        let chokes = faults.indigestible.as_ref().is_some_and(|text| ids.any(|id| id.contains(text)));
+        if is_too_many || chokes {
+            return Err(Status::resource_exhausted("grpc: received message larger than max"));
+        }
+        Ok(())
     }
 
     /// What comes after every writing call: not after each of its entries, because who waits looks at all there are.
@@ -237,6 +269,7 @@ impl EntryApi for Api {
         request: Request<BatchCreateEntryRequest>,
     ) -> Result<Response<BatchCreateEntryResponse>, Status> {
         let request = self.begin(Call::Create, request).await?;
+        self.digest(request.entries.len(), request.entries.iter().map(spiffe_id))?;
         let mask = request.output_mask.as_ref();
         let results = request.entries.iter().map(|entry| {
             let (status, entry) = self.shared.create(entry);
@@ -252,6 +285,7 @@ impl EntryApi for Api {
         request: Request<BatchUpdateEntryRequest>,
     ) -> Result<Response<BatchUpdateEntryResponse>, Status> {
         let request = self.begin(Call::Update, request).await?;
+        self.digest(request.entries.len(), request.entries.iter().map(spiffe_id))?;
         let (input, output) = (request.input_mask.as_ref(), request.output_mask.as_ref());
         let results = request.entries.iter().map(|entry| {
             let (status, entry) = self.shared.update(entry, input);
@@ -267,6 +301,7 @@ impl EntryApi for Api {
         request: Request<BatchDeleteEntryRequest>,
     ) -> Result<Response<BatchDeleteEntryResponse>, Status> {
         let request = self.begin(Call::Delete, request).await?;
+        self.digest(request.ids.len(), std::iter::empty())?;
         let results = request.ids.into_iter().map(|id| {
             let status = Some(self.shared.delete(&id));
             batch_delete_entry_response::Result { status, id }

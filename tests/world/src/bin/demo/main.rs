@@ -83,7 +83,9 @@ impl Demo {
         for name in CLUSTERS {
             world.register(name);
         }
-        let replica = world.run(program());
+        let replica = world.run_with(program(), |command| {
+            command.env("LOG_LEVEL", "info");
+        });
         Self { world, replica, screen, began, all_entries: Duration::ZERO, latencies: Vec::new() }
     }
 
@@ -160,11 +162,12 @@ impl Demo {
         let edit = json!({"spec": {"ttl": "2h", "dnsNameTemplates": ["{{ .PodMeta.Name }}.shop.svc"]}});
         self.world.management.patch("workloadidentities", None, "api", edit);
         let wanted = CLUSTERS.len() * PODS_AN_APP;
-        let edited = |entry: &&Entry| entry.x509_svid_ttl == 7200 && entry.dns_names.len() == 1;
+        let edited = |entry: &Entry| entry.x509_svid_ttl == 7200 && entry.dns_names.len() == 1;
         let until = self.world.spire.until("api's entries updated", PATIENCE, |view| {
-            view.entries.iter().filter(edited).count() == wanted
+            view.entries.iter().filter(|it| edited(it)).count() == wanted
         });
-        let progress = || format!("{}/{wanted}", self.world.spire.entries().iter().filter(edited).count());
+        let progress =
+            || format!("{}/{wanted}", self.world.spire.entries().iter().filter(|it| edited(it)).count());
         let took = self.screen.wait("entries are updated", until, progress).await;
         let new = self.world.spire.writes().split_off(writes);
         self.screen.check(

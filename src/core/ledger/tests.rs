@@ -1,0 +1,377 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::desired::{ClusterStanding, PodDesired, Wanted};
+use crate::entry::{Entry, EntryKey};
+use crate::names::PodUid;
+use crate::spiffe::{Selector, SpiffeId};
+
+const LIMITS: RoundLimits = RoundLimits { writes: 1000, updates: 1000 };
+const SYNCED: ClusterStanding = ClusterStanding::Synced { complete: true };
+
+/// A book and the server that it is about.
+struct World {
+    ledger: Ledger,
+    spire: BTreeMap<EntryId, Entry>,
+    /// Every write, in order: `+`, `~`, `-` and the id.
+    writes: Vec<String>,
+    now: Instant,
+    nonce: u64,
+}
+
+impl World {
+    fn new(ledger: Ledger) -> Self {
+        Self { ledger, spire: BTreeMap::new(), writes: Vec::new(), now: Instant::now(), nonce: 0 }
+    }
+
+    fn start() -> Self {
+        Self::new(Ledger::new("t-", Mode::Sync, Budgets::default()))
+    }
+
+    fn observed(&self) -> Vec<Observed> {
+        self.spire.iter().map(|(id, entry)| Observed::of(id.clone(), entry)).collect()
+    }
+
+    fn list(&mut self) -> Drift {
+        let observed = self.observed();
+        self.ledger.observe(observed, Timestamp::UNIX_EPOCH)
+    }
+
+    /// Rounds until there is nothing to do.
+    fn work(&mut self) {
+        for _ in 0..100 {
+            if !self.ledger.has_work(self.now, true) {
+                return;
+            }
+            let nonce = &mut self.nonce;
+            let round = self.ledger.round(self.now, LIMITS, || {
+                *nonce += 1;
+                Nonce::new(*nonce)
+            });
+            assert_eq!(round.faults, []);
+            for plan in round.plans {
+                for write in plan.creates.iter().chain(&plan.updates) {
+                    let sign = if plan.creates.contains(write) { '+' } else { '~' };
+                    self.writes.push(format!("{sign}{}", write.id));
+                    self.spire.insert(write.id.clone(), (*write.wanted.entry().unwrap()).clone());
+                    self.ledger.written(&plan.pod, write);
+                }
+                for delete in &plan.deletes {
+                    self.writes.push(format!("-{} {}", delete.id, delete.end.reason()));
+                    assert!(self.spire.remove(&delete.id).is_some());
+                    self.ledger.gone(&plan.pod, &delete.id);
+                }
+            }
+        }
+        panic!("the writer does not come to rest");
+    }
+
+    fn apply(&mut self, delta: Delta) {
+        self.ledger.apply(&Delta { ready: true, ..delta });
+        self.work();
+    }
+
+    fn release(&mut self, digests: &[&str]) {
+        let released = digests.iter().map(ToString::to_string).collect();
+        self.apply(Delta { released: Some(Arc::new(released)), ..Delta::default() });
+    }
+
+    fn orphans(&mut self) -> Vec<OrphanPlan> {
+        self.ledger.outcome(None).orphans
+    }
+}
+
+fn cluster(name: &str) -> ClusterName {
+    ClusterName::new(name).unwrap()
+}
+
+fn identity(name: &str) -> IdentityName {
+    IdentityName::new(name).unwrap()
+}
+
+fn key(cluster: &str, uid: &str) -> PodKey {
+    PodKey { cluster: ClusterTag::of(&self::cluster(cluster)), pod: PodUid::new(uid).unwrap() }
+}
+
+fn entry(uid: &str, path: &str, hint: &str) -> Entry {
+    let id = |path: &str| SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap();
+    Entry {
+        key: EntryKey {
+            spiffe_id: id(path),
+            parent_id: id("node"),
+            selectors: [Selector::pod_uid(&PodUid::new(uid).unwrap())].into(),
+        },
+        x509_svid_ttl: 0,
+        jwt_svid_ttl: 0,
+        federates_with: BTreeSet::new(),
+        admin: false,
+        downstream: false,
+        dns_names: Vec::new(),
+        hint: hint.to_owned(),
+    }
+}
+
+/// A pod of cluster `east` that identity `web` gives such an entry.
+fn pod(uid: &str, path: &str) -> (PodKey, Option<Arc<PodDesired>>) {
+    let pod = PodUid::new(uid).unwrap();
+    let wanted = vec![Wanted::new(&identity("web"), &pod, entry(uid, path, ""))];
+    (key("east", uid), Some(Arc::new(PodDesired { wanted, ..PodDesired::default() })))
+}
+
+fn own_id(cluster: &str, identity: &str, uid: &str) -> EntryId {
+    let key = key(cluster, uid);
+    let digest = EntryDigest::of(&self::identity(identity), &key.pod, 0);
+    EntryId::make("t-", &key.cluster, &digest, &Nonce::new(u64::MAX))
+}
+
+fn predecessors_id(digit: char) -> EntryId {
+    EntryId::observed(&format!("t-{}", digit.to_string().repeat(64)))
+}
+
+/// Cluster `east` in step, identity `web`, and these pods of it.
+fn facts(pods: Vec<(PodKey, Option<Arc<PodDesired>>)>) -> Delta {
+    Delta {
+        clusters: vec![(cluster("east"), Some(SYNCED))],
+        identities: vec![(identity("web"), Some(IdentityStanding::Live))],
+        pods,
+        ..Delta::default()
+    }
+}
+
+#[test]
+fn orphans_stay_until_exactly_they_are_released() {
+    let mut world = World::start();
+    for uid in ["u1", "u2"] {
+        world.spire.insert(own_id("gone", "web", uid), entry(uid, uid, ""));
+    }
+    // Of an identity that nobody knows, on a pod that another one wants something of.
+    world.spire.insert(own_id("east", "lost", "u3"), entry("u3", "lost", ""));
+    world.list();
+    world.apply(facts(vec![pod("u3", "three")]));
+    let (created, plans) = (world.writes.len(), world.orphans());
+    assert_eq!(created, 1, "{:?}", world.writes);
+    let causes: Vec<(Hold, u64)> = plans.iter().map(|plan| (plan.cause, plan.entries)).collect();
+    assert_eq!(causes, [(Hold::UnknownCluster, 2), (Hold::UnknownIdentity, 1)]);
+    assert_eq!(plans[1].cluster, Some(cluster("east")));
+    let of_cluster = plans[0].digest.clone().unwrap();
+    // One more: the digest is void.
+    world.spire.insert(own_id("gone", "web", "u4"), entry("u4", "u4", ""));
+    world.list();
+    world.release(&[&of_cluster]);
+    assert_eq!(world.spire.len(), 5);
+    let now = world.orphans()[0].digest.clone().unwrap();
+    assert_ne!(now, of_cluster);
+    world.release(&[&now]);
+    let deleted: Vec<&String> = world.writes[created..].iter().collect();
+    assert_eq!(deleted.len(), 3);
+    assert!(
+        deleted.iter().all(|write| write.starts_with('-') && write.ends_with(" Released")),
+        "{deleted:?}"
+    );
+    assert_eq!(world.orphans().len(), 1, "the other plan was not released");
+    // An entry that comes back, from an older database for example, is not what was released.
+    world.spire.insert(own_id("gone", "web", "u1"), entry("u1", "u1", ""));
+    world.list();
+    world.work();
+    assert_eq!(world.spire.len(), 3);
+    assert_eq!(world.orphans().len(), 2);
+}
+
+#[test]
+fn a_release_of_orphans_is_not_held_by_the_brake_and_brakes_nothing_else() {
+    let budgets =
+        Budgets { scope_share: 0, scope_number: 0, fleet_share: 0, fleet_number: 0, ..Budgets::default() };
+    let mut world = World::new(Ledger::new("t-", Mode::Sync, budgets));
+    for number in 0..20 {
+        let uid = format!("u{number}");
+        world.spire.insert(own_id("gone", "web", &uid), entry(&uid, &uid, ""));
+    }
+    world.list();
+    world.apply(facts(Vec::new()));
+    let digest = world.orphans()[0].digest.clone().unwrap();
+    world.release(&[&digest]);
+    assert!(world.spire.is_empty(), "{:?}", world.spire.keys());
+    assert!(world.ledger.outcome(None).braked_fleet.is_none());
+}
+
+#[test]
+fn orphans_are_nobodys_no_more_once_their_registry_or_identity_is_there() {
+    let mut world = World::start();
+    world.spire.insert(own_id("east", "web", "u1"), entry("u1", "one", ""));
+    world.list();
+    world.apply(Delta { identities: facts(Vec::new()).identities, ..Delta::default() });
+    assert_eq!(world.orphans().len(), 1);
+    let digest = world.orphans()[0].digest.clone().unwrap();
+    world.apply(facts(vec![pod("u1", "one")]));
+    assert_eq!(world.orphans(), []);
+    // What was a plan's digest releases nothing now, nor when the registry goes again unseen: it is released already, so
+    // the annotation has to be written anew where it is the same plan once more.
+    world.release(&[&digest]);
+    assert_eq!(world.spire.len(), 1);
+    assert_eq!(world.writes, Vec::<String>::new());
+}
+
+#[test]
+fn with_deletes_forbidden_a_released_plan_is_told_and_stays() {
+    let mut world = World::new(Ledger::new("t-", Mode::UpsertOnly, Budgets::default()));
+    world.spire.insert(own_id("gone", "web", "u1"), entry("u1", "u1", ""));
+    world.list();
+    world.apply(facts(Vec::new()));
+    let digest = world.orphans()[0].digest.clone().unwrap();
+    world.release(&[&digest]);
+    assert_eq!(world.spire.len(), 1);
+    let held = world.ledger.outcome(None).held;
+    assert_eq!((held.get(&Hold::UpsertOnly), held.get(&Hold::UnknownCluster)), (Some(&1), Some(&0)));
+}
+
+#[test]
+fn the_predecessors_entry_is_kept_or_updated_under_its_id_where_a_pod_is_to_have_its_key() {
+    let mut world = World::new(Ledger::new("t-", Mode::Sync, Budgets::default()).adopting());
+    let (same, hinted, left) = (predecessors_id('a'), predecessors_id('b'), predecessors_id('c'));
+    world.spire.insert(same.clone(), entry("u1", "one", ""));
+    world.spire.insert(hinted.clone(), entry("u2", "two", "workloadidentity:web:east"));
+    world.spire.insert(left.clone(), entry("u3", "old", ""));
+    world.list();
+    // Nobody can say whose they are as long as a cluster is not in step.
+    let connecting = Some(ClusterStanding::Held(Hold::Connecting));
+    world.apply(Delta { clusters: vec![(cluster("east"), connecting)], ..Delta::default() });
+    let plans = world.orphans();
+    assert_eq!((plans[0].cause, plans[0].entries, &plans[0].digest), (Hold::Predecessor, 3, &None));
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
+    assert_eq!(world.writes[0], format!("~{hinted}"));
+    assert!(world.writes[1].starts_with("+t-v1."), "{:?}", world.writes);
+    assert_eq!(world.writes.len(), 2);
+    let plans = world.orphans();
+    assert_eq!((plans.len(), plans[0].entries, plans[0].examples.clone()), (1, 1, vec![left.clone()]));
+    // A list changes nothing of that, and what is adopted ends as everything else does, after a change of its key too.
+    assert!(world.list().is_none());
+    world.apply(facts(vec![pod("u1", "new")]));
+    assert_eq!(world.writes[2..], [format!("~{same}")]);
+    world.apply(Delta { pods: vec![(key("east", "u1"), None)], ..Delta::default() });
+    assert_eq!(world.writes[3..], [format!("-{same} PodGone")]);
+    let digest = world.orphans()[0].digest.clone().unwrap();
+    world.release(&[&digest]);
+    assert_eq!(world.writes[4..], [format!("-{left} Released")]);
+    assert_eq!(world.orphans(), []);
+}
+
+#[test]
+fn without_adopt_the_predecessors_entries_are_others() {
+    let mut world = World::start();
+    world.spire.insert(predecessors_id('a'), entry("u1", "one", ""));
+    world.spire.insert(predecessors_id('b'), entry("u2", "two", "its own"));
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two")]));
+    assert_eq!(world.writes, Vec::<String>::new());
+    let outcome = world.ledger.outcome(None);
+    let tally = &outcome.identities[&identity("web")];
+    // Equal, so that it serves; otherwise a conflict that nobody fights over.
+    assert_eq!((tally.in_place, tally.failing, outcome.foreign), (1, 1, 2));
+    assert_eq!(outcome.orphans, []);
+}
+
+#[test]
+fn what_is_written_between_pages_is_neither_undone_nor_drift() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
+    let mut pages = world.observed().into_iter();
+    world.ledger.begin_list();
+    let first: Vec<Observed> = pages.next().into_iter().collect();
+    world.ledger.page(first, Timestamp::UNIX_EPOCH);
+    // A pod that the rest of the list may tell of or not, one that the list told of, and one that it still tells of.
+    world.apply(Delta {
+        pods: vec![pod("u4", "four"), (key("east", "u1"), None), (key("east", "u2"), None)],
+        ..Delta::default()
+    });
+    let still_there: Vec<Observed> = pages.filter(|it| world.spire.contains_key(&it.id)).collect();
+    world.ledger.page(still_there, Timestamp::UNIX_EPOCH);
+    let writes = world.writes.len();
+    assert_eq!(world.ledger.end_list(Timestamp::UNIX_EPOCH), Drift::default());
+    world.work();
+    assert_eq!(world.writes.len(), writes, "{:?}", world.writes);
+    assert!(world.list().is_none());
+}
+
+#[test]
+fn what_others_do_is_counted_by_cause_and_mended() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
+    let ids: Vec<EntryId> = world.spire.keys().cloned().collect();
+    world.spire.remove(&ids[0]);
+    world.spire.get_mut(&ids[1]).unwrap().hint = "changed".to_owned();
+    world.spire.insert(own_id("east", "web", "u9"), entry("u9", "nine", ""));
+    world.spire.insert(EntryId::observed("t-workload-1"), entry("u8", "eight", ""));
+    world.spire.insert(EntryId::observed("somebody-elses"), entry("u7", "seven", ""));
+    let drift = world.list();
+    assert_eq!(drift, Drift { changed: 1, deleted: 1, appeared: 1, under_our_prefix: 1 });
+    world.work();
+    let foreign = ["somebody-elses", "t-workload-1"];
+    assert!(foreign.iter().all(|id| world.spire.contains_key(&EntryId::observed(id))));
+    assert_eq!(world.spire.len(), 5);
+    assert!(world.list().is_none());
+}
+
+#[test]
+fn a_list_that_breaks_off_loses_nothing_and_deletes_nothing() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
+    let gone = world.spire.keys().next().cloned().unwrap();
+    world.spire.remove(&gone);
+    world.ledger.begin_list();
+    let some: Vec<Observed> = world.observed().into_iter().take(1).collect();
+    world.ledger.page(some, Timestamp::UNIX_EPOCH);
+    world.ledger.break_list();
+    world.work();
+    assert_eq!(world.writes.len(), 3);
+    // The next one begins from nothing and finds what is missing, and only that.
+    assert_eq!(world.list(), Drift { deleted: 1, ..Drift::default() });
+    world.work();
+    assert_eq!((world.writes.len(), world.spire.len()), (4, 3));
+}
+
+#[test]
+fn after_an_unknown_outcome_nothing_is_written_before_a_list_from_its_beginning() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one")]));
+    world.ledger.begin_list();
+    world.ledger.doubt();
+    world.ledger.page(Vec::new(), Timestamp::UNIX_EPOCH);
+    assert_eq!(world.ledger.end_list(Timestamp::UNIX_EPOCH), Drift::default());
+    assert!(world.ledger.needs_list(), "a list that began before tells nothing of what came then");
+    world.apply(facts(vec![pod("u2", "two")]));
+    assert_eq!(world.writes.len(), 1);
+    world.list();
+    world.work();
+    assert_eq!(world.writes.len(), 2);
+}
+
+#[test]
+fn an_entry_that_somebody_deletes_again_and_again_is_told_with_its_identity() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one")]));
+    for times in 1..=3 {
+        assert!(world.ledger.outcome(None).vanishing.is_empty(), "{times}");
+        world.spire.clear();
+        assert_eq!(world.list().deleted, 1);
+        world.work();
+        assert_eq!(world.spire.len(), 1);
+    }
+    let vanishing = world.ledger.outcome(None).vanishing;
+    assert_eq!(vanishing[&identity("web")].entries, 1);
+}
+
+#[test]
+fn pods_that_fail_together_are_not_tried_again_together() {
+    let pauses = |tries: u32| (0..200).map(move |number| pause(&key("east", &format!("u{number}")), tries));
+    for (tries, longest) in [(1, FIRST_PAUSE), (4, FIRST_PAUSE * 8), (40, LONGEST_PAUSE)] {
+        assert!(pauses(tries).all(|pause| longest / 2 <= pause && pause <= longest), "{tries}");
+        let tenth = |pause: Duration| (pause.as_secs_f64() / longest.as_secs_f64() * 10.0) as u32;
+        let tenths: BTreeSet<u32> = pauses(tries).map(tenth).collect();
+        assert_eq!(tenths.len(), 5, "all of the upper half: {tenths:?}");
+    }
+}

@@ -1,0 +1,131 @@
+//! What lies in deploy/ fits the program: configuration keys, versions.
+
+use std::collections::BTreeSet;
+use std::fs::read_to_string;
+use std::path::{Path, PathBuf};
+
+use registrar_core::config::Config;
+use serde_json::{Map, Value, json};
+
+fn chart() -> PathBuf {
+    Path::new(crate::ROOT).join("deploy/helm/spire-eks-workload-registrar")
+}
+
+fn yaml(path: &Path) -> Value {
+    serde_saphyr::from_str(&read_to_string(path).unwrap()).unwrap()
+}
+
+/// Every key that the configuration file may have, as a path such as `guardrails.rules[].accounts`. The reader itself is
+/// asked: of a key that it does not know it tells which it knows.
+fn keys() -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut above = vec![String::new()];
+    while let Some(section) = above.pop() {
+        for key in known(&section) {
+            let path = if section.is_empty() { key } else { format!("{section}.{key}") };
+            for deeper in [path.clone(), format!("{path}[]")] {
+                if !known(&deeper).is_empty() {
+                    above.push(deeper);
+                }
+            }
+            found.insert(path);
+        }
+    }
+    found
+}
+
+/// The keys that a section knows; none where the path is no section.
+fn known(section: &str) -> Vec<String> {
+    const NO_KEY: &str = "?";
+    let steps = section.split('.').filter(|step| !step.is_empty()).rev();
+    let file = steps.fold(json!({NO_KEY: 0}), |inner, step| match step.strip_suffix("[]") {
+        Some(key) => json!({key: [inner]}),
+        None => json!({step: inner}),
+    });
+    let place = section.replace("[]", "[0]");
+    let place = if place.is_empty() { NO_KEY.to_owned() } else { format!("{place}.{NO_KEY}") };
+    let told = Config::parse(&file.to_string()).unwrap_err().into_iter().map(|problem| problem.to_string());
+    let list = told.filter_map(|told| {
+        let told = told.strip_prefix(&format!("{place}: is no key of this file; known keys: "))?.to_owned();
+        Some(told.split(", ").map(str::to_owned).collect())
+    });
+    list.last().unwrap_or_default()
+}
+
+/// The keys of a JSON schema, in the same form.
+fn keys_of_schema(schema: &Value, path: &str, found: &mut BTreeSet<String>) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    assert_eq!(schema["additionalProperties"], false, "{path} lets keys through that nobody knows");
+    for (key, inner) in properties {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        keys_of_schema(inner, &path, found);
+        keys_of_schema(&inner["items"], &format!("{path}[]"), found);
+        found.insert(path);
+    }
+}
+
+fn keys_of_values(values: &Map<String, Value>, path: &str, found: &mut BTreeSet<String>) {
+    for (key, inner) in values {
+        let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        if let Some(inner) = inner.as_object() {
+            keys_of_values(inner, &path, found);
+        }
+        found.insert(path);
+    }
+}
+
+#[test]
+fn the_chart_knows_every_key_of_the_configuration_file() {
+    let keys = keys();
+    for key in ["trustDomain", "guardrails.rules[].accounts", "leaderElection.renewDeadline"] {
+        assert!(keys.contains(key), "{key} in {keys:?}");
+    }
+    let schema: Value =
+        serde_json::from_str(&read_to_string(chart().join("values.schema.json")).unwrap()).unwrap();
+    let mut in_schema = BTreeSet::new();
+    keys_of_schema(&schema["properties"]["config"], "", &mut in_schema);
+    assert_eq!(in_schema, keys, "values.schema.json, config");
+
+    let values = yaml(&chart().join("values.yaml"));
+    let mut in_values = BTreeSet::new();
+    keys_of_values(values["config"].as_object().unwrap(), "", &mut in_values);
+    // What a list's items may be has no default; metadata is allowed and means nothing.
+    let expected = keys.iter().filter(|key| !key.contains("[]") && *key != "metadata").cloned().collect();
+    assert_eq!(in_values, expected, "values.yaml, config");
+
+    let sample = read_to_string(Path::new(crate::ROOT).join("deploy/config.yaml")).unwrap();
+    for key in keys.iter().filter(|key| *key != "metadata") {
+        let name = format!("{}:", key.rsplit('.').next().unwrap());
+        // Some are shown as comments, and some within a line.
+        let is_shown = sample.lines().any(|line| line.contains(&name));
+        assert!(is_shown, "deploy/config.yaml does not show {key}");
+    }
+}
+
+#[test]
+fn the_charts_configuration_is_a_good_one_once_it_names_the_trust_domain() {
+    let mut config = yaml(&chart().join("values.yaml"))["config"].clone();
+    assert_eq!(config["trustDomain"], "", "nobody can guess it");
+    config["trustDomain"] = "example.org".into();
+    let config = Config::parse(&config.to_string()).unwrap();
+    // Safe ones: who may write our objects gets nothing beyond a pod's own name.
+    let guardrails = config.guardrails;
+    assert_eq!(guardrails.admin.map(|it| it.len()), Some(0));
+    assert_eq!(guardrails.downstream.map(|it| it.len()), Some(0));
+    assert_eq!(guardrails.federates_with.map(|it| it.len()), Some(0));
+    for rule in guardrails.rules.unwrap() {
+        assert!(
+            rule.spiffe_ids.is_some() && rule.parent_ids.is_some() && rule.dns_names.is_some(),
+            "{rule:?}"
+        );
+    }
+}
+
+#[test]
+fn all_versions_are_the_programs() {
+    let version = env!("CARGO_PKG_VERSION");
+    let told = yaml(&chart().join("Chart.yaml"));
+    assert_eq!([&told["version"], &told["appVersion"]], [version, version]);
+    let kustomization = yaml(&Path::new(crate::ROOT).join("deploy/kustomize/kustomization.yaml"));
+    assert_eq!(kustomization["images"][0]["newTag"], version);
+}
