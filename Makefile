@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: manifests build demo test test-real test-monitoring image chart release soak check deny bless bless-go crds bench-template fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real test-monitoring image chart release soak check deny bless bless-go crds bench-template bench-fleet fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -79,6 +79,10 @@ bless-go:
 # What a rendering costs, beside Go's in the same run where Go is installed; what the limits cost.
 bench-template:
 	cargo bench --locked --package registrar-core --bench template
+
+# From a watch's bytes to a batch for SPIRE, up to 500,000 pods: a table, curves and target/bench/fleet.json. Five minutes.
+bench-fleet:
+	cargo bench --locked --package registrar-core --bench fleet
 
 # A million templates made of the recorded ones and of pieces; the summary is printed.
 fuzz-template:

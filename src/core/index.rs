@@ -698,6 +698,70 @@ mod tests {
     }
 
     #[test]
+    fn while_pods_are_to_be_given_out_a_delta_lets_less_be_written() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        index.settle();
+        let number = session(&index);
+        tell(&mut index, number);
+        let east = ClusterName::new("east").unwrap();
+        // A second pod, and an edit that touches both.
+        let pod =
+            json!({"metadata": {"name": "q", "namespace": "shop", "uid": "q"}, "spec": {"nodeName": "n"}});
+        let pod = Watched::Applied(trim::pod(&pod, &Demand::default()).unwrap());
+        index.apply(Change::Cluster(east.clone(), number, ClusterChange::Pods(pod)));
+        index.apply(Change::Identities(ObjectChange::Applied(identity(json!({"edited": "1"})))));
+        let first = index.settle_some(1).delta;
+        assert!(first.unsettled);
+        assert_eq!(first.pods[0].0.pod.as_str(), "q", "what a watch tells goes first");
+        assert_eq!(first.clusters, [(east.clone(), Some(ClusterStanding::Synced { complete: false }))]);
+        let last = index.settle_some(1).delta;
+        assert!(!last.unsettled && last.pods.len() == 1);
+        assert_eq!(last.clusters, [(east, Some(ClusterStanding::Synced { complete: true }))]);
+        // An identity that is only tried is told before its pods, and one that lives again after them.
+        let preview = |preview: bool| {
+            let mut object = identity(json!({})).unwrap();
+            Arc::make_mut(&mut object).spec.preview = preview;
+            Change::Identities(ObjectChange::Applied(Ok(object)))
+        };
+        index.apply(preview(true));
+        let told = index.settle_some(1).delta;
+        assert!(told.unsettled && told.identities[0].1 == Some(IdentityStanding::Preview));
+        index.settle();
+        index.apply(preview(false));
+        let early = index.settle_some(1).delta;
+        assert!(early.unsettled && early.identities.is_empty());
+        let late = index.settle_some(1).delta;
+        assert_eq!(late.identities[0].1, Some(IdentityStanding::Live));
+    }
+
+    #[test]
+    fn an_entry_of_other_facts_is_given_out_again_though_it_is_the_same() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let number = session(&index);
+        tell(&mut index, number);
+        index.settle();
+        let mut pod =
+            json!({"metadata": {"name": "p", "namespace": "shop", "uid": "u"}, "spec": {"nodeName": "n"}});
+        let applied = |index: &mut Index, pod: &serde_json::Value| {
+            let facts = Watched::Applied(trim::pod(pod, &Demand::default()).unwrap());
+            index.apply(Change::Cluster(
+                ClusterName::new("east").unwrap(),
+                number,
+                ClusterChange::Pods(facts),
+            ));
+            index.settle().delta.pods
+        };
+        assert_eq!(applied(&mut index, &pod), [], "the same facts");
+        let before = index.desired().next().unwrap().2.clone();
+        pod["metadata"]["labels"] = json!({"nobody": "reads this"});
+        let again = applied(&mut index, &pod);
+        assert_eq!(again[0].1.as_ref(), Some(&before));
+        assert!(!again[0].1.as_ref().unwrap().is_same(&before));
+    }
+
+    #[test]
     fn what_an_ended_session_still_tells_is_dropped() {
         let mut index = index();
         index.apply(registry("one", true));

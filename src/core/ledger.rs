@@ -740,7 +740,7 @@ impl Ledger {
     }
 
     fn count(&mut self, pod: &PodKey, state: &PodState, step: impl Fn(&mut u64)) {
-        let cluster = self.clusters.entry(pod.cluster.clone()).or_default();
+        let cluster = self.clusters.entry(pod.cluster).or_default();
         for name in &state.in_place {
             step(&mut self.identities.entry(name.clone()).or_default().in_place);
             step(&mut cluster.in_place);

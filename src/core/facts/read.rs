@@ -809,3 +809,157 @@ pub(super) fn pod(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed
     })?
     .facts
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pod_named(name: &str) -> Value {
+        json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "7", "labels": {"app": "web"},
+            "annotations": {"team": "a", "other": "b"}, "managedFields": [{"f:x": {}}]},
+            "spec": {"nodeName": "n1", "priority": 3, "containers": [{"name": "c"}]}, "status": {"phase": "Running"}})
+    }
+
+    fn demanding(paths: &[&[&str]]) -> Arc<Demand> {
+        let mut demand = Demand::default();
+        for path in paths {
+            demand.add(Source::Pod, path.iter().map(|part| (*part).to_owned()).collect());
+        }
+        Arc::new(demand)
+    }
+
+    fn read(object: &Value, demand: &Arc<Demand>) -> Item<Pods> {
+        item(&object.to_string(), &mut Reader::new(demand.clone())).unwrap()
+    }
+
+    #[test]
+    fn what_is_demanded_is_kept_and_nothing_else() {
+        let facts = |paths: &[&[&str]]| read(&pod_named("a"), &demanding(paths)).facts.unwrap().demanded;
+        assert_eq!(facts(&[]), None);
+        assert_eq!(facts(&[&["metadata", "absent"]]), None);
+        let kept = |paths: &[&[&str]]| facts(paths).map(|kept| (*kept).clone()).unwrap();
+        assert_eq!(
+            kept(&[&["metadata", "annotations", "team"], &["spec", "priority"]]),
+            json!({"metadata": {"annotations": {"team": "a"}}, "spec": {"priority": 3}})
+        );
+        assert_eq!(kept(&[&["spec"]]), json!({"spec": pod_named("a")["spec"]}));
+        assert_eq!(kept(&[&[]]), pod_named("a"), "the whole object");
+    }
+
+    #[test]
+    fn a_part_that_is_demanded_whole_gives_the_fixed_facts_as_well() {
+        let all = read(&pod_named("a"), &demanding(&[&["metadata"], &["spec"], &["status"]]));
+        let few = read(&pod_named("a"), &Arc::default());
+        assert_eq!((all.version, all.key), (few.version, few.key));
+        let all = all.facts.unwrap();
+        assert_eq!(PodFacts { demanded: None, ..all }, few.facts.unwrap());
+    }
+
+    #[test]
+    fn a_tree_and_its_text_give_the_same_facts() {
+        let demand = demanding(&[&["metadata", "annotations"]]);
+        for object in
+            [pod_named("a"), json!({"metadata": {"name": "a", "uid": null, "namespace": "shop"}}), json!(5)]
+        {
+            assert_eq!(read(&object, &demand).facts, trim::pod(&object, &demand), "{object}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_another_type_is_told_of_its_object() {
+        for (pointer, value, told) in [
+            ("/metadata/uid", json!(5), "metadata.uid is 5, not a string"),
+            ("/metadata/name", json!(["a"]), "metadata.name is a list, not a string"),
+            ("/spec/nodeName", json!({"a": 1}), "spec.nodeName is an object, not a string"),
+            ("/metadata/labels", json!("a"), "metadata.labels is \"a\", not a map"),
+            ("/metadata/labels/app", Value::Null, "metadata.labels[\"app\"] is null, not a string"),
+            ("/status/phase", json!(true), "status.phase is true, not a string"),
+        ] {
+            let mut object = pod_named("a");
+            *object.pointer_mut(pointer).unwrap() = value;
+            let problem = read(&object, &Arc::default()).facts.unwrap_err();
+            assert_eq!(problem.problem, told);
+        }
+    }
+
+    #[test]
+    fn what_pods_have_alike_is_kept_once() {
+        let mut reader = Reader::default();
+        let mut facts =
+            |name| item::<Pods>(&pod_named(name).to_string(), &mut reader).unwrap().facts.unwrap();
+        let (a, b) = (facts("a"), facts("b"));
+        assert!(Arc::ptr_eq(&a.labels, &b.labels) && Arc::ptr_eq(&a.service_account, &b.service_account));
+        assert!(Arc::ptr_eq(&a.namespace.shared(), &b.namespace.shared()));
+        drop((a, b));
+        for number in 0..3 * KEPT {
+            let mut object = pod_named("c");
+            object["metadata"]["labels"]["app"] = json!(number.to_string());
+            item::<Pods>(&object.to_string(), &mut reader).unwrap().facts.unwrap();
+        }
+        assert!(reader.labels.len() <= 2 * KEPT, "what nobody has any more is let go");
+    }
+
+    fn page_of(items: &[String]) -> (Vec<PodFacts>, Vec<Malformed>, Page) {
+        let (mut facts, mut malformed) = (Vec::new(), Vec::new());
+        let text = format!(
+            "{{\"items\":[{}],\"metadata\":{{\"resourceVersion\":\"9\",\"continue\":\"c\"}}}}",
+            items.join(",")
+        );
+        let page = page::<Pods>(text.as_bytes(), &mut Reader::default(), &mut facts, &mut malformed).unwrap();
+        (facts, malformed, page)
+    }
+
+    #[test]
+    fn a_bad_object_in_a_page_costs_that_object() {
+        let good = pod_named("a").to_string();
+        let bad = json!({"metadata": {"name": "bad", "namespace": "shop"}}).to_string();
+        let (facts, malformed, page) = page_of(&[good.clone(), bad, good]);
+        assert_eq!((facts.len(), malformed.len()), (2, 1));
+        assert_eq!(malformed[0].name, "shop/bad");
+        assert_eq!((page.version.as_str(), page.next.as_deref()), ("9", Some("c")));
+    }
+
+    #[test]
+    fn an_object_deeper_than_the_reader_goes_costs_that_object() {
+        let good = pod_named("a").to_string();
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        let bad = good.replace("\"annotations\":{", &format!("\"annotations\":{{\"deep\":{deep},"));
+        // Nobody reads them: they are skipped.
+        let (facts, malformed, _) = page_of(&[good.clone(), bad.clone()]);
+        assert_eq!((facts.len(), malformed.len()), (2, 0));
+        let mut reader = Reader::new(demanding(&[&["metadata", "annotations"]]));
+        let (mut facts, mut malformed) = (Vec::new(), Vec::new());
+        let text = format!("{{\"metadata\":{{}},\"items\":[{good},{bad},{good}]}}");
+        page::<Pods>(text.as_bytes(), &mut reader, &mut facts, &mut malformed).unwrap();
+        assert_eq!((facts.len(), malformed.len()), (2, 1));
+        let line = format!("{{\"type\":\"ADDED\",\"object\":{bad}}}");
+        assert!(matches!(event::<Pods>(&line, &mut reader).unwrap(), Event::Unreadable(_)));
+        assert!(page::<Pods>(b"{\"items\":[{]}", &mut reader, &mut facts, &mut malformed).is_err());
+    }
+
+    #[test]
+    fn an_event_is_read_in_any_order_of_its_fields() {
+        let mut reader = Reader::default();
+        let object = pod_named("a").to_string();
+        let mut told = |line: &str| event::<Pods>(line, &mut reader).unwrap();
+        for line in [
+            format!("{{\"type\":\"ADDED\",\"object\":{object}}}"),
+            format!("{{\"object\":{object},\"type\":\"MODIFIED\"}}"),
+        ] {
+            assert!(matches!(told(&line), Event::Changed(item) if item.facts.is_ok() && item.version == "7"));
+        }
+        let gone = told(&format!("{{\"type\":\"DELETED\",\"object\":{object}}}"));
+        assert!(
+            matches!(gone, Event::Deleted(item) if item.key.as_ref().is_ok_and(|key| key.as_str() == "a"))
+        );
+        let bookmark = json!({"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "8",
+            "annotations": {"k8s.io/initial-events-end": "true"}}}});
+        let bookmark = told(&bookmark.to_string());
+        assert!(matches!(bookmark, Event::Bookmark { version, ends_initial: true } if version == "8"));
+        let error = told("{\"type\":\"ERROR\",\"object\":{\"code\":410,\"message\":\"too old\"}}");
+        assert!(matches!(error, Event::Error { code: 410, message } if message == "too old"));
+        assert!(matches!(told("{\"type\":\"NEW\",\"object\":{}}"), Event::Unknown(kind) if kind == "NEW"));
+    }
+}
