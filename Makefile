@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: manifests build demo test test-real test-monitoring image chart release soak check deny bless bless-go crds bench-template bench-fleet fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real test-monitoring test-plugins image chart release soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -13,8 +13,12 @@ demo:
 	cargo build --locked --bin spire-eks-workload-registrar
 	cargo run --locked --quiet --package registrar-world --bin demo
 
+# The plugins' workspace builds beside the others.
+PLUGINS := cd plugins && CARGO_TARGET_DIR=$(if $(CARGO_TARGET_DIR),$(abspath $(CARGO_TARGET_DIR))/plugins,target)
+
 # Unit, property and integration tests; the test runner's own closing lines come last. Integration tests mostly wait.
 test:
+	$(PLUGINS) cargo test --locked --workspace
 	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
@@ -25,6 +29,14 @@ test-real:
 	$(MAKE) test-monitoring
 	cargo test --locked --test real
 
+# The example plugins. What they need is installed into a cache outside the checkout; a part that this machine cannot have is
+# told and left out. The Rust ones are committed: commit what changes together with plugins/sources.sha256.
+plugins:
+	plugins/build
+
+# What a compiler for Wasm is needed for: the tutorial as it is written, and the cases of every example that was built.
+test-plugins: plugins
+	cargo test --locked --test all -- --ignored built_plugins
 # What each alert fires at. The metrics that they name are held against a running registrar's in test-real.
 MONITORING := $(CACHE)/monitoring
 test-monitoring: $(CACHE)/real/promtool
@@ -40,7 +52,7 @@ $(CACHE)/real/promtool:
 # What takes longer than CI should.
 soak:
 	PROPTEST_CASES=20000 cargo test --locked --release --package registrar-core --lib simulation
-	cargo test --locked --test all -- --ignored --nocapture --skip bench_
+	cargo test --locked --test all -- --ignored --nocapture --skip bench_ --skip built_plugins
 	tests/real/build
 	STOPPED_SECONDS=180 cargo test --locked --test real -- outages
 
@@ -49,11 +61,17 @@ bench-clusters:
 	cargo test --locked --release --test all -- --ignored --nocapture bench_
 
 # Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
-check: deny
+check: deny check-plugins
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --test real -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
+
+# The same of the plugins' own workspace.
+check-plugins:
+	$(PLUGINS) cargo fmt --all --check
+	$(PLUGINS) cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(PLUGINS) RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --package registrar-plugin
 
 # Licences, sources and bans always; advisories where their database can be reached.
 deny: $(DENY)
@@ -79,6 +97,11 @@ bless-go:
 # What a rendering costs, beside Go's in the same run where Go is installed; what the limits cost.
 bench-template:
 	cargo bench --locked --package registrar-core --bench template
+
+# What a decision of a plugin costs beside a bare loop over the same component in the same run, and what loading does, for
+# each example that is built. Figures in target/bench/plugin.json.
+bench-plugin:
+	cargo test --locked --release --bin spire-eks-workload-registrar -- --ignored --nocapture bench_plugin
 
 # From a watch's bytes to a batch for SPIRE, up to 500,000 pods: a table, curves and target/bench/fleet.json. Five minutes.
 bench-fleet:

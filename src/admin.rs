@@ -1,5 +1,6 @@
 //! What operators and the kubelet ask over HTTP: metrics, what waits for a release, readiness, liveness.
 
+use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 
 /// An address that cannot be served on.
 #[derive(Debug, thiserror::Error)]
@@ -66,30 +68,51 @@ pub async fn metrics(
     serve("metrics.bindAddress", address, router, shutdown).await
 }
 
-/// Serves readiness (both own kinds were listed: this replica can take over) and liveness until `shutdown`.
+/// Serves readiness (both own kinds were listed: this replica can take over) and liveness until `shutdown`. Liveness fails
+/// for what a restart mends and nothing else: a loop that is stuck. A part that ends takes the process with it.
 pub async fn health(
     config: HealthConfig,
-    ready: watch::Receiver<bool>,
+    missing: watch::Receiver<Vec<&'static str>>,
+    pulses: Vec<Pulse>,
     shutdown: CancellationToken,
 ) -> Result<(), AdminError> {
     let readiness = move || {
-        let is_ready = *ready.borrow();
-        async move {
-            if is_ready {
-                (StatusCode::OK, "ok\n")
-            } else {
-                (StatusCode::SERVICE_UNAVAILABLE, "the management cluster's objects are not listed yet\n")
-            }
-        }
+        let missing = missing.borrow().clone();
+        let lines = missing.iter().map(|kind| format!("not listed in the management cluster yet: {kind}"));
+        answer(lines.collect())
+    };
+    let liveness = move || {
+        let lines = pulses.iter().filter_map(|pulse| pulse.stuck(config.stuck_after));
+        answer(lines.collect())
     };
     let router = Router::new()
-        .route(&path(&config.readiness_endpoint_name), get(readiness))
-        .route(&path(&config.liveness_endpoint_name), get(|| async { "ok\n" }));
+        .route(&path(&config.readiness_endpoint_name), get(move || ready(readiness())))
+        .route(&path(&config.liveness_endpoint_name), get(move || ready(liveness())));
     serve("health.healthProbeBindAddress", config.bind_address, router, shutdown).await
+}
+
+/// What is in the way, a line each.
+fn answer(problems: Vec<String>) -> (StatusCode, String) {
+    match problems.is_empty() {
+        true => (StatusCode::OK, "ok\n".to_owned()),
+        false => (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n"),
+    }
 }
 
 fn path(name: &str) -> String {
     format!("/{}", name.trim_start_matches('/'))
+}
+
+/// Listens on `host:port`; Go's `:8080` is every address.
+pub async fn bind(address: &str) -> io::Result<TcpListener> {
+    if !address.starts_with(':') {
+        return TcpListener::bind(address).await;
+    }
+    match TcpListener::bind(format!("[::]{address}")).await {
+        // A machine without IPv6.
+        Err(_) => TcpListener::bind(format!("0.0.0.0{address}")).await,
+        bound => bound,
+    }
 }
 
 async fn serve(
@@ -102,13 +125,7 @@ async fn serve(
         shutdown.cancelled().await;
         return Ok(());
     }
-    // Go's ":8080" is every address.
-    let full = if address.starts_with(':') { format!("[::]{address}") } else { address.clone() };
-    let listener = match TcpListener::bind(&full).await {
-        // A machine without IPv6.
-        Err(_) if address.starts_with(':') => TcpListener::bind(format!("0.0.0.0{address}")).await,
-        bound => bound,
-    };
+    let listener = bind(&address).await;
     let listener = listener.map_err(|source| AdminError::Listen { key, address: address.clone(), source })?;
     let bound: Option<SocketAddr> = listener.local_addr().ok();
     info!(key, address = bound.map(|bound| bound.to_string()), "listening");

@@ -2,7 +2,7 @@
 
 mod certificate;
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use registrar_core::config::WebhookConfig;
 use registrar_core::index::Settings;
 use registrar_core::report::Report;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use self::certificate::Certificates;
+use crate::admin;
 
 /// An object of ours with all its managed fields is far below; etcd itself takes 1.5 MiB.
 const MAX_BODY: usize = 4 << 20;
@@ -69,11 +69,13 @@ pub async fn run(
     reports: watch::Receiver<Arc<Report>>,
     shutdown: CancellationToken,
 ) -> Result<(), AdmissionError> {
+    let port = config.port;
     let address = match config.host.as_str() {
-        "" => None,
+        "" => format!(":{port}"),
         host => {
             let address: Result<IpAddr, _> = host.parse();
-            Some(address.map_err(|_| AdmissionError::Host(host.to_owned()))?)
+            let address = address.map_err(|_| AdmissionError::Host(host.to_owned()))?;
+            SocketAddr::new(address, port).to_string()
         }
     };
     let mut certificates = Certificates::new(client, &config, namespace);
@@ -82,7 +84,7 @@ pub async fn run(
         first = certificates.next() => first,
     };
     // Only now: whoever is refused a connection goes on at once, and whoever hangs in a queue does not.
-    let listener = listen(address, config.port).await?;
+    let listener = admin::bind(&address).await.map_err(|source| AdmissionError::Listen { port, source })?;
     let tls = RustlsConfig::from_config(first);
     let bound = listener.local_addr().ok().map(|bound| bound.to_string());
     info!(key = "webhook.port", address = bound, "listening");
@@ -111,18 +113,6 @@ pub async fn run(
     }
 }
 
-async fn listen(address: Option<IpAddr>, port: u16) -> Result<TcpListener, AdmissionError> {
-    let bound = match address {
-        Some(address) => TcpListener::bind((address, port)).await,
-        None => match TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await {
-            // A machine without IPv6.
-            Err(_) => TcpListener::bind(("0.0.0.0", port)).await,
-            bound => bound,
-        },
-    };
-    bound.map_err(|source| AdmissionError::Listen { port, source })
-}
-
 async fn validate(
     State(known): State<Arc<Known>>,
     Json(review): Json<AdmissionReview<DynamicObject>>,
@@ -135,7 +125,7 @@ async fn validate(
 
 impl Known {
     fn answer(&self, request: &AdmissionRequest<DynamicObject>) -> AdmissionResponse {
-        let response = AdmissionResponse::from(request);
+        let mut response = AdmissionResponse::from(request);
         let Some(object) = &request.object else { return response };
         // Whoever is leaving is let go, and what does not change the spec changes nothing that could be wrong: an object
         // from before the webhook can still lose our finalizer.
@@ -158,7 +148,6 @@ impl Known {
         let (kind, name) = (&request.kind.kind, object.name_any());
         debug!(kind, name, problems = told(&review.problems), "reviewed an object");
         let warnings: Vec<String> = review.warnings.iter().map(Problem::to_string).collect();
-        let mut response = response;
         response.warnings = (!warnings.is_empty()).then_some(warnings);
         if review.problems.is_empty() {
             return response;

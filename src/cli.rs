@@ -2,6 +2,7 @@
 
 mod crds;
 mod migrate;
+mod plugin;
 mod render;
 mod run;
 mod template;
@@ -15,6 +16,8 @@ use clap::{Parser, Subcommand};
 use registrar_core::config::{self, Config};
 use serde_json::Value;
 
+use crate::components::compile;
+
 /// Gives every pod of a fleet of EKS clusters its SPIFFE identity.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
@@ -25,10 +28,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Compile a component from standard input to standard output: what the controller starts for each.
+    #[command(hide = true)]
+    CompileComponent(compile::Arguments),
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
     /// Print WorkloadIdentity manifests for spire-controller-manager's ClusterSPIFFEIDs, and say what has no equal.
     Migrate(migrate::Arguments),
+    /// Write, look at, try and test plugins: components that decide in the templates' place.
+    Plugin(plugin::Arguments),
     /// Print the entries that manifests and dumps of clusters give, without any cluster, cloud or SPIRE.
     Render(render::Arguments),
     /// Render a template for one pod from files, as the controller would.
@@ -44,8 +52,10 @@ enum Command {
 /// Runs the command that the process was started with. Exit status: 0 all well, 1 something failed, 2 usage.
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
+        Command::CompileComponent(arguments) => Ok(compile::run(&arguments)),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
+        Command::Plugin(arguments) => plugin::run(&arguments),
         Command::Render(arguments) => render::run(&arguments),
         Command::Template(arguments) => template::run(&arguments),
         Command::Kubeconfig(arguments) => token::kubeconfig(&arguments),

@@ -15,6 +15,9 @@ use registrar_core::held;
 use registrar_core::ledger::Outcome;
 use registrar_core::report::{ConditionStatus, Report};
 
+/// Holds that alerts look at: they are there from the start, so that none can be told from no answer.
+const WATCHED: [Hold; 3] = [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity];
+
 /// All metrics; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -37,6 +40,57 @@ pub struct Metrics {
     ready: GaugeVec,
     leading: IntGauge,
     clusters: ClusterMetrics,
+    plugins: PluginMetrics,
+}
+
+/// What is told of plugins, by the names that they give themselves.
+#[derive(Debug, Clone)]
+struct PluginMetrics {
+    calls: IntCounterVec,
+    seconds: HistogramVec,
+    questions: IntGaugeVec,
+    load_failures: IntCounterVec,
+    loaded: IntGaugeVec,
+}
+
+impl PluginMetrics {
+    fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let metrics = Self {
+            calls: IntCounterVec::new(
+                Opts::new("plugin_calls_total", "Calls of plugins' derive, by what came of them."),
+                &["plugin", "outcome"],
+            )?,
+            seconds: HistogramVec::new(
+                HistogramOpts::new(
+                    "plugin_call_seconds",
+                    "How long calls of plugins' derive take, a fresh instance each.",
+                )
+                .buckets(vec![1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 1e-3, 2.5e-3, 1e-2, 0.1, 1.0]),
+                &["plugin"],
+            )?,
+            questions: IntGaugeVec::new(
+                Opts::new("plugin_questions", "Questions that pods depend on: answered, or open."),
+                &["state"],
+            )?,
+            load_failures: IntCounterVec::new(
+                Opts::new("plugin_load_failures_total", "Components that could not be loaded, by reason."),
+                &["reason"],
+            )?,
+            loaded: IntGaugeVec::new(
+                Opts::new(
+                    "plugin_loaded",
+                    "Whether an identity's plugin can be asked, with the condition's reason.",
+                ),
+                &["identity", "reason"],
+            )?,
+        };
+        registry.register(Box::new(metrics.calls.clone()))?;
+        registry.register(Box::new(metrics.seconds.clone()))?;
+        registry.register(Box::new(metrics.questions.clone()))?;
+        registry.register(Box::new(metrics.load_failures.clone()))?;
+        registry.register(Box::new(metrics.loaded.clone()))?;
+        Ok(metrics)
+    }
 }
 
 /// What is told of each workload cluster.
@@ -163,6 +217,7 @@ impl Metrics {
             )?,
             leading: IntGauge::new("leading", "Whether this replica may write to SPIRE.")?,
             clusters: ClusterMetrics::new(&registry)?,
+            plugins: PluginMetrics::new(&registry)?,
             registry,
             process: Registry::new(),
         };
@@ -181,6 +236,13 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.settle_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.ready.clone()))?;
         metrics.registry.register(Box::new(metrics.leading.clone()))?;
+        for hold in WATCHED {
+            metrics.held.with_label_values(&[hold.reason()]).set(0);
+        }
+        metrics.no_held_plans();
+        for (cause, entries) in Drift::default().by_cause() {
+            metrics.drift.with_label_values(&[cause]).inc_by(entries);
+        }
         let build =
             IntGaugeVec::new(Opts::new("build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
@@ -221,9 +283,16 @@ impl Metrics {
         }
     }
 
+    fn no_held_plans(&self) {
+        self.held_plans.reset();
+        for hold in WATCHED {
+            self.held_plans.with_label_values(&[hold.reason()]).set(0);
+        }
+    }
+
     /// What waits for somebody, and what somebody does to us.
     pub fn waiting(&self, outcome: &Outcome) {
-        self.held_plans.reset();
+        self.no_held_plans();
         for plan in held::waiting(outcome) {
             self.held_plans.with_label_values(&[plan.cause]).inc();
         }
@@ -266,9 +335,33 @@ impl Metrics {
         self.clusters.forget(cluster);
     }
 
+    /// A call of a plugin has ended; `outcome` is what came of it in a word.
+    pub fn plugin_called(&self, plugin: &str, outcome: &str, seconds: f64) {
+        self.plugins.calls.with_label_values(&[plugin, outcome]).inc();
+        self.plugins.seconds.with_label_values(&[plugin]).observe(seconds);
+    }
+
+    /// A component could not be loaded.
+    pub fn plugin_not_loaded(&self, reason: &str) {
+        self.plugins.load_failures.with_label_values(&[reason]).inc();
+    }
+
+    /// How many questions there are, and how many of them are open.
+    pub fn questions(&self, all: usize, open: usize) {
+        self.plugins.questions.with_label_values(&["answered"]).set(count(all - open));
+        self.plugins.questions.with_label_values(&["open"]).set(count(open));
+    }
+
     /// A report was made.
     pub fn reported(&self, report: &Report, pods: usize) {
         self.pods.set(count(pods));
+        self.plugins.loaded.reset();
+        for (name, identity) in &report.identities {
+            if let Some(it) = identity.conditions.iter().find(|it| it.kind == "PluginLoaded") {
+                let is_loaded = i64::from(it.status == ConditionStatus::True);
+                self.plugins.loaded.with_label_values(&[name.as_str(), it.reason]).set(is_loaded);
+            }
+        }
         // Objects that are gone must not be shown for ever.
         self.ready.reset();
         self.clusters.phase.reset();

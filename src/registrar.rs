@@ -8,7 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use registrar_core::desired::Delta;
 use registrar_core::facts::demand::Demand;
 use registrar_core::facts::{Change, Session};
-use registrar_core::index::{Index, Settings};
+use registrar_core::index::{Asking, Index, Settings};
 use registrar_core::ledger::Outcome;
 use registrar_core::names::ClusterName;
 use registrar_core::report::{ConditionReport, ConditionStatus, Report};
@@ -16,7 +16,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::components::host::Wanted;
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 
 /// How many changes are settled together at most.
 const BURST: usize = 8192;
@@ -38,10 +40,14 @@ pub struct Ends {
     pub sessions: watch::Sender<Arc<BTreeMap<ClusterName, Session>>>,
     /// To the connections: which fields.
     pub demand: watch::Sender<Arc<Demand>>,
+    /// To those who run plugins: which.
+    pub plugins: watch::Sender<Wanted>,
+    /// To those who run plugins: what they are asked. They may wait for us, so we never wait for them.
+    pub asking: mpsc::UnboundedSender<Asking>,
     /// To the status writer.
     pub reports: watch::Sender<Arc<Report>>,
-    /// To the readiness endpoint: both own kinds were listed.
-    pub ready: watch::Sender<bool>,
+    /// To the readiness endpoint: which of both own kinds were not listed yet.
+    pub missing: watch::Sender<Vec<&'static str>>,
 }
 
 /// Owns the index until `shutdown`, or until one of its ends closes.
@@ -50,6 +56,7 @@ pub async fn run(
     sync_period: Duration,
     mut ends: Ends,
     metrics: Metrics,
+    pulse: Pulse,
     shutdown: CancellationToken,
 ) {
     let mut index = Index::new(settings);
@@ -57,12 +64,14 @@ pub async fn run(
     let mut burst = Vec::new();
     let mut report_at: Option<Instant> = None;
     loop {
+        pulse.waits();
         let report_due = report_at.unwrap_or_else(|| Instant::now() + sync_period);
         let received = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep_until(report_due.into()) => {
                 report_at = None;
+                pulse.works();
                 report(&index, &ends, &metrics);
                 continue;
             }
@@ -81,6 +90,7 @@ pub async fn run(
             return;
         }
         let started = Instant::now();
+        pulse.works();
         burst.drain(..).for_each(|change| index.apply(change));
         let settled = index.settle_some(SLICE);
         metrics.settled(started.elapsed().as_secs_f64());
@@ -92,6 +102,19 @@ pub async fn run(
         if let Some(sessions) = settled.sessions {
             ends.sessions.send_replace(sessions);
         }
+        if let Some(plugins) = settled.plugins {
+            ends.plugins.send_replace(plugins);
+        }
+        for asking in settled.asking {
+            // An error says that those who run plugins have ended, which ends the process.
+            let _ = ends.asking.send(asking);
+        }
+        let missing = index.not_listed();
+        ends.missing.send_if_modified(|last| {
+            let changed = *last != missing;
+            *last = missing;
+            changed
+        });
         let delta = settled.delta;
         for (name, _) in &delta.identities {
             info!(identity = %name, "WorkloadIdentity resource changed, using targeted reconciliation");
@@ -103,7 +126,8 @@ pub async fn run(
             continue;
         }
         (was_ready, was_unsettled) = (delta.ready, delta.unsettled);
-        ends.ready.send_replace(was_ready);
+        // The writer may be behind; that is its own turn.
+        pulse.waits();
         if ends.deltas.send(delta).await.is_err() {
             return;
         }
@@ -123,6 +147,8 @@ fn report(index: &Index, ends: &Ends, metrics: &Metrics) {
         tell("WorkloadIdentity", name.as_str(), before.unwrap_or_default(), &identity.conditions);
     }
     metrics.reported(&report, index.pod_count());
+    let (all, open) = index.question_counts();
+    metrics.questions(all, open);
     if *previous != report {
         ends.reports.send_replace(Arc::new(report));
     }

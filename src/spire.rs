@@ -1,11 +1,13 @@
-//! SPIRE's Entry API over the server's unix socket: list, create, update, delete, and what each answer means.
+//! SPIRE's Entry API over the server's unix socket or by mutual TLS: list, create, update, delete, and what each answer means.
 
 mod client;
+mod connect;
 mod convert;
 
 use std::sync::Arc;
 
 pub use client::Spire;
+pub use connect::Server;
 use registrar_core::entry::{Entry, EntryId};
 use registrar_core::mirror::Observed;
 
@@ -63,19 +65,21 @@ pub struct Failure {
 /// Why a call as a whole gave no results.
 #[derive(Debug, thiserror::Error)]
 pub enum SpireError {
-    /// The socket's path cannot be used.
-    #[error("spireServerSocketPath {path:?} cannot be used: {problem}")]
+    /// The configured socket or address cannot be used.
+    #[error(
+        "the SPIRE server's API at {place:?} (spireServerSocketPath, spireServerAddress) cannot be used: {problem}"
+    )]
     Locate {
-        /// The configured path.
-        path: String,
+        /// The configured path or address.
+        place: String,
         /// What is wrong with it.
         problem: String,
     },
-    /// Nothing listens at the socket.
-    #[error("cannot connect to the SPIRE server at {path:?}: {problem}")]
+    /// Nothing listens there, or no connection comes about.
+    #[error("cannot connect to the SPIRE server at {place:?}: {problem}")]
     Connect {
-        /// The configured path.
-        path: String,
+        /// The configured path or address.
+        place: String,
         /// Why not.
         problem: String,
     },

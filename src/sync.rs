@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
@@ -71,6 +72,7 @@ pub async fn run(
     settings: Settings,
     ends: Ends,
     metrics: Metrics,
+    pulse: Pulse,
     shutdown: CancellationToken,
 ) {
     let Ends { mut deltas, outcomes, mut leading } = ends;
@@ -92,6 +94,7 @@ pub async fn run(
         told: Told::default(),
     };
     loop {
+        pulse.works();
         while let Ok(delta) = deltas.try_recv() {
             writer.apply(&delta);
         }
@@ -117,6 +120,7 @@ pub async fn run(
             continue;
         }
         let wake = writer.wakes_at(leads);
+        pulse.waits();
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {
@@ -359,18 +363,13 @@ impl Writer {
             let answer = self.spire.create(part, deadline(until)).await;
             self.called("BatchCreateEntry", started, answer.as_ref().err());
             let of_part = || of_part(&writes, &entries, at, part.len());
-            let results = match answer {
-                Ok(results) => results,
-                Err(error) if error.may_be_split() && parts.halve(part) => continue,
-                Err(error) if is_alone(&error, part.len()) => vec![CreateResult::Failed(alone(&error))],
-                Err(error) => {
-                    audit::lost(&error, |came| {
-                        of_part().for_each(|(pod, write, entry)| {
-                            audit::write(&self.ledger, "create", pod, write, entry, came);
-                        });
-                    });
-                    return Err(error);
-                }
+            let lost = |came: &Came<'_>| {
+                of_part().for_each(|(pod, write, entry)| {
+                    audit::write(&self.ledger, "create", pod, write, entry, came);
+                });
+            };
+            let Some(results) = results(answer, &mut parts, part, CreateResult::Failed, lost)? else {
+                continue;
             };
             for ((pod, write, entry), result) in of_part().zip(results) {
                 let audit = |came: Came<'_>| audit::write(&self.ledger, "create", pod, write, entry, &came);
@@ -418,18 +417,13 @@ impl Writer {
             let answer = self.spire.update(part, deadline(until)).await;
             self.called("BatchUpdateEntry", started, answer.as_ref().err());
             let of_part = || of_part(&writes, &entries, at, part.len());
-            let results = match answer {
-                Ok(results) => results,
-                Err(error) if error.may_be_split() && parts.halve(part) => continue,
-                Err(error) if is_alone(&error, part.len()) => vec![WriteResult::Failed(alone(&error))],
-                Err(error) => {
-                    audit::lost(&error, |came| {
-                        of_part().for_each(|(pod, write, entry)| {
-                            audit::write(&self.ledger, "update", pod, write, entry, came);
-                        });
-                    });
-                    return Err(error);
-                }
+            let lost = |came: &Came<'_>| {
+                of_part().for_each(|(pod, write, entry)| {
+                    audit::write(&self.ledger, "update", pod, write, entry, came);
+                });
+            };
+            let Some(results) = results(answer, &mut parts, part, WriteResult::Failed, lost)? else {
+                continue;
             };
             for ((pod, write, entry), result) in of_part().zip(results) {
                 audit::write(&self.ledger, "update", pod, write, entry, &came(&result));
@@ -462,16 +456,11 @@ impl Writer {
             let started = Instant::now();
             let answer = self.spire.delete(&ids, deadline(until)).await;
             self.called("BatchDeleteEntry", started, answer.as_ref().err());
-            let results = match answer {
-                Ok(results) => results,
-                Err(error) if error.may_be_split() && parts.halve(part) => continue,
-                Err(error) if is_alone(&error, part.len()) => vec![WriteResult::Failed(alone(&error))],
-                Err(error) => {
-                    audit::lost(&error, |came| {
-                        part.iter().for_each(|(pod, delete)| audit::delete(&self.ledger, pod, delete, came));
-                    });
-                    return Err(error);
-                }
+            let lost = |came: &Came<'_>| {
+                part.iter().for_each(|(pod, delete)| audit::delete(&self.ledger, pod, delete, came));
+            };
+            let Some(results) = results(answer, &mut parts, part, WriteResult::Failed, lost)? else {
+                continue;
             };
             for ((pod, delete), result) in part.iter().zip(results) {
                 audit::delete(&self.ledger, pod, delete, &came(&result));
@@ -626,13 +615,26 @@ fn refusal(failure: &Failure) -> Problem {
     )
 }
 
-/// A call of one entry that SPIRE refuses as a whole, for its size for example, is that entry's failure alone.
-fn is_alone(error: &SpireError, entries: usize) -> bool {
-    entries == 1 && error.may_be_split()
-}
-
-fn alone(error: &SpireError) -> Failure {
-    Failure { code: error.code(), message: error.to_string() }
+/// What came of each entry of a part; none where SPIRE refused it as a whole, for its size for example, and its halves are
+/// next. One entry that is refused so is that entry's failure alone. Any other error is the call's, and told by `lost`.
+fn results<'a, T, R>(
+    answer: Result<Vec<R>, SpireError>,
+    parts: &mut Parts<'a, T>,
+    part: &'a [T],
+    failed: fn(Failure) -> R,
+    lost: impl FnOnce(&Came<'_>),
+) -> Result<Option<Vec<R>>, SpireError> {
+    match answer {
+        Ok(results) => Ok(Some(results)),
+        Err(error) if error.may_be_split() && parts.halve(part) => Ok(None),
+        Err(error) if error.may_be_split() && part.len() == 1 => {
+            Ok(Some(vec![failed(Failure { code: error.code(), message: error.to_string() })]))
+        }
+        Err(error) => {
+            audit::lost(&error, lost);
+            Err(error)
+        }
+    }
 }
 
 fn came(result: &WriteResult) -> Came<'_> {

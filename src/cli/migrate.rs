@@ -30,7 +30,7 @@ pub struct Arguments {
     /// A label of the clusters that the identities are for, as in EKSClusterRegistry.spec.labels; repeatable.
     #[arg(long = "cluster-label", value_name = "KEY=VALUE", value_parser = key_and_value)]
     cluster_labels: Vec<(String, String)>,
-    /// Add the selector k8s:ns:<namespace>, so that an entry stands beside spire-controller-manager's for the same pod and
+    /// Add the selector k8s:ns:NAMESPACE, so that an entry stands beside spire-controller-manager's for the same pod and
     /// SPIFFE ID and is not the same entry.
     #[arg(long)]
     beside: bool,

@@ -14,6 +14,7 @@ use registrar_core::names::ClusterName;
 use serde_json::{Value, json};
 
 use super::{ConfigFile, Usage, documents};
+use crate::components::local::Local;
 
 /// Arguments of `render`.
 #[derive(clap::Args)]
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// A cluster's dump, as `kubectl get pods,nodes,namespaces -A -o yaml` (or json) prints it; NAME is the registry's.
     #[arg(long = "cluster", value_name = "NAME=FILE", value_parser = name_and_file)]
     clusters: Vec<(ClusterName, PathBuf)>,
+    /// A plugin's component; used for identities that name its digest, wherever they say that it comes from.
+    #[arg(long = "plugin", value_name = "FILE")]
+    plugins: Vec<PathBuf>,
     /// How the entries are printed.
     #[arg(short = 'o', value_name = "FORMAT", default_value = "table")]
     output: Output,
@@ -47,6 +51,9 @@ fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let config = arguments.config.read()?;
     let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
+    let max_size = config.plugins.max_size;
+    let mut plugins = Local::new(&config.guardrails.plugins.ceilings, max_size, &arguments.plugins)
+        .map_err(|error| Usage(vec![error]))?;
     let mut index = Index::new(Settings {
         domains,
         ignore_namespaces: config.ignore_namespaces,
@@ -56,7 +63,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let (registries, identities) = manifests(&arguments.files, &mut failures)?;
     index.apply(Change::Registries(ObjectChange::Listed(registries)));
     index.apply(Change::Identities(ObjectChange::Listed(identities)));
-    let demand = index.settle().demand.unwrap_or_default();
+    let demand = plugins.settle(&mut index).demand.unwrap_or_default();
     for (name, path) in &arguments.clusters {
         if !index.registries().any(|registry| registry.name == name) {
             let file = path.display();
@@ -71,7 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
                 .for_each(|change| index.apply(Change::Cluster(name.clone(), session, change)));
         }
     }
-    index.settle();
+    plugins.settle(&mut index);
     tell(&index, &mut failures);
     let mut rows = Vec::new();
     for (cluster, uid, desired) in index.desired() {
@@ -209,6 +216,7 @@ fn tell(index: &Index, failures: &mut Vec<String>) {
                 pods.push(format!("{at}: spec.nodeName: {reason}: the dump lacks the pod's node"))
             }
             Told::Masked { by } => eprintln!("note: {at}: WorkloadIdentity/{by} declares the same entry"),
+            Told::Denied(why) => eprintln!("note: {at}: denied: {why}"),
             Told::Derived => {}
         }
     }

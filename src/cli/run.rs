@@ -20,9 +20,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::{ConfigFile, Usage};
+use crate::components::compile::Compiler;
+use crate::components::source::Sources;
+use crate::components::{Runtime, host};
 use crate::eks::Eks;
 use crate::metrics::Metrics;
-use crate::spire::Spire;
+use crate::pulse::Pulse;
+use crate::spire::{Server, Spire};
 use crate::{admin, admission, clusters, events, leader, management, registrar, status, sync};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
@@ -87,7 +91,15 @@ type Ended = (&'static str, Result<(), String>);
 
 async fn control(config: Config) -> Result<ExitCode, Usage> {
     let usage = |error: String| Usage(vec![error]);
-    let spire = Spire::new(&config.spire_server_socket_path).map_err(|error| usage(error.to_string()))?;
+    let server = match config.spire_server_address {
+        Some(address) => Server::Address {
+            address,
+            workload_api: config.workload_api_socket_path,
+            trust_domain: config.trust_domain.clone(),
+        },
+        None => Server::Socket { path: config.spire_server_socket_path },
+    };
+    let spire = Spire::new(&server).map_err(|error| usage(error.to_string()))?;
     let metrics = Metrics::new().map_err(|error| usage(format!("metrics: {error}")))?;
     let client = kube::Client::try_default().await.map_err(|error| {
         usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}"))
@@ -105,9 +117,12 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (outcomes, outcomes_in) = watch::channel(Arc::new(Outcome::default()));
     let (sessions, sessions_in) = watch::channel(Arc::default());
     let (demand, demand_in) = watch::channel(Arc::default());
+    let (plugins, plugins_in) = watch::channel(Arc::default());
+    let (asking, asking_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
-    let (ready, ready_in) = watch::channel(false);
+    let (missing, missing_in) = watch::channel(vec!["eksclusterregistries", "workloadidentities"]);
+    let (index_pulse, writer_pulse) = (Pulse::new("index"), Pulse::new("writer"));
 
     // The lease is given back after the last write, never before.
     let (work, lease) = (CancellationToken::new(), CancellationToken::new());
@@ -124,6 +139,17 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     named(&mut holder, "lease", holding);
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
+    let ends = host::Ends { wanted: plugins_in, asking: asking_in, changes: changes.clone() };
+    // A worker each, and one more for a component that is described or whose configuration is checked.
+    let runtime = Runtime::new(&config.guardrails.plugins.ceilings, config.plugins.workers.saturating_add(1))
+        .map_err(|error| usage(format!("plugins: {error}")))?;
+    let allowed = &config.guardrails.plugins.allowed_sources;
+    let sources = Sources::new(client.clone(), &config.plugins, allowed)
+        .map_err(|error| usage(format!("plugins: the system's root certificates: {error}")))?;
+    let compiler = Compiler::of_this_program(config.plugins.compile_time, config.plugins.compile_memory);
+    let workers = config.plugins.workers;
+    let host = host::run(runtime, workers, sources, compiler, ends, metrics.clone(), work.clone());
+    named(&mut tasks, "plugins", host);
     let ends = clusters::Ends { sessions: sessions_in, demand: demand_in, changes };
     let at_once = usize::from(config.connecting_at_once);
     let connections = clusters::run(eks.clone(), at_once, ends, metrics.clone(), work.clone());
@@ -154,14 +180,20 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         outcomes: outcomes_in,
         sessions,
         demand,
+        plugins,
+        asking,
         reports,
-        ready,
+        missing,
     };
-    named(
-        &mut tasks,
-        "index",
-        registrar::run(settings, config.sync_period, ends, metrics.clone(), work.clone()),
+    let index = registrar::run(
+        settings,
+        config.sync_period,
+        ends,
+        metrics.clone(),
+        index_pulse.clone(),
+        work.clone(),
     );
+    named(&mut tasks, "index", index);
     let settings = sync::Settings {
         entry_id_prefix: config.entry_id_prefix,
         gc_interval: config.gc_interval,
@@ -170,7 +202,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         adopt: config.adopt,
     };
     let ends = sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone() };
-    named(&mut tasks, "writer", sync::run(spire, settings, ends, metrics, work.clone()));
+    let writer = sync::run(spire, settings, ends, metrics, writer_pulse.clone(), work.clone());
+    named(&mut tasks, "writer", writer);
     if !observes {
         let (events, events_in) = mpsc::channel(events::WAITING);
         let ends = events::Ends { events: events_in, leading: leading_in.clone() };
@@ -178,7 +211,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         let ends = status::Ends { reports: reports_in, leading: leading_in, events };
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
-    let served = admin::health(config.health, ready_in, work.clone());
+    let served = admin::health(config.health, missing_in, vec![index_pulse, writer_pulse], work.clone());
     tasks.spawn(async move { ("health", served.await.map_err(|error| error.to_string())) });
     // Not a task that has to go on: it tells once.
     let mut once = JoinSet::new();

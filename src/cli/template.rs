@@ -106,7 +106,7 @@ impl Facts {
     }
 }
 
-fn yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Usage> {
+pub(super) fn yaml<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Usage> {
     serde_saphyr::from_str(&read(path)?)
         .map_err(|error| Usage(vec![format!("{}: is not as it should be: {error}", path.display())]))
 }
@@ -180,7 +180,7 @@ fn facts(arguments: &Arguments) -> Result<Facts, Usage> {
 }
 
 /// An object, or the first of a list.
-fn object(path: &Path) -> Result<Value, Usage> {
+pub(super) fn object(path: &Path) -> Result<Value, Usage> {
     let mut object: Value = yaml(path)?;
     match object.get_mut("items").and_then(Value::as_array_mut) {
         Some(items) if items.is_empty() => Err(Usage(vec![format!("{}: is an empty list", path.display())])),

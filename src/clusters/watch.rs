@@ -407,7 +407,7 @@ async fn follow<K: Kind>(
     reporter: &Reporter,
 ) -> Result<Followed, ConnectionError> {
     let begins_empty = position.version.is_none();
-    let call = format!("{} {}", if begins_empty { "list" } else { "watch" }, K::NAME);
+    let mut call = format!("{} {}", if begins_empty { "list" } else { "watch" }, K::NAME);
     let seconds = WATCH_SECONDS.to_string();
     let mut query = vec![("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", &*seconds)];
     match &position.version {
@@ -480,6 +480,7 @@ async fn follow<K: Kind>(
                     let Some(initial) = initial.take().filter(|_| ends_initial) else {
                         return Ok(Followed::NotOffered);
                     };
+                    call = format!("watch {}", K::NAME);
                     let listed = initial.into_change(position.reader.demand());
                     if !position.take_in::<K>(listed, version, reporter).await {
                         return Ok(Followed::Unwanted);

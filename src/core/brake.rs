@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
+use crate::held::EXAMPLES;
 use crate::names::IdentityName;
-
-/// How many entries a held plan shows.
-const EXAMPLES: usize = 5;
 
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

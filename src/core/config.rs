@@ -2,7 +2,8 @@
 
 mod reader;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use crate::brake::Budgets;
 use crate::guardrails::{FederationRule, Guardrails, Pattern, Rule};
 use crate::ledger::Mode;
 use crate::names::{AccountId, Region, RoleArn};
+use crate::plugin;
 use crate::spiffe::{TrustDomain, trust_domain};
 
 /// The configuration with every default filled in.
@@ -27,6 +29,10 @@ pub struct Config {
     pub cluster_domain: String,
     /// `spireServerSocketPath`, default `/run/spire/sockets/server.sock`.
     pub spire_server_socket_path: String,
+    /// `spireServerAddress`, `host:port`: SPIRE's API by mutual TLS instead of at its socket; absent: at the socket.
+    pub spire_server_address: Option<String>,
+    /// `workloadAPISocketPath`, default `/spiffe-workload-api/spire-agent.sock`: where the SVID for that comes from.
+    pub workload_api_socket_path: String,
     /// `entryIDPrefix`, default `eks-workload-`: what every id of ours begins with.
     pub entry_id_prefix: Arc<str>,
     /// `gcInterval`, default `10m`: how often all entries are listed from SPIRE and compared.
@@ -55,6 +61,25 @@ pub struct Config {
     pub health: HealthConfig,
     /// `webhook`; absent: no admission webhook is served.
     pub webhook: Option<WebhookConfig>,
+    /// `plugins`, but for what is a guardrail.
+    pub plugins: PluginsConfig,
+}
+
+/// `plugins`. `allowedSources` and `limits` are in [`Guardrails::plugins`].
+#[derive(Debug, Clone)]
+pub struct PluginsConfig {
+    /// `cacheDir`, default none: where fetched components are kept, so that a start does not depend on their sources.
+    pub cache_dir: Option<PathBuf>,
+    /// `maxSize`, default `32Mi`: the largest component, in bytes.
+    pub max_size: u64,
+    /// `workers`, default 2: how many calls run at a time.
+    pub workers: u16,
+    /// `compileTime`, default `2m`: how long compiling one component may take.
+    pub compile_time: Duration,
+    /// `compileMemory`, default `2Gi`: how much memory compiling one component may take.
+    pub compile_memory: u64,
+    /// `pullSecrets`: the registries' hosts that each Secret may be used for.
+    pub pull_secrets: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// `aws`.
@@ -94,6 +119,8 @@ pub struct HealthConfig {
     pub readiness_endpoint_name: String,
     /// `livenessEndpointName`, default `healthz`.
     pub liveness_endpoint_name: String,
+    /// `stuckAfter`, default `10m`: how long one turn of the index's or the writer's loop may take before liveness fails.
+    pub stuck_after: Duration,
 }
 
 /// `webhook`.
@@ -141,6 +168,17 @@ impl Config {
         let cluster_name = file.text("clusterName", "default");
         let cluster_domain = file.text("clusterDomain", "cluster.local");
         let spire_server_socket_path = file.text("spireServerSocketPath", "/run/spire/sockets/server.sock");
+        let spire_server_address = file.optional(
+            "spireServerAddress",
+            "host:port such as spire-server.spire-system:8081",
+            host_port,
+        );
+        let workload_api_socket_path = file.checked(
+            "workloadAPISocketPath",
+            "/spiffe-workload-api/spire-agent.sock",
+            "an absolute path",
+            absolute_path,
+        );
         let entry_id_prefix = file.checked(
             "entryIDPrefix",
             "eks-workload-",
@@ -174,12 +212,16 @@ impl Config {
         });
         let health = file.section("health", HealthConfig::read);
         let webhook = file.optional_section("webhook", WebhookConfig::read);
+        let (plugins, plugin_rules) = file.section("plugins", PluginsConfig::read);
+        let guardrails = Guardrails { plugins: plugin_rules, ..guardrails };
         file.no_more();
         Some(Self {
             trust_domain: trust_domain?,
             cluster_name,
             cluster_domain,
             spire_server_socket_path,
+            spire_server_address,
+            workload_api_socket_path: workload_api_socket_path?,
             entry_id_prefix: entry_id_prefix?.into(),
             gc_interval,
             sync_period,
@@ -194,6 +236,7 @@ impl Config {
             metrics_bind_address,
             health,
             webhook,
+            plugins,
         })
     }
 }
@@ -249,6 +292,7 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
         }),
         admin: section.optional_list("admin", NAMES, Pattern::of_names),
         downstream: section.optional_list("downstream", NAMES, Pattern::of_names),
+        plugins: plugin::Rules::default(),
         role_arns: section.optional_list(
             "roleARNs",
             "a pattern of roles such as arn:aws:iam::*:role/spire-eks-workload-registrar",
@@ -268,6 +312,56 @@ fn read_guardrails(mut section: Reader<'_>) -> Guardrails {
     };
     section.no_more();
     guardrails
+}
+
+impl PluginsConfig {
+    fn read(mut section: Reader<'_>) -> (Self, plugin::Rules) {
+        const PLACES: &str = "a pattern of places such as oci://registry.example/plugins/**, https://host/path/*, file:///** or \
+                              configmap://namespace/*";
+        let allowed = section.optional_list("allowedSources", PLACES, Pattern::of_sources);
+        let default = plugin::Rules::default();
+        let ceilings = section.section("limits", |mut limits| {
+            let default = plugin::DEFAULT_CEILINGS;
+            let ceilings = plugin::Limits {
+                time: limits.duration("time", default.time),
+                memory: limits.bytes("memory", default.memory),
+                output: limits.bytes("output", default.output),
+            };
+            limits.no_more();
+            ceilings
+        });
+        let cache_dir = section.optional("cacheDir", "an absolute path", |text| {
+            if text.starts_with('/') { Ok(PathBuf::from(text)) } else { Err("it is not absolute") }
+        });
+        let config = Self {
+            cache_dir,
+            max_size: section.bytes("maxSize", 32 << 20),
+            workers: section.count("workers", 2),
+            compile_time: section.duration("compileTime", Duration::from_secs(120)),
+            compile_memory: section.bytes("compileMemory", 2 << 30),
+            pull_secrets: section
+                .sections("pullSecrets", |mut bound| {
+                    let name = bound
+                        .required("name", "the name of a Secret", |text| Ok::<_, String>(text.to_owned()));
+                    let hosts =
+                        bound.list("hosts", "a registry's host such as registry.example:5000", registry_host);
+                    bound.no_more();
+                    (name, hosts)
+                })
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, hosts)| Some((name?, hosts.into_iter().collect())))
+                .collect(),
+        };
+        section.no_more();
+        let allowed_sources = allowed.unwrap_or(default.allowed_sources);
+        (config, plugin::Rules { allowed_sources, ceilings })
+    }
+}
+
+fn registry_host(text: &str) -> Result<String, &'static str> {
+    let is_host = !text.is_empty() && !text.contains(['/', '@', '*', ' ']);
+    if is_host { Ok(text.to_owned()) } else { Err("it is no host") }
 }
 
 impl LeaderElectionConfig {
@@ -299,6 +393,7 @@ impl HealthConfig {
             bind_address: section.address("healthProbeBindAddress", ":8081"),
             readiness_endpoint_name: section.text("readinessEndpointName", "readyz"),
             liveness_endpoint_name: section.text("livenessEndpointName", "healthz"),
+            stuck_after: section.duration("stuckAfter", Duration::from_secs(600)),
         };
         if config.readiness_endpoint_name == config.liveness_endpoint_name {
             let name = format!("{:?}", config.readiness_endpoint_name);
@@ -328,6 +423,19 @@ impl WebhookConfig {
         section.no_more();
         config
     }
+}
+
+fn host_port(text: &str) -> Result<String, &'static str> {
+    let port =
+        text.rsplit_once(':').filter(|(host, _)| !host.is_empty()).map(|(_, port)| port.parse::<u16>());
+    match port {
+        Some(Ok(1..)) => Ok(text.to_owned()),
+        _ => Err("it names no host and port"),
+    }
+}
+
+fn absolute_path(text: &str) -> Result<String, &'static str> {
+    text.starts_with('/').then(|| text.to_owned()).ok_or("it does not begin with /")
 }
 
 fn object_name(text: &str) -> Result<String, &'static str> {
@@ -380,11 +488,14 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
         let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
-                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n";
+                    aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n\
+                    spireServerAddress: spire-server\nworkloadAPISocketPath: agent.sock\n";
         let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         for expected in [
             "trustDomain: \"https://example.org/\"",
             "gcInterval: \"10 minutes\"",
+            "spireServerAddress: \"spire-server\"",
+            "workloadAPISocketPath: \"agent.sock\"",
             "spireSocket: is no key of this file; did you mean spireServerSocketPath?",
             "ignoreNamespaces[1]: \"(\"",
             "metrics.bindAdress: is no key of this file; did you mean bindAddress?",
@@ -395,7 +506,7 @@ mod tests {
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
-        assert_eq!(told.len(), 9, "{told:#?}");
+        assert_eq!(told.len(), 11, "{told:#?}");
     }
 
     #[test]
@@ -421,6 +532,37 @@ mod tests {
             assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
         }
         assert_eq!(told.len(), 5);
+    }
+
+    #[test]
+    fn plugins_come_from_files_and_config_maps_unless_the_configuration_says_where_from() {
+        let config = Config::parse("trustDomain: example.org\n").unwrap();
+        let rules = &config.guardrails.plugins;
+        assert!(rules.allowed_sources.iter().any(|it| it.fits_source("file:///plugins/a.wasm")));
+        assert!(rules.allowed_sources.iter().all(|it| !it.fits_source("https://example.com/a.wasm")));
+        let text = "trustDomain: example.org\nplugins: {allowedSources: ['oci://registry.example/plugins/**'], maxSize: 1Mi, \
+                    limits: {time: 50ms, memory: 64Mi}, pullSecrets: [{name: pull, hosts: ['registry.example']}]}\n";
+        let config = Config::parse(text).unwrap();
+        let rules = &config.guardrails.plugins;
+        assert!(rules.allowed_sources[0].fits_source("oci://registry.example/plugins/a/b"));
+        for other in ["oci://registry.example/plugins", "oci://registry.example.evil/plugins/a", "file:///a"]
+        {
+            assert!(!rules.allowed_sources[0].fits_source(other), "{other}");
+        }
+        assert_eq!((config.plugins.max_size, rules.ceilings.memory), (1 << 20, 64 << 20));
+        assert!(config.plugins.pull_secrets["pull"].contains("registry.example"));
+        let bad = "trustDomain: example.org\nplugins: {allowedSources: ['http://a/*'], maxSize: big, cacheDir: here, \
+                   pullSecrets: [{hosts: ['a/b']}]}\n";
+        let told: Vec<String> = Config::parse(bad).unwrap_err().iter().map(|it| it.field.clone()).collect();
+        for field in [
+            "plugins.allowedSources[0]",
+            "plugins.maxSize",
+            "plugins.cacheDir",
+            "plugins.pullSecrets[0].name",
+            "plugins.pullSecrets[0].hosts[0]",
+        ] {
+            assert!(told.contains(&field.to_owned()), "{field} in {told:?}");
+        }
     }
 
     #[test]

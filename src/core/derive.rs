@@ -2,18 +2,20 @@
 
 pub mod template;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
 use template::{Scope, Template, Variables};
 
-use crate::api::{ClusterTarget, Problem, WorkloadIdentitySpec};
+use crate::api::{ClusterTarget, FailurePolicy, Problem, WorkloadIdentitySpec};
 use crate::entry::{Entry, EntryKey};
 use crate::facts::demand::Demand;
-use crate::facts::{NodeFacts, PodFacts};
+use crate::facts::{Labels, NodeFacts, PodFacts};
 use crate::guardrails::{Allowed, Guardrails};
 use crate::names::{ClusterName, IdentityName};
+use crate::plugin::{Description, PluginUse, Proposal, ProposedId};
 use crate::select::{Namespaces, Selection};
 use crate::spiffe::{self, DnsName, Selector, SpiffeId, TrustDomain};
 
@@ -44,7 +46,25 @@ pub struct ClusterContext {
     pub allowed: Allowed,
 }
 
-/// All that one entry is made of. The same facts make the same entry, so this is kept and not the entry.
+/// A pod on its node, and what surrounds them.
+#[derive(Debug)]
+pub struct Subject<'a> {
+    /// Trust domain and cluster domain.
+    pub domains: &'a Domains,
+    /// Its cluster.
+    pub cluster: &'a ClusterContext,
+    /// The pod.
+    pub pod: &'a Arc<PodFacts>,
+    /// Its node; none where it is not known.
+    pub node: Option<&'a Arc<NodeFacts>>,
+    /// The labels of its namespace, where they are known.
+    pub namespace_labels: Option<&'a Labels>,
+    /// The Services that it is an endpoint of; none where the identity does not ask for their names.
+    pub services: Option<&'a Arc<BTreeSet<Arc<str>>>>,
+}
+
+/// All that an entry which templates give is made of. The same facts make the same entry, so this is kept and not the
+/// entry.
 #[derive(Clone)]
 pub struct Derivation {
     /// The identity.
@@ -62,9 +82,14 @@ pub struct Derivation {
 impl Derivation {
     /// The entry; the error is the first field that does not come out right.
     pub fn entry(&self) -> Result<Entry, Problem> {
-        let none = BTreeSet::new();
-        let services = self.services.as_deref().unwrap_or(&none);
-        self.compiled.derive(&self.compiled.domains, &self.cluster, &self.pod, self.node.as_ref(), services)
+        self.compiled.derive(&Subject {
+            domains: &self.compiled.domains,
+            cluster: &self.cluster,
+            pod: &self.pod,
+            node: self.node.as_ref(),
+            namespace_labels: None,
+            services: self.services.as_ref(),
+        })
     }
 
     /// Whether it shares its facts with another, and not only has equal ones.
@@ -84,7 +109,9 @@ pub struct CompiledIdentity {
     pub notes: Vec<Problem>,
     application_name: Arc<str>,
     trust_domain: Arc<str>,
-    spiffe_id: Template,
+    /// None where a plugin decides alone.
+    spiffe_id: Option<Template>,
+    plugin: Option<PluginUse>,
     parent_id: Option<Template>,
     selectors: Vec<Template>,
     dns_names: Vec<Template>,
@@ -113,7 +140,8 @@ impl CompiledIdentity {
         let mut notes = Vec::new();
         let selection = Selection::compile(spec).map_err(|found| problems.extend(found)).ok();
         let mut compile = |field: &str, text: &str| template(field, text, &mut problems, &mut notes);
-        let spiffe_id = compile("spec.spiffeIDTemplate", &spec.spiffe_id_template);
+        let spiffe_id_text = spec.spiffe_id_template.as_deref().filter(|text| !text.is_empty());
+        let spiffe_id = spiffe_id_text.map(|text| compile("spec.spiffeIDTemplate", text));
         let parent_text = spec.parent_id_template.as_deref().filter(|text| !text.is_empty());
         let parent_id = parent_text.map(|text| compile("spec.parentIDTemplate", text));
         let selectors =
@@ -122,30 +150,23 @@ impl CompiledIdentity {
         let x509_svid_ttl = ttl("spec.ttl", spec.ttl.as_deref(), &mut problems);
         let jwt_svid_ttl = ttl("spec.jwtTtl", spec.jwt_ttl.as_deref(), &mut problems);
         let federates_with = federation(&spec.federates_with, &domains.trust, &mut problems, &mut notes);
-        if spec.spiffe_id_template.is_empty() {
-            problems.push(Problem::new(
-                "InvalidSpec",
-                "spec.spiffeIDTemplate",
-                "\"\" must be a Go template of a SPIFFE ID",
-            ));
-        }
+        let plugin = spec.plugin.as_ref().map(|plugin| {
+            PluginUse::compile(plugin, &guardrails.plugins).map_err(|found| problems.extend(found))
+        });
+        problems.extend(combinations(spec));
         let hint = spec.hint.clone().unwrap_or_default();
-        let characters = hint.chars().count();
-        if characters > MAX_HINT_CHARACTERS {
-            let message = format!("has {characters} characters, SPIRE keeps at most {MAX_HINT_CHARACTERS}");
-            problems.push(Problem::new("InvalidSpec", "spec.hint", message));
-        }
+        problems.extend(hint_problem(&hint).map(|it| Problem::new("InvalidSpec", "spec.hint", it)));
         if selection.as_ref().is_some_and(|it| *it.namespaces() == Namespaces::None) {
             let message = "is absent, and so is spec.namespaceSelector: the identity selects nothing";
             notes.push(Problem::new("NoNamespaceRule", "spec.namespace", message));
         }
-        match (selection, spiffe_id) {
-            (Some(selection), Some(spiffe_id)) if problems.is_empty() => {
-                let parent_id = parent_id.flatten();
+        match selection {
+            Some(selection) if problems.is_empty() => {
+                let (spiffe_id, parent_id) = (spiffe_id.flatten(), parent_id.flatten());
                 let mut demand = Demand::default();
                 // The default parent is the agent of the pod's node.
                 let mut needs_node = parent_id.is_none();
-                let single = [Some(&spiffe_id), parent_id.as_ref()];
+                let single = [spiffe_id.as_ref(), parent_id.as_ref()];
                 for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
                     demand.merge(template.reads());
                     needs_node |= template.reads_node();
@@ -159,6 +180,7 @@ impl CompiledIdentity {
                     application_name: spec.application_name.as_str().into(),
                     trust_domain: domains.trust.as_str().into(),
                     spiffe_id,
+                    plugin: plugin.and_then(Result::ok),
                     parent_id,
                     selectors,
                     dns_names,
@@ -184,7 +206,7 @@ impl CompiledIdentity {
 
     /// The template of the SPIFFE ID; none where something else decides it.
     pub fn spiffe_id_template(&self) -> Option<&Template> {
-        Some(&self.spiffe_id)
+        self.spiffe_id.as_ref()
     }
 
     /// The facts that the templates read beyond the fixed ones.
@@ -197,47 +219,150 @@ impl CompiledIdentity {
         self.needs_node
     }
 
-    /// The entry of one pod, which is an endpoint of these Services; the error is the first field that does not come out
-    /// right. The node is missing where none is known, which is right only where none is needed.
-    pub fn derive(
-        &self,
-        domains: &Domains,
-        cluster: &ClusterContext,
-        pod: &Arc<PodFacts>,
-        node: Option<&Arc<NodeFacts>>,
-        services: &BTreeSet<Arc<str>>,
-    ) -> Result<Entry, Problem> {
-        let scope = self.scope(domains, cluster, pod, node);
-        let spiffe_id = render("spec.spiffeIDTemplate", &self.spiffe_id, &scope, |text| {
+    /// The plugin that decides in the templates' place.
+    pub fn plugin(&self) -> Option<&PluginUse> {
+        self.plugin.as_ref()
+    }
+
+    /// What templates and plugins call the application's name.
+    pub fn application_name(&self) -> &Arc<str> {
+        &self.application_name
+    }
+
+    /// The entry that the templates give a pod; the error is the first field that does not come out right. The
+    /// node is missing where none is known, which is right only where none is needed.
+    pub fn derive(&self, subject: &Subject<'_>) -> Result<Entry, Problem> {
+        let Subject { domains, cluster, pod, .. } = subject;
+        let Some(template) = &self.spiffe_id else {
+            let message = "is absent: only the plugin can say what the pod gets";
+            return Err(Problem::new("InvalidSpec", "spec.spiffeIDTemplate", message));
+        };
+        let scope = self.scope(subject);
+        let spiffe_id = render("spec.spiffeIDTemplate", template, &scope, |text| {
             spiffe::workload_id(text, &domains.trust)
         })?;
-        let parent_id = match &self.parent_id {
-            Some(parent) => render("spec.parentIDTemplate", parent, &scope, |text| {
-                spiffe::parent_id(text, &domains.trust)
-            })?,
-            None => default_parent(domains, cluster, node.ok_or_else(no_node)?)?,
-        };
+        let parent_id = self.parent(subject, || &scope)?;
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, template) in self.selectors.iter().enumerate() {
             let field = || format!("spec.workloadSelectorTemplates[{index}]");
             let selector = render(field, template, &scope, Selector::parse)?;
-            if selector.is_pod_uid() && !selectors.contains(&selector) {
-                let message =
-                    format!("\"{selector}\" names another pod than {}: no process would ever fit", pod.uid);
-                return Err(Problem::new("InvalidSelector", field(), message));
-            }
-            selectors.insert(selector);
+            add_selector(&mut selectors, selector, pod, field)?;
         }
         let mut dns_names = Vec::new();
         for (index, template) in self.dns_names.iter().enumerate() {
             let name =
                 render(|| format!("spec.dnsNameTemplates[{index}]"), template, &scope, DnsName::parse)?;
-            // SPIRE refuses an entry that has a name twice.
-            if !dns_names.contains(&name) {
-                dns_names.push(name);
-            }
+            add_name(&mut dns_names, name);
         }
-        for name in services.iter().filter(|_| self.auto_populate).flat_map(|service| {
+        self.add_services(&mut dns_names, subject)?;
+        let key = EntryKey { spiffe_id, parent_id, selectors };
+        let entry = self.entry(key, dns_names, self.hint.clone());
+        cluster.allowed.check(&entry, self.parent_id.is_none())?;
+        Ok(entry)
+    }
+
+    /// The entries that a plugin's decision gives one pod, checked as a template's output is; in the order of their keys,
+    /// because the order in which a plugin names them says nothing.
+    pub fn derive_decided(
+        &self,
+        subject: &Subject<'_>,
+        plugin: &Description,
+        proposals: &[Proposal],
+    ) -> Result<Vec<Entry>, Problem> {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (index, proposal) in proposals.iter().enumerate() {
+            let told = |problem: Problem| {
+                let at = match problem.field.as_str() {
+                    "" => format!("identities[{index}]"),
+                    part if part.starts_with("spec.") || part.starts_with('(') => {
+                        format!("identities[{index}] ({part})")
+                    }
+                    part => format!("identities[{index}].{part}"),
+                };
+                Problem::new(problem.reason, "spec.plugin", format!("{plugin}: {at}: {}", problem.message))
+            };
+            let entry = self.proposed(subject, proposal).map_err(told)?;
+            if let Some(same) = entries.iter().position(|other| other.key == entry.key) {
+                let message = format!("has the SPIFFE ID, parent and selectors of identities[{same}]");
+                return Err(told(Problem::new("PluginOutputInvalid", "", message)));
+            }
+            entries.push(entry);
+        }
+        entries.sort_by_cached_key(|entry| {
+            let EntryKey { spiffe_id, parent_id, selectors } = &entry.key;
+            (spiffe_id.to_string(), parent_id.to_string(), selectors.clone())
+        });
+        Ok(entries)
+    }
+
+    fn proposed(&self, subject: &Subject<'_>, proposal: &Proposal) -> Result<Entry, Problem> {
+        let Subject { domains, cluster, pod, .. } = subject;
+        let invalid = |field: &str, error: spiffe::InvalidSpiffe| Problem::new(error.reason(), field, error);
+        let text = match &proposal.spiffe_id {
+            ProposedId::Path(path) if !path.starts_with('/') => {
+                let message = format!("{path:?} must begin with /, as in /payments/api");
+                return Err(Problem::new("InvalidSPIFFEID", "spiffe-id.path", message));
+            }
+            ProposedId::Path(path) => format!("spiffe://{}{path}", domains.trust.as_str()),
+            ProposedId::Id(id) => id.clone(),
+        };
+        let spiffe_id =
+            spiffe::workload_id(&text, &domains.trust).map_err(|error| invalid("spiffe-id", error))?;
+        let parent_id = match &proposal.parent_id {
+            Some(parent) => {
+                spiffe::parent_id(parent, &domains.trust).map_err(|error| invalid("parent-id", error))?
+            }
+            None => self.parent(subject, || self.scope(subject))?,
+        };
+        let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
+        for (index, (kind, value)) in proposal.selectors.iter().enumerate() {
+            let field = || format!("selectors[{index}]");
+            // Of type and value each on its own, no colon may move from the one to the other.
+            let selector = Selector::parse(&format!("{kind}:{value}")).ok().filter(|it| it.kind() == kind);
+            let Some(selector) = selector else {
+                let message = format!(
+                    "type {kind:?} with value {value:?} is not a valid selector: neither may be empty, and the type has no colon"
+                );
+                return Err(Problem::new("InvalidSelector", field(), message));
+            };
+            add_selector(&mut selectors, selector, pod, field)?;
+        }
+        let mut dns_names = Vec::new();
+        for (index, name) in proposal.dns_names.iter().enumerate() {
+            let name =
+                DnsName::parse(name).map_err(|error| invalid(&format!("dns-names[{index}]"), error))?;
+            add_name(&mut dns_names, name);
+        }
+        self.add_services(&mut dns_names, subject)?;
+        let hint = proposal.hint.as_ref().unwrap_or(&self.hint);
+        if let Some(message) = hint_problem(hint) {
+            return Err(Problem::new("InvalidHint", "hint", message));
+        }
+        let key = EntryKey { spiffe_id, parent_id, selectors };
+        let entry = self.entry(key, dns_names, hint.clone());
+        cluster.allowed.check(&entry, proposal.parent_id.is_none() && self.parent_id.is_none())?;
+        Ok(entry)
+    }
+
+    /// The parent that the spec names, or the agent of the pod's node.
+    fn parent<S: Borrow<Scope>>(
+        &self,
+        subject: &Subject<'_>,
+        scope: impl FnOnce() -> S,
+    ) -> Result<SpiffeId, Problem> {
+        let Subject { domains, cluster, node, .. } = subject;
+        match &self.parent_id {
+            Some(parent) => render("spec.parentIDTemplate", parent, scope().borrow(), |text| {
+                spiffe::parent_id(text, &domains.trust)
+            }),
+            None => default_parent(domains, cluster, node.ok_or_else(no_node)?),
+        }
+    }
+
+    fn add_services(&self, dns_names: &mut Vec<DnsName>, subject: &Subject<'_>) -> Result<(), Problem> {
+        let Subject { domains, pod, services, .. } = subject;
+        let services = services.iter().flat_map(|services| services.iter());
+        for name in services.filter(|_| self.auto_populate).flat_map(|service| {
             let namespace = pod.namespace.as_str();
             let inner = format!("{service}.{namespace}.svc");
             let full = format!("{inner}.{}", domains.cluster);
@@ -245,31 +370,27 @@ impl CompiledIdentity {
         }) {
             let name = DnsName::parse(&name)
                 .map_err(|error| Problem::new(error.reason(), "spec.autoPopulateDNSNames", error))?;
-            if !dns_names.contains(&name) {
-                dns_names.push(name);
-            }
+            add_name(dns_names, name);
         }
-        let entry = Entry {
-            key: EntryKey { spiffe_id, parent_id, selectors },
+        Ok(())
+    }
+
+    /// What the spec alone says is added to what template or plugin said.
+    fn entry(&self, key: EntryKey, dns_names: Vec<DnsName>, hint: String) -> Entry {
+        Entry {
+            key,
             x509_svid_ttl: self.x509_svid_ttl,
             jwt_svid_ttl: self.jwt_svid_ttl,
             federates_with: self.federates_with.clone(),
             admin: self.admin,
             downstream: self.downstream,
             dns_names,
-            hint: self.hint.clone(),
-        };
-        cluster.allowed.check(&entry, self.parent_id.is_none())?;
-        Ok(entry)
+            hint,
+        }
     }
 
-    fn scope(
-        &self,
-        domains: &Domains,
-        cluster: &ClusterContext,
-        pod: &Arc<PodFacts>,
-        node: Option<&Arc<NodeFacts>>,
-    ) -> Scope {
+    fn scope(&self, subject: &Subject<'_>) -> Scope {
+        let Subject { domains, cluster, pod, node, .. } = *subject;
         let variables = Variables {
             trust_domain: self.trust_domain.clone(),
             cluster_name: cluster.name.shared(),
@@ -283,6 +404,56 @@ impl CompiledIdentity {
             aliases: true,
         };
         Scope::of(variables, pod.clone(), node.cloned())
+    }
+}
+
+/// Combinations of fields that make no sense together: the same that the CustomResourceDefinition refuses, where it is
+/// installed.
+fn combinations(spec: &WorkloadIdentitySpec) -> Option<Problem> {
+    let has_id = spec.spiffe_id_template.as_deref().is_some_and(|text| !text.is_empty());
+    let has_more = !spec.dns_name_templates.is_empty() || !spec.workload_selector_templates.is_empty();
+    let (field, message) = match &spec.plugin {
+        None if has_id => return None,
+        None => {
+            ("spec.spiffeIDTemplate", "\"\" must be a Go template of a SPIFFE ID, where no plugin decides")
+        }
+        Some(plugin) if plugin.failure_policy == FailurePolicy::Fallback && !has_id => {
+            ("spec.plugin.failurePolicy", "Fallback falls back to spec.spiffeIDTemplate, which is absent")
+        }
+        Some(plugin) if plugin.failure_policy == FailurePolicy::Keep && (has_id || has_more) => (
+            "spec.plugin.failurePolicy",
+            "with Keep a plugin decides alone: remove spec.spiffeIDTemplate, spec.dnsNameTemplates and \
+             spec.workloadSelectorTemplates, or say Fallback",
+        ),
+        Some(_) => return None,
+    };
+    Some(Problem::new("InvalidSpec", field, message))
+}
+
+fn hint_problem(hint: &str) -> Option<String> {
+    let characters = hint.chars().count();
+    (characters > MAX_HINT_CHARACTERS)
+        .then(|| format!("has {characters} characters, SPIRE keeps at most {MAX_HINT_CHARACTERS}"))
+}
+
+fn add_selector(
+    selectors: &mut BTreeSet<Selector>,
+    selector: Selector,
+    pod: &PodFacts,
+    field: impl FnOnce() -> String,
+) -> Result<(), Problem> {
+    if selector.is_pod_uid() && !selectors.contains(&selector) {
+        let message = format!("\"{selector}\" names another pod than {}: no process would ever fit", pod.uid);
+        return Err(Problem::new("InvalidSelector", field(), message));
+    }
+    selectors.insert(selector);
+    Ok(())
+}
+
+/// SPIRE refuses an entry that has a name twice.
+fn add_name(names: &mut Vec<DnsName>, name: DnsName) {
+    if !names.contains(&name) {
+        names.push(name);
     }
 }
 

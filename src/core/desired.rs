@@ -52,14 +52,14 @@ pub struct DerivedOtherwise {
 }
 
 impl Wanted {
-    /// What this identity wants for the pod, kept as it is.
-    pub fn new(identity: &IdentityName, pod: &PodUid, entry: Entry) -> Self {
+    /// What this identity wants for the pod, kept as it is; `slot` tells its entries apart.
+    pub fn new(identity: &IdentityName, pod: &PodUid, slot: usize, entry: Entry) -> Self {
         let (key, content) = entry.hashes();
-        let digest = EntryDigest::of(identity, pod, 0);
+        let digest = EntryDigest::of(identity, pod, slot);
         Self { identity: identity.clone(), digest, key, content, source: Source::Whole(Arc::new(entry)) }
     }
 
-    /// What this identity wants for the pod, as it is derived.
+    /// What this identity wants for the pod, as its templates give it.
     pub fn derived(identity: &IdentityName, derivation: Derivation) -> Result<Self, Problem> {
         let (key, content) = derivation.entry()?.hashes();
         let digest = EntryDigest::of(identity, &derivation.pod.uid, 0);
@@ -143,6 +143,11 @@ pub enum Hold {
 }
 
 impl Hold {
+    /// Whether it holds entries that nobody known wants and whose end nobody saw: only a release lets them go.
+    pub fn is_orphans(self) -> bool {
+        matches!(self, Self::UnknownCluster | Self::UnknownIdentity | Self::Predecessor)
+    }
+
     /// A fixed CamelCase word: the metric's label.
     pub fn reason(self) -> &'static str {
         match self {
@@ -451,9 +456,7 @@ impl Desired {
     /// What becomes of an entry of ours on this pod that the pod is not to have.
     pub fn fate(&self, key: &PodKey, id: &EntryId, digest: &EntryDigest) -> Fate {
         match self.seen_fate(key, digest) {
-            Fate::Hold(Hold::UnknownCluster | Hold::UnknownIdentity | Hold::Predecessor)
-                if self.is_let_go(id) =>
-            {
+            Fate::Hold(hold) if hold.is_orphans() && self.is_let_go(id) => {
                 Fate::End(SeenEnd(Cause::Released))
             }
             fate => fate,
@@ -503,6 +506,6 @@ impl Desired {
         digest: &EntryDigest,
     ) -> Option<(&IdentityName, IdentityStanding)> {
         let mut identities = self.identities.iter().map(|(name, standing)| (name, *standing));
-        identities.find(|(name, _)| EntryDigest::of(name, pod, 0) == *digest)
+        identities.find(|(name, _)| digest.is_of(name, pod))
     }
 }

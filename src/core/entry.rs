@@ -167,14 +167,17 @@ pub fn short_digest(texts: impl IntoIterator<Item = String>) -> String {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClusterTag([u8; TAG_CHARACTERS]);
 
-/// The part of our ids that names identity, pod and slot.
+/// The part of our ids that names identity, pod and slot: what 26 characters hold.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryDigest([u8; 16]);
+pub struct EntryDigest([u8; DIGEST_BYTES]);
 
 /// In the place of a cluster's tag, of which it has a character that none has.
 const PREDECESSOR: ClusterTag = ClusterTag(*b"0predecessor0");
 const TAG_CHARACTERS: usize = 13;
 const DIGEST_CHARACTERS: usize = 26;
+const DIGEST_BYTES: usize = 17;
+/// Those bits of the last byte but one that its last character is made of.
+const LAST_CHARACTER: u8 = 0b111;
 const NONCE_CHARACTERS: usize = 13;
 const VERSION: &str = "v1.";
 
@@ -216,18 +219,49 @@ impl fmt::Debug for ClusterTag {
 }
 
 impl EntryDigest {
-    /// The digest of one entry of a pod; `slot` tells several entries of one identity apart.
+    /// The digest of one entry of a pod; `slot`, below [`SLOTS`], tells several entries of one identity apart.
     pub fn of(identity: &IdentityName, pod: &PodUid, slot: usize) -> Self {
-        Self(digest_of(|fields| {
+        let mut digest = Self::from(digest_of(|fields| {
             fields.text(identity.as_str());
             fields.text(pod.as_str());
-            fields.count(slot);
-        }))
+            fields.count(0);
+        }));
+        // The last character alone: whose an entry is can be said without knowing how many there are.
+        let [.., last, beyond] = &mut digest.0;
+        let slot = (slot % SLOTS) as u8;
+        *last ^= slot >> 2;
+        *beyond ^= slot << 6;
+        digest
+    }
+
+    /// Whether it is the digest of an entry, of any slot, of this identity on this pod.
+    pub fn is_of(&self, identity: &IdentityName, pod: &PodUid) -> bool {
+        self.is_beside(&Self::of(identity, pod, 0))
+    }
+
+    /// Whether both are digests of one identity on one pod, whichever the slots.
+    pub fn is_beside(&self, other: &Self) -> bool {
+        let whose = |digest: &Self| {
+            let [whose @ .., last, _] = digest.0;
+            (whose, last & !LAST_CHARACTER)
+        };
+        whose(self) == whose(other)
+    }
+
+    fn from(bytes: [u8; 16]) -> Self {
+        let mut digest = [0; DIGEST_BYTES];
+        digest.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Self(digest)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        // All bits of the last character count: with two more of none, there are whole bytes.
+        (text.len() == DIGEST_CHARACTERS).then(|| decoded(&format!("{text}aa")).map(Self))?
     }
 
     /// Of an entry that the predecessor made, while nobody has claimed it.
     pub fn of_id(id: &EntryId) -> Self {
-        Self(digest_of(|fields| fields.text(id.as_str())))
+        Self::from(digest_of(|fields| fields.text(id.as_str())))
     }
 }
 
@@ -242,6 +276,9 @@ impl fmt::Debug for EntryDigest {
         write!(f, "EntryDigest({self})")
     }
 }
+
+/// How many entries of one identity on one pod can be told apart: as many as a character of base32 has values.
+pub const SLOTS: usize = 32;
 
 /// What makes an id unlike every id before it; random in production, fixed in `render`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -289,7 +326,7 @@ impl EntryId {
         if parts.next().is_some() {
             return None;
         }
-        let (digest, nonce) = (EntryDigest(decoded(digest)?), Nonce(decoded(nonce)?));
+        let (digest, nonce) = (EntryDigest::parse(digest)?, Nonce(decoded(nonce)?));
         Some(OwnId { cluster: ClusterTag::parse(tag)?, digest, nonce })
     }
 
@@ -344,11 +381,30 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_any_slot_is_read_back() {
+        let (tag, first) = parts();
+        for slot in 0..SLOTS {
+            let (identity, pod) = (IdentityName::new("web").unwrap(), PodUid::new("u1").unwrap());
+            let digest = EntryDigest::of(&identity, &pod, slot);
+            let text = digest.to_string();
+            assert_eq!(text[..DIGEST_CHARACTERS - 1], first.to_string()[..DIGEST_CHARACTERS - 1]);
+            let id = EntryId::make("eks-", &tag, &digest, &Nonce::new(1));
+            assert_eq!(EntryId::observed(id.as_str()).own("eks-").map(|own| own.digest), Some(digest));
+        }
+    }
+
+    #[test]
     fn digests_differ_by_each_part() {
         let name = |n: &str| IdentityName::new(n).unwrap();
         let uid = |u: &str| PodUid::new(u).unwrap();
         let base = EntryDigest::of(&name("ab"), &uid("c"), 0);
         assert_ne!(base, EntryDigest::of(&name("a"), &uid("bc"), 0));
         assert_ne!(base, EntryDigest::of(&name("ab"), &uid("c"), 1));
+        let slots: BTreeSet<EntryDigest> =
+            (0..SLOTS).map(|slot| EntryDigest::of(&name("ab"), &uid("c"), slot)).collect();
+        assert_eq!(slots.len(), SLOTS);
+        assert!(
+            slots.iter().all(|slot| slot.is_of(&name("ab"), &uid("c")) && !slot.is_of(&name("a"), &uid("c")))
+        );
     }
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use self::demand::Demand;
 use crate::api::{ClusterTarget, EKSClusterRegistry, WorkloadIdentity};
 use crate::names::{ClusterName, NamespaceName, NodeName, NodeUid, PodName, PodUid};
+use crate::plugin::{Answer, Plugin, PluginState, Question};
 
 /// Labels as Kubernetes has them; shared, because most facts are read far more often than they change.
 pub type Labels = Arc<BTreeMap<String, String>>;
@@ -186,4 +187,8 @@ pub enum Change {
     Identities(ObjectChange<WorkloadIdentity>),
     /// From a workload cluster, in the session of this number.
     Cluster(ClusterName, u64, ClusterChange),
+    /// From those who run plugins: where one stands.
+    Plugin(Arc<Plugin>, PluginState),
+    /// From those who run plugins: what came of questions.
+    Decided(Vec<(Arc<Question>, Answer)>),
 }

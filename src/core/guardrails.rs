@@ -8,6 +8,7 @@ use std::fmt;
 use crate::api::{Problem, WorkloadIdentitySpec};
 use crate::entry::Entry;
 use crate::names::{AccountId, IdentityName, RoleArn};
+use crate::plugin;
 use crate::spiffe::{SpiffeId, TrustDomain};
 
 /// A condition's reason for all of it.
@@ -43,6 +44,19 @@ impl Pattern {
     /// A pattern of identities' names such as `team-a.*`; `**` can only be last.
     pub fn of_names(text: &str) -> Result<Self, String> {
         Self::new(text, '.', text.split('.').collect())
+    }
+
+    /// A pattern of places that plugins come from, such as `oci://registry.example/plugins/**`; `**` can only be last.
+    pub fn of_sources(text: &str) -> Result<Self, String> {
+        const SCHEMES: [&str; 4] = ["oci", "https", "file", "configmap"];
+        let known = text.split_once("://").filter(|(scheme, _)| SCHEMES.contains(scheme));
+        let (scheme, rest) = known.ok_or("it begins with none of oci://, https://, file://, configmap://")?;
+        let rest = if scheme == "file" {
+            rest.strip_prefix('/').ok_or("the path does not begin with /")?
+        } else {
+            rest
+        };
+        Self::new(text, '/', [scheme].into_iter().chain(rest.split('/')).collect())
     }
 
     /// A pattern of IAM roles' ARNs such as `arn:aws:iam::*:role/registrar`, by partition, account and the parts of the
@@ -88,6 +102,14 @@ impl Pattern {
         path.strip_prefix('/').is_some_and(|path| self.fits(path.split(self.separator)))
     }
 
+    /// Whether a plugin may come from this place, where the pattern is one of [`Self::of_sources`].
+    pub fn fits_source(&self, source: &str) -> bool {
+        source.split_once("://").is_some_and(|(scheme, rest)| {
+            let rest = if scheme == "file" { rest.strip_prefix('/').unwrap_or(rest) } else { rest };
+            self.fits([scheme].into_iter().chain(rest.split(self.separator)))
+        })
+    }
+
     fn fits_dns_name(&self, name: &str) -> bool {
         self.fits(name.rsplit(self.separator))
     }
@@ -127,6 +149,8 @@ pub struct Guardrails {
     pub federates_with: Option<Vec<FederationRule>>,
     /// `roleARNs`: patterns of the roles that may be assumed.
     pub role_arns: Option<Vec<Pattern>>,
+    /// The configuration's `plugins.allowedSources` and `plugins.limits`.
+    pub plugins: plugin::Rules,
 }
 
 /// One of `guardrails.rules`.

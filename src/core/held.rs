@@ -7,6 +7,9 @@ use crate::brake;
 use crate::entry::EntryId;
 use crate::ledger::Outcome;
 
+/// How many entries a held plan shows.
+pub(crate) const EXAMPLES: usize = 5;
+
 /// An object that a release can be written on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Anchor {

@@ -1,19 +1,23 @@
 //! Facts in, ordered deltas out: who wants what for which pod, settled at the cost of what changed.
 
+mod answers;
 mod candidates;
 mod cluster;
 mod objects;
+#[cfg(test)]
+mod plugin_tests;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use answers::Answers;
 use candidates::Candidates;
 use cluster::{Cluster, Settlement};
 use objects::{Identity, Registry};
 use regex::Regex;
 
 use crate::api::{EKSClusterRegistry, WorkloadIdentity};
-use crate::derive::Domains;
+use crate::derive::{CompiledIdentity, Domains};
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::demand::Demand;
@@ -22,8 +26,10 @@ use crate::facts::{
 };
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
+use crate::plugin::{Plugin, PluginState, Source};
 use crate::select::Namespaces;
 
+pub use answers::Asking;
 pub use cluster::Told;
 pub use objects::{IdentityView, RegistryView};
 
@@ -50,6 +56,10 @@ pub struct Settled {
     pub sessions: Option<Arc<BTreeMap<ClusterName, Session>>>,
     /// The facts that are read, where that changed.
     pub demand: Option<Arc<Demand>>,
+    /// The plugins that identities use, each with the places that it may come from, where that changed.
+    pub plugins: Option<Arc<BTreeMap<Arc<Plugin>, BTreeSet<Source>>>>,
+    /// What plugins are asked, and no longer asked, since the last time.
+    pub asking: Vec<Asking>,
     /// Number of pods that were looked at.
     pub pods_settled: usize,
 }
@@ -87,6 +97,7 @@ pub struct Index {
     /// One of our own objects came since the last time: only then can sessions, demand and releases be others.
     objects_changed: bool,
     ended: Vec<PodKey>,
+    answers: Answers,
 }
 
 impl Index {
@@ -116,6 +127,7 @@ impl Index {
             released: Arc::default(),
             objects_changed: false,
             ended: Vec::new(),
+            answers: Answers::default(),
         }
     }
 
@@ -131,6 +143,16 @@ impl Index {
                 self.apply_identities(change);
             }
             Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
+            Change::Plugin(plugin, state) => self.apply_plugin(&plugin, state),
+            Change::Decided(decided) => {
+                let mut touched: BTreeMap<ClusterName, Vec<PodUid>> = BTreeMap::new();
+                for (question, answer) in decided {
+                    for (cluster, uid) in self.answers.decided(&question, answer) {
+                        touched.entry(cluster).or_default().push(uid);
+                    }
+                }
+                touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
+            }
         }
     }
 
@@ -144,9 +166,9 @@ impl Index {
     /// go comes last.
     pub fn settle_some(&mut self, limit: usize) -> Settled {
         // What follows from our own objects alone is not looked at for each pod's event.
-        let (sessions, demand, released) = match std::mem::take(&mut self.objects_changed) {
-            true => (self.new_sessions(), self.new_demand(), self.newly_released()),
-            false => (None, None, None),
+        let (sessions, plugins, demand, released) = match std::mem::take(&mut self.objects_changed) {
+            true => (self.new_sessions(), self.new_plugins(), self.new_demand(), self.newly_released()),
+            false => (None, None, None, None),
         };
         let mut pods_settled = 0;
         let mut pods = Vec::new();
@@ -217,7 +239,7 @@ impl Index {
         let ended = std::mem::take(&mut self.ended);
         let delta =
             Delta { ready, unsettled, compare, released, ended, clusters, identities, generations, pods };
-        Settled { delta, sessions, demand, pods_settled }
+        Settled { delta, sessions, demand, plugins, asking: self.answers.news(), pods_settled }
     }
 
     /// Whether something is left to be settled.
@@ -226,7 +248,9 @@ impl Index {
     }
 
     /// Notes that pods have to be settled, before all others where a watch told of them.
-    fn note(&mut self, cluster: &ClusterName, uids: Vec<PodUid>, is_urgent: bool) {
+    fn note(&mut self, cluster: &ClusterName, mut uids: Vec<PodUid>, is_urgent: bool) {
+        // Tables give them out in no order, and the same facts are to be settled in the same one.
+        uids.sort_unstable();
         let mut facts = self.clusters.get_mut(cluster);
         let queue = if is_urgent { &mut self.urgent } else { &mut self.touched };
         let mut count = 0;
@@ -252,10 +276,39 @@ impl Index {
         Some(self.sessions.clone())
     }
 
+    fn new_plugins(&mut self) -> Option<Arc<BTreeMap<Arc<Plugin>, BTreeSet<Source>>>> {
+        let mut wanted: BTreeMap<Arc<Plugin>, BTreeSet<Source>> = BTreeMap::new();
+        let compiled = self.identities.values().filter_map(Identity::wanting);
+        for plugin in compiled.filter_map(CompiledIdentity::plugin) {
+            wanted.entry(plugin.plugin.clone()).or_default().insert(plugin.source.clone());
+        }
+        self.answers.want(wanted)
+    }
+
+    fn apply_plugin(&mut self, plugin: &Arc<Plugin>, state: PluginState) {
+        if !self.answers.stands(plugin, state) {
+            return;
+        }
+        // It may read what no watch keeps yet.
+        self.objects_changed = true;
+        let uses = |identity: &&Identity| {
+            let used = identity.wanting().and_then(CompiledIdentity::plugin);
+            used.is_some_and(|used| used.plugin == *plugin)
+        };
+        let places = self.identities.values().filter(uses).filter_map(Identity::place);
+        let namespaces: Vec<Namespaces> = places.map(|place| place.namespaces.clone()).collect();
+        namespaces.iter().for_each(|namespaces| self.touch(namespaces));
+    }
+
     fn new_demand(&mut self) -> Option<Arc<Demand>> {
         let mut demand = Demand::default();
-        let compiled = self.identities.values().filter_map(Identity::wanting);
-        compiled.for_each(|identity| demand.merge(identity.demand()));
+        for identity in self.identities.values().filter_map(Identity::wanting) {
+            demand.merge(identity.demand());
+            let state = identity.plugin().and_then(|plugin| self.answers.state(&plugin.plugin));
+            if let Some(PluginState::Ready { description, .. }) = state {
+                demand.merge(&description.reads.demand());
+            }
+        }
         if *self.demand == demand {
             return None;
         }
@@ -278,6 +331,11 @@ impl Index {
         }
         self.released = Arc::new(released);
         Some(self.released.clone())
+    }
+
+    /// Numbers of questions that plugins are asked: all that pods depend on, and those without an answer.
+    pub fn question_counts(&self) -> (usize, usize) {
+        self.answers.counts()
     }
 
     /// The session in which a cluster's changes are taken in now.
@@ -318,9 +376,18 @@ impl Index {
 
     /// The identities with what is known of their pods.
     pub fn identities(&self) -> impl Iterator<Item = IdentityView<'_>> {
-        self.identities
-            .iter()
-            .filter_map(|(name, identity)| identity.view(name, &self.registries, &self.clusters))
+        self.identities.iter().filter_map(|(name, identity)| {
+            identity.view(name, &self.registries, &self.clusters, &self.answers)
+        })
+    }
+
+    /// Which of both own kinds were not listed yet.
+    pub fn not_listed(&self) -> Vec<&'static str> {
+        let kinds = [
+            ("eksclusterregistries", self.registries_listed),
+            ("workloadidentities", self.identities_listed),
+        ];
+        kinds.into_iter().filter(|(_, is_listed)| !is_listed).map(|(kind, _)| kind).collect()
     }
 
     /// Objects whose names even cannot be used; nothing was ever made for them.
@@ -593,22 +660,30 @@ impl Index {
     }
 
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
-        let Some(cluster) = self.clusters.get_mut(name) else { return SettledPod::Unknown };
+        let Some(cluster) = self.clusters.get_mut(name) else {
+            self.answers.depends(&(name.clone(), uid.clone()), Vec::new());
+            return SettledPod::Unknown;
+        };
         let identities = &self.identities;
         let places = &self.candidates;
         let candidates = |pod: &PodFacts| {
             let names = places.of(&pod.namespace, &pod.labels).into_iter();
             names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
         };
-        let (before, outcome) = cluster.settle(uid, &self.settings, !self.unreadable.is_empty(), candidates);
+        let hold_all = !self.unreadable.is_empty();
+        let (before, outcome) = cluster.settle(uid, &self.settings, &self.answers, hold_all, candidates);
         for (identity, told) in before.iter() {
             if let Some(identity) = self.identities.get_mut(identity) {
                 identity.uncount(name, uid, told);
             }
         }
         match outcome {
-            None => SettledPod::Unknown,
-            Some(Settlement { desired, told, changed }) => {
+            None => {
+                self.answers.depends(&(name.clone(), uid.clone()), Vec::new());
+                SettledPod::Unknown
+            }
+            Some(Settlement { desired, told, questions, changed }) => {
+                self.answers.depends(&(name.clone(), uid.clone()), questions);
                 for (identity, told) in told.iter() {
                     if let Some(identity) = self.identities.get_mut(identity) {
                         identity.count(name, uid, told);
@@ -759,6 +834,23 @@ mod tests {
         let again = applied(&mut index, &pod);
         assert_eq!(again[0].1.as_ref(), Some(&before));
         assert!(!again[0].1.as_ref().unwrap().is_same(&before));
+    }
+
+    #[test]
+    fn an_object_releases_as_many_plans_as_it_names() {
+        let mut index = index();
+        let release = |text: &str| {
+            let object = identity(json!({crate::api::RELEASE_ANNOTATION: text}));
+            Change::Identities(ObjectChange::Applied(object))
+        };
+        let mut released = |text: &str| {
+            index.apply(release(text));
+            index.settle().delta.released.map(|digests| digests.iter().cloned().collect::<Vec<_>>().join(" "))
+        };
+        assert_eq!(released("one").as_deref(), Some("one"));
+        assert_eq!(released("two, one").as_deref(), Some("one two"));
+        assert_eq!(released("one,two"), None, "the same");
+        assert_eq!(released("").as_deref(), Some(""));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod mirror;
 pub mod names;
 pub mod orphans;
 pub mod plan;
+pub mod plugin;
 pub mod reasons;
 pub mod report;
 pub mod select;

@@ -162,10 +162,7 @@ impl Mirror {
             self.insert(observed);
             return Met::New;
         };
-        let pod = row.place.as_ref().map(|place| &place.pod.pod);
-        // Of a foreign entry, whose pod is not kept, the key tells whether it is another.
-        let same_pod = row.place.is_none() || pod == observed.pod.as_ref();
-        if (row.key, row.content) == (observed.key, observed.content) && same_pod {
+        if (row.key, row.content) == (observed.key, observed.content) {
             row.is_listed = true;
             return Met::Same;
         }
@@ -353,8 +350,8 @@ impl Mirror {
 
     /// Pods that have an entry of ours made for this identity.
     pub fn pods_with(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
-        let made_for = |place: &&Place| EntryDigest::of(identity, &place.pod.pod, 0) == place.digest;
-        self.places().filter(made_for).map(|place| &place.pod)
+        let is_of = |place: &&Place| place.digest.is_of(identity, &place.pod.pod);
+        self.places().filter(is_of).map(|place| &place.pod)
     }
 
     /// Number of entries of ours in one cluster.

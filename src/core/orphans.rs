@@ -6,10 +6,8 @@ use std::fmt;
 
 use crate::desired::{Hold, PodKey};
 use crate::entry::{ClusterTag, EntryId, short_digest};
+use crate::held::EXAMPLES;
 use crate::names::ClusterName;
-
-/// How many ids a plan shows.
-const EXAMPLES: usize = 5;
 
 /// Entries that are held for one cause and wait for one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,9 +86,7 @@ pub struct Orphans {
 impl Orphans {
     /// Notes what a pod's plan holds.
     pub fn note(&mut self, pod: &PodKey, holds: &[(EntryId, Hold)]) {
-        let is_orphan =
-            |hold: &Hold| matches!(hold, Hold::UnknownCluster | Hold::UnknownIdentity | Hold::Predecessor);
-        let found = holds.iter().filter(|(_, hold)| is_orphan(hold));
+        let found = holds.iter().filter(|(_, hold)| hold.is_orphans());
         let found: Vec<(Hold, EntryId)> = found.map(|(id, hold)| (*hold, id.clone())).collect();
         let before = match found.is_empty() {
             true => self.pods.remove(pod),
@@ -103,7 +99,7 @@ impl Orphans {
 
     /// Something that decides over plans has changed: what is released, or which clusters are in step.
     pub fn reopen(&mut self) {
-        self.is_open |= !self.pods.is_empty() || !self.plans.is_empty();
+        self.is_open |= !self.pods.is_empty();
     }
 
     /// Whether [`Self::decide`] could come to something new.

@@ -15,6 +15,7 @@ use crate::facts::{ClusterIdentity, Phase};
 use crate::index::{IdentityView, Index, RegistryView};
 use crate::ledger::{Outcome, Tally};
 use crate::names::{ClusterName, IdentityName};
+use crate::plugin::PluginState;
 use crate::reasons::{self, Stage};
 
 /// A condition's `status`.
@@ -171,6 +172,7 @@ fn identity(
         object: view.object.clone(),
         conditions: [valid(view.problems, view.notes), ready.clone()]
             .into_iter()
+            .chain(plugin_loaded(view))
             .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
             .chain(undisturbed(view.name, outcome))
             .collect(),
@@ -180,6 +182,7 @@ fn identity(
             pods_selected: view.pods_selected,
             entries_registered: tally.in_place,
             entry_failures: view.failing + tally.failing,
+            pods_denied: view.denied,
             would_create: tally.would_create,
             would_update: tally.would_update,
             would_delete: tally.would_delete,
@@ -416,6 +419,35 @@ fn within_budgets(own: Option<&Held>, outcome: &Outcome) -> Option<ConditionRepo
     Some(condition("WithinBudgets", ConditionStatus::False, "Braked", held.to_string()))
 }
 
+/// Where the identity's plugin stands; none where it has none.
+fn plugin_loaded(view: &IdentityView<'_>) -> Option<ConditionReport> {
+    let condition = |status, reason, message: String| condition("PluginLoaded", status, reason, message);
+    let (used, state) = view.plugin?;
+    let digest = used.plugin.digest;
+    Some(match state {
+        None => {
+            let message = format!("{digest} is being fetched from {}, compiled and checked.", used.source);
+            condition(ConditionStatus::Unknown, "Loading", message)
+        }
+        Some(PluginState::Failed(problems)) => {
+            let kept =
+                if used.falls_back { "pods get what the templates say" } else { "entries stay as they are" };
+            let reason = problems.first().map_or("Loading", |problem| problem.reason);
+            let message = format!("{digest} from {}: {}; {kept}.", used.source, told(problems));
+            condition(ConditionStatus::False, reason, message)
+        }
+        Some(PluginState::Ready { description, note: None }) => {
+            let message = format!("{description}, {digest}; it reads {}.", description.reads);
+            condition(ConditionStatus::True, "Loaded", message)
+        }
+        Some(PluginState::Ready { description, note: Some(note) }) => condition(
+            ConditionStatus::True,
+            note.reason,
+            format!("{description}, {digest}: {}", note.message),
+        ),
+    })
+}
+
 /// Only while entries of the cluster are of identities that nobody knows.
 fn entries_known(name: &ClusterName, outcome: &Outcome) -> Option<ConditionReport> {
     let plan = outcome.orphans.iter().find(|plan| plan.cluster.as_ref() == Some(name))?;
@@ -473,21 +505,32 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     }
     if view.waiting > 0 {
         let pods = counted(view.waiting, "pod");
-        let message = format!("Waiting for the node or fields of {pods} to be listed.");
+        let asked = if view.plugin.is_some() { ", or for the plugin to decide" } else { "" };
+        let message = format!("Waiting for the node or fields of {pods} to be listed{asked}.");
         return unknown("WaitingForFacts", message);
     }
     if let Some(held) = outcome.braked_identities.get(view.name) {
         return no("Braked", held.to_string());
     }
-    if tally.pending > 0 {
-        return unknown("Writing", format!("Still to be written: {}.", counted(tally.pending, "entry")));
+    // What the writer has not looked at yet is in none of its counts.
+    let derived = view.pods_selected.saturating_sub(view.masked + view.waiting + view.failing + view.denied);
+    let unseen = derived.saturating_sub(tally.in_place + tally.pending + tally.failing);
+    if tally.pending + unseen > 0 {
+        let entries = counted(tally.pending + unseen, "entry");
+        return unknown("Writing", format!("Still to be written: {entries}."));
     }
-    let message = match view.masked {
+    let mut message = match view.masked {
         0 => "Every selected pod has its entry.".to_owned(),
         masked => format!(
             "Every selected pod has its entry, {masked} of them by another identity that declares the same."
         ),
     };
+    if let Some((cluster, pod, why)) = &view.denied_example {
+        let pods = counted(view.denied, "pod");
+        message.push_str(&format!(
+            " The plugin denies {pods} an identity, among them {pod} in {cluster}: {why}"
+        ));
+    }
     condition("Ready", ConditionStatus::True, "InStep", message)
 }
 

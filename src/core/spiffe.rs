@@ -225,6 +225,32 @@ mod tests {
         assert!(workload_id("spiffe://example.org/spiretools/a", &domain()).is_ok());
     }
 
+    /// The SDK for plugins, which cannot use this module, is held against the same file.
+    #[test]
+    fn what_the_sdk_lets_through_is_taken() {
+        let mut count = 0;
+        let texts = include_str!("../../plugins/sdk/cases/texts.txt");
+        for line in texts.lines().filter(|line| !line.starts_with('#')) {
+            let [verdict, kind, text] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else {
+                panic!("{line:?}")
+            };
+            let text = text.replace("<64>", &"a".repeat(64)).replace("<2048>", &"a".repeat(2048));
+            let is_taken = match kind {
+                "id" => workload_id(&text, &domain()).is_ok(),
+                "parent" => parent_id(&text, &domain()).is_ok(),
+                // Another pod's uid is refused later; a plugin has no reason to name its own.
+                "selector" => Selector::parse(&text).is_ok_and(|selector| !selector.is_pod_uid()),
+                "dns" => DnsName::parse(&text).is_ok(),
+                other => panic!("{other:?} is no kind"),
+            };
+            // In upper case, which here becomes lower case, a trust domain is refused by the SDK alone.
+            let is_stricter = text.starts_with("spiffe://Example.org");
+            assert_eq!(is_taken, verdict == "good" || is_stricter, "{line}");
+            count += 1;
+        }
+        assert!(count > 40, "{count}");
+    }
+
     #[test]
     fn a_long_id_is_refused_without_repeating_all_of_it() {
         let long = format!("spiffe://example.org/{}", "a".repeat(2048));

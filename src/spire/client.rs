@@ -11,10 +11,11 @@ use registrar_proto::entry::{
 };
 use registrar_proto::types;
 use tokio::time::Instant;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Code, ConnectError, Request, Response, Status};
 use tracing::warn;
 
+use super::connect::Server;
 use super::convert::{ALL_FIELDS, ID_ONLY, observe, to_proto};
 use super::{CreateResult, Failure, Identified, Page, SpireError, WriteResult};
 
@@ -26,23 +27,21 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// A client of the Entry API that connects when it is first used and again whenever the connection is lost.
 #[derive(Debug, Clone)]
 pub struct Spire {
-    path: String,
+    place: String,
     entries: EntryClient<Channel>,
 }
 
 impl Spire {
-    /// A client for the server that listens at this path. Nothing is connected yet.
-    pub fn new(socket_path: &str) -> Result<Self, SpireError> {
-        if !socket_path.starts_with('/') {
-            let problem = "must be an absolute path".to_owned();
-            return Err(SpireError::Locate { path: socket_path.to_owned(), problem });
+    /// A client of this server. Nothing is connected yet.
+    pub fn new(server: &Server) -> Result<Self, SpireError> {
+        let place = server.place().to_owned();
+        match server.channel() {
+            Ok(channel) => {
+                let entries = EntryClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
+                Ok(Self { place, entries })
+            }
+            Err(problem) => Err(SpireError::Locate { place, problem }),
         }
-        // No HTTP/2 pings: the server counts frequent ones as abuse, and a deadline bounds each call anyway.
-        let endpoint = Endpoint::from_shared(format!("unix:{socket_path}")).map_err(|error| {
-            SpireError::Locate { path: socket_path.to_owned(), problem: error.to_string() }
-        })?;
-        let entries = EntryClient::new(endpoint.connect_lazy()).max_decoding_message_size(MAX_ANSWER_BYTES);
-        Ok(Self { path: socket_path.to_owned(), entries })
     }
 
     /// One page of all the entries that SPIRE holds, ours and others', from a token that the page before has given; an
@@ -182,7 +181,7 @@ impl Spire {
         }
         let problem = root.to_string();
         if in_connecting {
-            return SpireError::Connect { path: self.path.clone(), problem };
+            return SpireError::Connect { place: self.place.clone(), problem };
         }
         SpireError::Answer { call, code, problem }
     }
@@ -256,6 +255,7 @@ fn code_name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
     use std::time::Duration;
 
     use registrar_core::mirror::Observed;
@@ -267,6 +267,10 @@ mod tests {
         Instant::now() + Duration::from_secs(30)
     }
 
+    fn socket(path: &Path) -> Server {
+        Server::Socket { path: path.to_str().unwrap().to_owned() }
+    }
+
     fn ids() -> Vec<EntryId> {
         vec![EntryId::observed("a")]
     }
@@ -275,7 +279,7 @@ mod tests {
     async fn a_socket_nobody_listens_at_is_not_an_unknown_outcome() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.sock");
-        let error = Spire::new(path.to_str().unwrap()).unwrap().delete(&ids(), soon()).await.unwrap_err();
+        let error = Spire::new(&socket(&path)).unwrap().delete(&ids(), soon()).await.unwrap_err();
         assert!(matches!(error, SpireError::Connect { .. }), "{error:?}");
         assert!(!error.outcome_unknown());
         assert!(error.to_string().contains("server.sock"), "{error}");
@@ -286,7 +290,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("server.sock");
         let listener = UnixListener::bind(&path).unwrap();
-        let spire = Spire::new(path.to_str().unwrap()).unwrap();
+        let spire = Spire::new(&socket(&path)).unwrap();
         let asked = ids();
         let accept_and_close = async { drop(listener.accept().await.unwrap()) };
         let (_, result) = tokio::join!(accept_and_close, spire.delete(&asked, soon()));
@@ -300,14 +304,14 @@ mod tests {
         let path = folder.path().join("server.sock");
         let _silent = UnixListener::bind(&path).unwrap();
         let deadline = Instant::now() + Duration::from_millis(50);
-        let error = Spire::new(path.to_str().unwrap()).unwrap().delete(&ids(), deadline).await.unwrap_err();
+        let error = Spire::new(&socket(&path)).unwrap().delete(&ids(), deadline).await.unwrap_err();
         assert!(error.outcome_unknown(), "{error:?}");
         assert_eq!(error.reason(), "SPIREAnswerMissing");
     }
 
     #[tokio::test]
     async fn nothing_is_sent_once_the_deadline_has_passed() {
-        let spire = Spire::new("/nowhere/server.sock").unwrap();
+        let spire = Spire::new(&socket(Path::new("/nowhere/server.sock"))).unwrap();
         let error = spire.delete(&ids(), Instant::now()).await.unwrap_err();
         assert!(matches!(error, SpireError::Send { .. }), "{error:?}");
         assert!(!error.outcome_unknown());
@@ -332,7 +336,10 @@ mod tests {
         let spire_less = |status: Status| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let _entered = runtime.enter();
-            Spire::new("/s").unwrap().failed("BatchCreateEntry", &status).outcome_unknown()
+            Spire::new(&socket(Path::new("/s")))
+                .unwrap()
+                .failed("BatchCreateEntry", &status)
+                .outcome_unknown()
         };
         assert!(!spire_less(Status::permission_denied("no")));
         assert!(!spire_less(Status::resource_exhausted("grpc: received message larger than max")));

@@ -1,4 +1,4 @@
-//! What lies in deploy/ fits the program: configuration keys, versions.
+//! What lies in deploy/ fits the program and its documentation: configuration keys, versions, alerts.
 
 use std::collections::BTreeSet;
 use std::fs::read_to_string;
@@ -45,11 +45,11 @@ fn known(section: &str) -> Vec<String> {
     let place = section.replace("[]", "[0]");
     let place = if place.is_empty() { NO_KEY.to_owned() } else { format!("{place}.{NO_KEY}") };
     let told = Config::parse(&file.to_string()).unwrap_err().into_iter().map(|problem| problem.to_string());
-    let list = told.filter_map(|told| {
+    let mut list = told.filter_map(|told| {
         let told = told.strip_prefix(&format!("{place}: is no key of this file; known keys: "))?.to_owned();
         Some(told.split(", ").map(str::to_owned).collect())
     });
-    list.last().unwrap_or_default()
+    list.next_back().unwrap_or_default()
 }
 
 /// The keys of a JSON schema, in the same form.
@@ -128,4 +128,29 @@ fn all_versions_are_the_programs() {
     assert_eq!([&told["version"], &told["appVersion"]], [version, version]);
     let kustomization = yaml(&Path::new(crate::ROOT).join("deploy/kustomize/kustomization.yaml"));
     assert_eq!(kustomization["images"][0]["newTag"], version);
+}
+
+#[test]
+fn every_alert_has_a_runbook_and_a_test_in_which_it_fires() {
+    let text = |path: &str| read_to_string(Path::new(crate::ROOT).join(path)).unwrap();
+    let rules = yaml(&Path::new(crate::ROOT).join("deploy/monitoring/prometheusrule.yaml"));
+    let rules = rules["spec"]["groups"][0]["rules"].as_array().unwrap().clone();
+    let operations = text("docs/operations.md");
+    let tests: Value = serde_saphyr::from_str(&text("tests/monitoring/alerts.yaml")).unwrap();
+    let cases: Vec<&Value> = tests["tests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|test| test["alert_rule_test"].as_array().unwrap())
+        .collect();
+    assert!(rules.len() > 10, "{rules:?}");
+    for rule in rules {
+        let alert = rule["alert"].as_str().unwrap();
+        let anchor = format!("docs/operations.md#{}", alert.to_lowercase());
+        assert_eq!(rule["annotations"]["runbook_url"], anchor, "{alert}");
+        assert!(operations.contains(&format!("\n### {alert}\n")), "{alert} has no runbook");
+        let of_alert = || cases.iter().filter(|case| case["alertname"] == alert);
+        assert!(of_alert().any(|case| case["exp_alerts"].is_array()), "{alert} fires in no test");
+        assert!(of_alert().any(|case| case["exp_alerts"].is_null()), "{alert} is never quiet in a test");
+    }
 }

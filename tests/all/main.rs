@@ -14,6 +14,8 @@ mod fleet;
 mod holds;
 mod line;
 mod migrate;
+mod plugin_commands;
+mod plugins;
 mod render;
 mod replicas;
 mod rules;

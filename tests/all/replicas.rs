@@ -79,6 +79,23 @@ async fn health_and_metrics_are_served() {
 }
 
 #[tokio::test]
+async fn readiness_names_what_is_missing_and_liveness_needs_none_of_it() {
+    let mut world = crate::fleet::world(&[]).await;
+    world.management.refuse();
+    let replica = world.run(crate::PROGRAM);
+    replica.until_logged("health.healthProbeBindAddress", PATIENCE).await;
+    let told = get(replica.health, "/readyz").await;
+    assert!(told.starts_with("HTTP/1.1 503"), "{told}");
+    for kind in ["eksclusterregistries", "workloadidentities"] {
+        assert!(told.contains(&format!("not listed in the management cluster yet: {kind}\n")), "{told}");
+    }
+    assert!(get(replica.health, "/healthz").await.starts_with("HTTP/1.1 200"));
+    world.management.come_back();
+    let is_ready = async || get(replica.health, "/readyz").await.starts_with("HTTP/1.1 200");
+    tokio::time::timeout(PATIENCE, async { while !is_ready().await {} }).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_configuration_with_problems_is_told_whole_and_ends_with_status_2() {
     let mut world = crate::fleet::world(&[]).await;
     world.configure(&json!({"gcInterval": "soon", "ignoreNamespaces": ["("], "spireSocket": "/x"}));

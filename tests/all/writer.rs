@@ -1,6 +1,7 @@
 //! The writer against a SPIRE server that fails in every way, is restored, is cleaned by others, and is shared.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use registrar_proto::types::{Entry, Selector, Spiffeid};
 use registrar_world::spire::{Call, WriteKind};
@@ -94,6 +95,46 @@ async fn one_call_in_ten_fails_and_nothing_is_lost_or_doubled() {
     fleet.until_compared().await;
     assert_eq!(fleet.world.spire.writes().len(), writes);
     assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (6000 + 300, 100));
+}
+
+#[tokio::test]
+async fn a_slow_server_that_restarts_in_the_middle_of_a_list_loses_and_doubles_nothing() {
+    let fleet = alone("1s").await;
+    let spire = &fleet.world.spire;
+    (0..1500).for_each(|number| {
+        let id = format!("other-{number}");
+        spire.insert_foreign(foreign(&id, &format!("/other/{number}"), "unix:uid:0"));
+    });
+    fleet.identity(identity("web", "web"));
+    (0..30).for_each(|number| {
+        fleet.pod("east", &format!("web-{number}"), "web");
+    });
+    fleet.until_entries(1500 + 30).await;
+    spire.set_latency(Duration::from_millis(200));
+    // The second page of some list waits, and the server ends meanwhile.
+    spire.ration_pages(Some(1));
+    let calls = spire.calls(Call::List);
+    fleet.until("a page that waits", |view| view.calls(Call::List) >= calls + 2).await;
+    spire.stop();
+    (0..10).for_each(|number| fleet.cluster("east").remove("pods", Some("shop"), &format!("web-{number}")));
+    (0..10).for_each(|number| {
+        fleet.pod("east", &format!("new-{number}"), "web");
+    });
+    fleet.registrar.until_logged("SPIRE cannot be used now", PATIENCE).await;
+    spire.ration_pages(None);
+    spire.come_back();
+    fleet
+        .until("ten for ten", |view| {
+            let ids = view.spiffe_ids();
+            let of = |name: &str| ids.iter().filter(|id| id.contains(name)).count();
+            (of("/pod/web-"), of("/pod/new-"), ids.len()) == (20, 10, 1530)
+        })
+        .await;
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    fleet.until_compared().await;
+    let writes = [WriteKind::Create, WriteKind::Update, WriteKind::Delete].map(|kind| fleet.writes(kind));
+    assert_eq!(writes, [1500 + 40, 0, 10]);
+    assert_eq!(fleet.registrar.logged("were not as this registrar had left them"), 0);
 }
 
 #[tokio::test]

@@ -102,7 +102,7 @@ pub fn example_3_cross_account_setup(world: &World) {
     let more = json!({"x509_svid_ttl": 3600, "jwt_svid_ttl": 300});
     check(&entry, expected("/ns/default/sa/web-app", "dev-account-cluster", &node, &selectors, more));
     // The cluster let the role in; the registrar's own user it would have refused.
-    let log = std::fs::read_to_string(world.folder.join("aws.log")).unwrap();
+    let log = std::fs::read_to_string(world.folder.join("verifier.log")).unwrap();
     assert!(log.contains("dev-cluster: arn:aws:iam::333333333333:role/SpireControllerRole"), "{log}");
     assert!(!log.contains("dev-cluster: refused"), "{log}");
 }
@@ -147,6 +147,7 @@ pub fn status_as_kubectl_prints_it(world: &World) {
     let told = world.management.kubectl(&["describe", "eksclusterregistry", "us-west-cluster"]);
     assert!(told.contains("Reason:                Connected"), "{told}");
     let (_, events) = told.split_once("Events:").unwrap();
+    println!("Events:{events}");
     assert!(events.contains("Connected") && events.contains("spire-eks-workload-registrar"), "{told}");
 }
 

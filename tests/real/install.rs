@@ -4,6 +4,7 @@ use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output};
@@ -11,7 +12,7 @@ use crate::kubernetes::Cluster;
 use crate::registrar::PROGRAM;
 use crate::spire::{SpireServer, TRUST_DOMAIN};
 use crate::wait::{self, SOON};
-use crate::world::{ROOT, World, free_ports};
+use crate::world::{ROOT, World};
 
 const CHART: &str = "deploy/helm/spire-eks-workload-registrar";
 const NAME: &str = "spire-eks-workload-registrar";
@@ -89,7 +90,9 @@ pub fn the_chart_renders_and_refuses_what_is_no_value(world: &World) {
         ("config.gcIntervall=1m", "additional properties 'gcIntervall' not allowed"),
         ("config.gcInterval=ten minutes", "/config/gcInterval"),
         ("config.mode=Both", "/config/mode"),
-        ("spire.access=tcp", "/spire/access"),
+        ("spire.access=udp", "/spire/access"),
+        ("spire.access=tcp", "config.spireServerAddress: \"\" must be the SPIRE server's host:port"),
+        ("config.spireServerAddress=spire:8081", "is for spire.access tcp, which is hostPath"),
         ("config.aws.accountIds={123456789012}", "/config/aws/accountIds/0"),
         ("config.leaderElection.leaderElect=false", "replicas: 2 must be 1"),
         ("spire.access=container", "serviceAccount.create: true must be false"),
@@ -151,12 +154,14 @@ fn container(world: &World, pod: &Value, volume: impl Fn(&str) -> PathBuf) -> Co
         base.display()
     );
     let mut mount = |from: &Path, to: &str| {
+        // /var/run is a link, which has to be followed inside.
         script += &format!(
-            "mkdir -p $root{to}; mount --bind {from} $root{to}; mount -o remount,bind,ro $root{to}\n",
+            "to=$root$(chroot $root readlink -m {to})
+             mkdir -p $to; mount --bind '{from}' $to; mount -o remount,bind,ro $to\n",
             from = from.display()
         );
     };
-    mount(&volume("service account"), ACCOUNT);
+    mount(&volume("service-account"), ACCOUNT);
     for one in container["volumeMounts"].as_array().unwrap() {
         assert_eq!(one["readOnly"], true, "{one}");
         mount(&volume(one["name"].as_str().unwrap()), one["mountPath"].as_str().unwrap());
@@ -187,6 +192,17 @@ fn folder(world: &World, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
         std::fs::write(folder.join(name), bytes).unwrap();
     }
     folder
+}
+
+/// The chart without the Kubernetes versions that it is for: an API server that is built from its module alone does not
+/// know its own.
+fn unversioned_chart(world: &World) -> String {
+    let chart = world.folder.join("chart");
+    output(Command::new("cp").arg("-r").arg(Path::new(ROOT).join(CHART)).arg(&chart));
+    let text = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("kubeVersion:")).collect();
+    std::fs::write(chart.join("Chart.yaml"), lines.join("\n")).unwrap();
+    chart.to_str().unwrap().to_owned()
 }
 
 fn ready(port: u16) -> Result<(), String> {
@@ -233,11 +249,11 @@ fn registry(cluster: &Cluster) {
 
 pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
     let sockets = folder(world, "spire-server-socket", &[]);
-    let spire = SpireServer::start(&world.parts, &sockets, "server", free_ports::<1>()[0], None);
+    let spire = SpireServer::start(&world.parts, &sockets, "server", free_port(), None);
     // As SPIRE's own image runs: user and group 1000, socket for both.
     chown(&spire.socket, Some(0), Some(1000)).unwrap();
     let cluster = world.empty_cluster("installed");
-    let [metrics, health] = free_ports();
+    let [metrics, health] = [(); 2].map(|()| free_port());
     let env: Vec<Value> = world
         .aws_variables()
         .into_iter()
@@ -280,7 +296,7 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
     let authority = std::fs::read(world.authority()).unwrap();
     folder(
         world,
-        "service account",
+        "service-account",
         &[
             ("token", token.trim().as_bytes()),
             ("ca.crt", authority.as_slice()),
@@ -297,7 +313,7 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
                 data.iter().map(|(name, text)| (name.as_str(), text.as_str().unwrap().as_bytes())).collect();
             return folder(world, "config", &files);
         }
-        assert!(name == "service account" || volume["hostPath"]["path"] == "/run/spire/sockets", "{volume}");
+        assert!(name == "service-account" || volume["hostPath"]["path"] == "/run/spire/sockets", "{volume}");
         folder(world, name, &[])
     });
     for (name, value) in [
@@ -347,12 +363,12 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
         output(&mut helm(world, &["template", NAME, CHART, "-n", NAMESPACE, "--values", &values]));
     cluster.kubectl_with(&["delete", "-f", "-"], &manifests_only);
     cluster.kubectl(&["delete", "--timeout=20s", "-f", &format!("{ROOT}/crds")]);
-    assert_eq!(spire.entries_of(&pod), [entry.clone()]);
+    assert_eq!(spire.entries_of(&pod), std::slice::from_ref(&entry));
 
     // Installed anew, it knows its entries by their ids; nothing is rewritten.
     cluster.kubectl_with(&["apply", "-f", "-"], &manifests);
     let token = cluster.kubectl(&["create", "token", account, "-n", NAMESPACE]);
-    folder(world, "service account", &[("token", token.trim().as_bytes())]);
+    folder(world, "service-account", &[("token", token.trim().as_bytes())]);
     let running = Child::start("registrar-installed", &mut container, &world.folder);
     registry(&cluster);
     identity(&cluster, "installed", "/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}");
@@ -371,15 +387,18 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
     pod.delete();
 
     // As Helm itself does it: the definitions stay when the release goes.
-    let mut install = helm(world, &["install", NAME, CHART, "-n", NAMESPACE, "--values", &values]);
-    let notes = output(install.env("KUBECONFIG", &cluster.kubeconfig));
+    let chart = unversioned_chart(world);
+    let release = |arguments: &[&str]| {
+        let mut command = helm(world, arguments);
+        output(command.args(["-n", NAMESPACE]).env("KUBECONFIG", &cluster.kubeconfig))
+    };
+    let notes = release(&["install", NAME, &chart, "--values", &values]);
     assert!(
         notes.contains("kubectl wait --for=condition=Ready eksclusterregistry/workload-cluster"),
         "{notes}"
     );
-    let upgrade = ["upgrade", NAME, CHART, "-n", NAMESPACE, "--reuse-values", "--set", "replicas=3"];
-    output(helm(world, &upgrade).env("KUBECONFIG", &cluster.kubeconfig));
-    output(helm(world, &["rollback", NAME, "1", "-n", NAMESPACE]).env("KUBECONFIG", &cluster.kubeconfig));
+    release(&["upgrade", NAME, &chart, "--reuse-values", "--set", "replicas=3"]);
+    release(&["rollback", NAME, "1"]);
     operate(world, &cluster, &documented("### The release"));
     let left = cluster.kubectl(&["get", "all,configmaps,rolebindings", "-n", NAMESPACE, "-o", "name"]);
     assert!(!left.contains("registrar") && !left.contains("controller-manager-config"), "{left}");
@@ -431,6 +450,16 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
     let told = dry_run(&pod.to_string()).unwrap_err();
     let only = r#"violates PodSecurity "restricted:latest": restricted volume types (volume "spire-server-socket" uses restricted volume type "hostPath")"#;
     assert!(told.contains(only), "{told}");
+
+    // By mutual TLS the level lets it in.
+    let tcp =
+        ["config.trustDomain=example.org", "spire.access=tcp", "config.spireServerAddress=spire-server:8081"];
+    let mut tcp_template = helm(world, &["template", NAME, CHART, "-n", NAMESPACE]);
+    tcp_template.args(tcp.iter().flat_map(|value| ["--set", *value]));
+    let by_tcp = output(&mut tcp_template);
+    dry_run(&by_tcp).unwrap();
+    pod["spec"] = of_kind(&self::documents(&by_tcp), "Deployment")["spec"]["template"]["spec"].clone();
+    dry_run(&pod.to_string()).unwrap();
 
     // The container that the notes print, in a pod of the SPIRE server.
     let arguments = [

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::wait::{SOON, until};
 use crate::world::World;
 
 pub fn the_api_server_accepts_both_kinds(world: &World) {
@@ -20,8 +21,11 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
         // No NonStructuralSchema, nothing refused.
         assert_eq!(told, ["Established=True", "NamesAccepted=True"], "{}", definition["metadata"]["name"]);
     }
-    let told = world.management.kubectl(&["explain", "workloadidentities.spec.spiffeIDTemplate"]);
-    assert!(told.contains("Go template of the SPIFFE ID."), "{told}");
+    // The API server publishes the schemas of new kinds a moment after it serves them.
+    let explained =
+        || world.management.try_kubectl(&["explain", "workloadidentities.spec.spiffeIDTemplate"], "");
+    let told = until("the kind's schema", SOON, explained);
+    assert!(told.contains("Go template of the SPIFFE ID"), "{told}");
     let wrong = r#"{
         "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
         "kind": "EKSClusterRegistry",

@@ -24,6 +24,7 @@ mod exchanges;
 mod install;
 mod kinds;
 mod monitoring;
+mod mutual_tls;
 mod node;
 mod outages;
 mod pod_life;
@@ -67,14 +68,6 @@ const TESTS: &[Test] = &[
         bad_input::a_registry_that_cannot_be_used_is_alone,
     ),
     ("svid::a_process_in_the_pod_gets_its_svid", svid::a_process_in_the_pod_gets_its_svid),
-    (
-        "outages::an_api_server_killed_stopped_and_given_another_certificate",
-        outages::an_api_server_killed_stopped_and_given_another_certificate,
-    ),
-    (
-        "outages::spire_stopped_slowed_restarted_and_restored",
-        outages::spire_stopped_slowed_restarted_and_restored,
-    ),
     ("deletion::a_disabled_registry_keeps_its_entries", deletion::a_disabled_registry_keeps_its_entries),
     (
         "deletion::a_deleted_identity_takes_its_entries_along",
@@ -83,10 +76,6 @@ const TESTS: &[Test] = &[
     (
         "deletion::a_deleted_registry_takes_its_entries_along",
         deletion::a_deleted_registry_takes_its_entries_along,
-    ),
-    (
-        "outages::the_management_cluster_emptied_and_rebuilt",
-        outages::the_management_cluster_emptied_and_rebuilt,
     ),
     (
         "install::the_chart_renders_and_refuses_what_is_no_value",
@@ -102,8 +91,25 @@ const TESTS: &[Test] = &[
         install::from_an_empty_cluster_to_an_entry_and_away_again,
     ),
     ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
+    (
+        "mutual_tls::an_svid_that_is_renewed_writes_entries",
+        mutual_tls::an_svid_that_is_renewed_writes_entries,
+    ),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
-    ("rights::nothing_was_forbidden_and_nothing_broke", rights::nothing_was_forbidden_and_nothing_broke),
+    ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
+    (
+        "outages::an_api_server_killed_stopped_and_given_another_certificate",
+        outages::an_api_server_killed_stopped_and_given_another_certificate,
+    ),
+    (
+        "outages::spire_stopped_slowed_restarted_and_restored",
+        outages::spire_stopped_slowed_restarted_and_restored,
+    ),
+    (
+        "outages::the_management_cluster_emptied_and_rebuilt",
+        outages::the_management_cluster_emptied_and_rebuilt,
+    ),
+    ("rights::nothing_broke", rights::nothing_broke),
 ];
 
 fn main() -> ExitCode {

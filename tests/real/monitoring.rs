@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output, program};
 use crate::wait;
-use crate::world::{ROOT, World, free_ports};
+use crate::world::{ROOT, World};
 
 const PREFIX: &str = "spire_eks_workload_registrar_";
 
@@ -128,7 +129,7 @@ pub fn a_prometheus_answers_every_query(world: &World) {
         "scrape_configs": [{"job_name": "registrar", "static_configs": [{"targets": [url]}]}],
     });
     std::fs::write(folder.join("prometheus.yaml"), configuration.to_string()).unwrap();
-    let [port] = free_ports();
+    let port = free_port();
     let mut command = program(world.parts.join("prometheus"));
     command.arg(format!("--web.listen-address=127.0.0.1:{port}"));
     command.arg(format!("--config.file={}", folder.join("prometheus.yaml").display()));

@@ -119,7 +119,7 @@ impl World {
 
     /// A cluster of its own with nothing in it.
     pub fn empty_cluster(&self, name: &str) -> Cluster {
-        let [port] = free_ports();
+        let port = free_port();
         let common = Common {
             parts: &self.parts,
             folder: &self.folder,

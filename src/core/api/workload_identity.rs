@@ -6,6 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, T
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Problem, unknown_fields};
 
@@ -26,6 +27,14 @@ use super::{Problem, unknown_fields};
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#
 )]
 #[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.spiffeIDTemplate) || has(self.plugin)",
+     "message": "spiffeIDTemplate is required where no plugin decides"},
+    {"rule": "!has(self.plugin) || self.plugin.failurePolicy == 'Fallback' || !(has(self.spiffeIDTemplate) || has(self.dnsNameTemplates) || has(self.workloadSelectorTemplates))",
+     "message": "with failurePolicy Keep a plugin decides alone: remove spiffeIDTemplate, dnsNameTemplates and workloadSelectorTemplates, or say failurePolicy: Fallback"},
+    {"rule": "!has(self.plugin) || self.plugin.failurePolicy != 'Fallback' || has(self.spiffeIDTemplate)",
+     "message": "failurePolicy Fallback falls back to spiffeIDTemplate, which is absent"}
+]))]
 pub struct WorkloadIdentitySpec {
     /// The application's name: what templates call `.ApplicationName`.
     pub application_name: String,
@@ -36,10 +45,11 @@ pub struct WorkloadIdentitySpec {
     /// The namespaces, by their labels, whose pods are selected; beside `namespace`, both have to fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_selector: Option<LabelSelector>,
-    /// Go template of the SPIFFE ID.
-    #[serde(rename = "spiffeIDTemplate")]
-    pub spiffe_id_template: String,
-    /// Go template of the parent's SPIFFE ID. Empty: the `k8s_psat` agent of the pod's node.
+    /// Go template of the SPIFFE ID; required where no plugin decides.
+    #[serde(default, rename = "spiffeIDTemplate", skip_serializing_if = "Option::is_none")]
+    pub spiffe_id_template: Option<String>,
+    /// Go template of the parent's SPIFFE ID. Empty: the `k8s_psat` agent of the pod's node. With a plugin: the parent of
+    /// identities for which it names none.
     #[serde(default, rename = "parentIDTemplate", skip_serializing_if = "Option::is_none")]
     pub parent_id_template: Option<String>,
     /// Which pods of the namespace; absent or empty: all.
@@ -84,9 +94,12 @@ pub struct WorkloadIdentitySpec {
     /// A hint for the workload, to tell its identities apart; at most 1024 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// A WebAssembly component that decides SPIFFE IDs, selectors and DNS names in the templates' place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<PluginSpec>,
     /// Fields that this version does not know: the API server keeps them, and the object is not used.
     #[serde(flatten)]
-    pub unknown: BTreeMap<String, serde_json::Value>,
+    pub unknown: BTreeMap<String, Value>,
 }
 
 impl WorkloadIdentitySpec {
@@ -94,6 +107,109 @@ impl WorkloadIdentitySpec {
     pub fn unknown_fields(&self) -> impl Iterator<Item = Problem> {
         unknown_fields(&self.unknown)
     }
+}
+
+/// Which component decides, and with which configuration.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "has(self.sha256) || has(self.source.image)",
+     "message": "sha256 is required, except for an image, whose digest says as much"},
+    {"rule": "!has(self.pullSecret) || has(self.source.image)",
+     "message": "pullSecret is for images: no other source takes one"}
+]))]
+pub struct PluginSpec {
+    /// Where the component comes from: exactly one of these.
+    pub source: PluginSource,
+    /// SHA-256 of the component's bytes, checked whenever it is loaded; required except for an image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
+    pub sha256: Option<String>,
+    /// The Secret, in the registrar's own namespace, with user and password of the image's registry. Used only for hosts
+    /// that the configuration binds it to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 253))]
+    pub pull_secret: Option<String>,
+    /// What the component is handed as its configuration: any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "any_json")]
+    pub config: Option<Value>,
+    /// What pods get for which the component cannot decide: the entries that they have, or what the templates say.
+    #[serde(default)]
+    pub failure_policy: FailurePolicy,
+    /// What one call may use, below the configuration's `plugins.limits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limits: Option<PluginLimits>,
+}
+
+/// Where a component comes from: exactly one of these.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "[has(self.image), has(self.configMap), has(self.url), has(self.file)].exists_one(it, it)",
+     "message": "exactly one of image, configMap, url and file is required"}
+]))]
+pub struct PluginSource {
+    /// An OCI image in the layout of Wasm artifacts, by the digest of its manifest: `oci://<registry>/<repository>@sha256:<digest>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512), regex(pattern = "^oci://[^@\\s]+@sha256:[0-9a-f]{64}$"))]
+    pub image: Option<String>,
+    /// A key of a ConfigMap in the management cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map: Option<ConfigMapKey>,
+    /// An address that the component is downloaded from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = "^https://"))]
+    pub url: Option<String>,
+    /// A path that is mounted into the registrar's pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024), regex(pattern = "^/"))]
+    pub file: Option<String>,
+}
+
+/// A key of a ConfigMap.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+pub struct ConfigMapKey {
+    /// Its namespace in the management cluster.
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// The key, of `binaryData`.
+    #[schemars(length(max = 253))]
+    pub key: String,
+}
+
+/// What pods get for which a plugin cannot decide.
+#[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema)]
+pub enum FailurePolicy {
+    /// They keep the entries that they have; new pods wait.
+    #[default]
+    Keep,
+    /// They get what the spec's templates say.
+    Fallback,
+}
+
+/// What one call of a plugin may use; absent: the registrar's defaults.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
+pub struct PluginLimits {
+    /// Computing time as a Go duration such as `50ms`, counted in instructions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub time: Option<String>,
+    /// Memory as a number of bytes such as `64Mi`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub memory: Option<String>,
+    /// All that it returns, as a number of bytes such as `128Ki`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub output: Option<String>,
+}
+
+fn any_json(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
 }
 
 /// Counts over all clusters.
@@ -115,6 +231,9 @@ pub struct WorkloadIdentityStats {
     /// Number of pods for which no entry could be derived or written.
     #[serde(default)]
     pub entry_failures: u64,
+    /// Number of pods that a plugin denies an identity.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub pods_denied: u64,
     /// With `preview: true`: number of entries that would be created.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub would_create: u64,

@@ -125,6 +125,17 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A number of bytes above zero.
+    pub(super) fn bytes(&mut self, key: &'static str, default: u64) -> u64 {
+        const RIGHT: &str = "a number of bytes in quotes such as 64Mi or 1Gi";
+        let above_zero =
+            |text: &str| crate::plugin::bytes(text).filter(|bytes| *bytes > 0).ok_or("it is no such number");
+        match self.take(key) {
+            None => default,
+            Some(value) => self.parse(key, value, RIGHT, above_zero).unwrap_or(default),
+        }
+    }
+
     /// `true` or `false`.
     pub(super) fn flag(&mut self, key: &'static str, default: bool) -> bool {
         match self.take(key) {

@@ -11,6 +11,9 @@ pub enum Source {
     Node,
 }
 
+/// The part of a path that stands for every item of a list, as in `spec.containers.[].image`.
+pub const EACH: &str = "[]";
+
 /// JSON paths such as `metadata.annotations`; a path stands for everything below it, an empty path for the object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Demand {

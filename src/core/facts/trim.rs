@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::demand::{Demand, Source};
+use super::demand::{Demand, EACH, Source};
 use super::{EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, PodFacts};
 use crate::names::{InvalidName, NamespaceName, NodeName, NodeUid, PodUid};
 
@@ -142,6 +142,18 @@ pub(super) fn copy_value(key: &str, value: &Value, to: &mut Map<String, Value>, 
                 copy(from, part, path);
             }
         }
+        Value::Array(from) if path.first().is_some_and(|part| part == EACH) => {
+            let items = to.entry(key).or_insert_with(|| Value::Array(Vec::new()));
+            if let Value::Array(items) = items {
+                // As many as there are, so that what another path keeps of an item goes into the same one.
+                items.resize_with(from.len(), || Value::Object(Map::new()));
+                for (from, to) in from.iter().zip(items) {
+                    if let (Value::Object(from), Value::Object(to)) = (from, to) {
+                        copy(from, to, path.get(1..).unwrap_or_default());
+                    }
+                }
+            }
+        }
         value => {
             to.insert(key.to_owned(), value.clone());
         }
@@ -204,6 +216,22 @@ mod tests {
             json!({"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1", "labels": {"app": "web"}},
                 "spec": {"nodeName": "n1", "serviceAccountName": "default"}})
         );
+    }
+
+    #[test]
+    fn of_each_item_of_a_list_only_what_is_demanded_is_kept() {
+        let object = json!({"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1"}, "spec": {"containers": [
+            {"name": "a", "image": "x", "env": [{"name": "PASSWORD", "value": "secret"}]}, {"name": "b"}]}});
+        let mut demand = Demand::default();
+        for part in ["name", "image"] {
+            demand.add(Source::Pod, ["spec", "containers", EACH, part].map(str::to_owned).into());
+        }
+        let kept = pod(&object, &demand).unwrap().demanded.unwrap();
+        assert_eq!(*kept, json!({"spec": {"containers": [{"name": "a", "image": "x"}, {"name": "b"}]}}));
+        // Whoever reads the list as a whole gets it as a whole, whatever else is read.
+        demand.add(Source::Pod, ["spec", "containers"].map(str::to_owned).into());
+        let kept = pod(&object, &demand).unwrap().demanded.unwrap();
+        assert_eq!(*kept.pointer("/spec/containers").unwrap(), object["spec"]["containers"]);
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Settings;
+use super::answers::{Answers, Readiness};
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
-use crate::derive::{ClusterContext, Derivation};
+use crate::derive::{ClusterContext, CompiledIdentity, Derivation, Subject};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
@@ -14,6 +15,7 @@ use crate::facts::{
     PodFacts, Session, Watched,
 };
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
+use crate::plugin::{Answer, Decision, Fact, PluginUse, Question};
 use crate::select::{Namespaces, Refusal};
 
 /// What came of one pod and one identity that selects it.
@@ -30,6 +32,8 @@ pub enum Told {
     Failing(Problem),
     /// Something it depends on is not known yet.
     Waiting(&'static str),
+    /// The identity's plugin says that the pod must not have an identity from it, and why.
+    Denied(String),
 }
 
 /// So many tellings are shared before it is looked which of them are still in use.
@@ -126,12 +130,25 @@ struct Settling {
     others_want: bool,
     /// Of one that is no fallback nobody can say whether it does.
     others_may_want: bool,
+    /// What plugins are asked of the pod.
+    questions: Vec<Arc<Question>>,
+}
+
+/// What one identity gives a pod that it selects.
+enum Given {
+    /// These entries.
+    Entries(Vec<Wanted>),
+    /// Nothing now, for a reason that is told.
+    Nothing(Told),
+    /// Its plugin leaves the pod to others, as if it were not selected.
+    Skipped,
 }
 
 /// What a pod is to have, what is told of it, and whether the former is other than before.
 pub(super) struct Settlement {
     pub(super) desired: Arc<PodDesired>,
     pub(super) told: Telling,
+    pub(super) questions: Vec<Arc<Question>>,
     pub(super) changed: bool,
 }
 
@@ -610,6 +627,7 @@ impl Cluster {
         &mut self,
         uid: &PodUid,
         settings: &Settings,
+        answers: &Answers,
         hold_all: bool,
         candidates: impl FnOnce(&PodFacts) -> I,
     ) -> (Telling, Option<Settlement>)
@@ -624,14 +642,14 @@ impl Cluster {
             None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
                 for (name, identity) in candidates(facts) {
-                    self.settle_identity(facts, name, identity, settings, &mut settling);
+                    self.settle_identity(facts, name, identity, settings, answers, &mut settling);
                 }
                 if hold_all {
                     settling.desired.hold = Some(Hold::NotDerived);
                 }
             }
         }
-        let Settling { desired, told, .. } = settling;
+        let Settling { desired, told, questions, .. } = settling;
         let told = self.telling(told);
         let Some(pod) = self.pods.get_mut(uid) else { return (Telling::default(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
@@ -644,7 +662,7 @@ impl Cluster {
             pod.desired = Arc::new(PodDesired { wanted, previewed, hold });
             pod.is_settled = true;
         }
-        (before, Some(Settlement { desired: pod.desired.clone(), told, changed }))
+        (before, Some(Settlement { desired: pod.desired.clone(), told, questions, changed }))
     }
 
     /// What is told of one pod, shared with the others where it is what is told of most.
@@ -672,6 +690,7 @@ impl Cluster {
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
+        answers: &Answers,
         settling: &mut Settling,
     ) {
         let is_preview = identity.standing() == IdentityStanding::Preview;
@@ -711,61 +730,173 @@ impl Cluster {
             Ok(()) if identity.is_fallback() && settling.others_may_want => {
                 return wait(settling, "OtherIdentityUnknown");
             }
-            // Whoever is only tried takes nothing from a fallback.
-            Ok(()) => settling.others_want |= !identity.is_fallback() && !is_preview,
+            Ok(()) => {}
             Err(Refusal::NamespaceUnknown) => {
                 settling.others_may_want |= !identity.is_fallback() && !is_preview;
                 return wait(settling, "NamespaceUnknown");
             }
             Err(_) => return,
         }
-        let kept = |listed: &Option<Arc<Demand>>, source| {
-            listed.as_ref().is_some_and(|listed| listed.covers_in(source, compiled.demand()))
-        };
-        let needs_node = compiled.needs_node();
-        let has_fields =
-            kept(&self.pods_listed, Source::Pod) && (!needs_node || kept(&self.nodes_listed, Source::Node));
-        // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
-        let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
-        let asks_services = compiled.demand().reads_endpoint_slices();
-        let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
-        let outcome = match node {
-            None if needs_node && self.denied.contains_key(NODES) => Told::Failing(Problem::new(
-                "NodesForbidden",
-                "(node)",
-                "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/workload-cluster/rbac.yaml there",
-            )),
-            _ if !has_fields => Told::Waiting("FieldsNotListed"),
-            _ if asks_services && !has_services => Told::Waiting("EndpointsNotListed"),
-            None if needs_node => Told::Waiting("NodeUnknown"),
-            node => match Wanted::derived(
-                name,
-                Derivation {
-                    compiled: compiled.clone(),
-                    cluster: self.context.clone(),
-                    pod: pod.clone(),
-                    node: node.filter(|_| needs_node).cloned(),
-                    services: asks_services.then(|| Arc::new(self.services_of(pod))),
-                },
-            ) {
-                Err(problem) => Told::Failing(problem),
-                Ok(wanted) => match settling.desired.wanted.iter().find(|other| other.key == wanted.key) {
-                    Some(other) => Told::Masked { by: other.identity.clone() },
-                    None if is_preview => {
-                        settling.desired.previewed.push(wanted);
-                        Told::Derived
-                    }
-                    None => {
-                        settling.desired.wanted.push(wanted);
-                        Told::Derived
-                    }
-                },
-            },
+        let given = self.give(pod, name, compiled, settings, answers, &mut settling.questions);
+        // Whoever is only tried takes nothing from a fallback.
+        let counts = !identity.is_fallback() && !is_preview;
+        let outcome = match given {
+            Given::Skipped => return,
+            Given::Nothing(told) => {
+                // A plugin that has not spoken may yet leave the pod to others.
+                let is_open =
+                    matches!(told, Told::Waiting(_) | Told::Failing(_)) && compiled.plugin().is_some();
+                settling.others_want |= counts && !is_open;
+                settling.others_may_want |= counts && is_open;
+                told
+            }
+            Given::Entries(entries) => {
+                settling.others_want |= counts;
+                settling.want(entries, is_preview)
+            }
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
             hold(settling);
         }
         settling.told.push((name.clone(), outcome));
+    }
+
+    /// What an identity gives a pod that it selects.
+    fn give(
+        &self,
+        pod: &Arc<PodFacts>,
+        name: &IdentityName,
+        compiled: &Arc<CompiledIdentity>,
+        settings: &Settings,
+        answers: &Answers,
+        questions: &mut Vec<Arc<Question>>,
+    ) -> Given {
+        let waiting = |reason| Given::Nothing(Told::Waiting(reason));
+        let kept = |listed: &Option<Arc<Demand>>, source, demand: &Demand| {
+            listed.as_ref().is_some_and(|listed| listed.covers_in(source, demand))
+        };
+        let needs_node = compiled.needs_node();
+        let has_fields = |demand: &Demand| {
+            let has_node = !needs_node || kept(&self.nodes_listed, Source::Node, demand);
+            kept(&self.pods_listed, Source::Pod, demand) && has_node
+        };
+        // Where they may not be read, the pod gets its entry without their names: the registry's condition tells.
+        let has_services = self.denied.contains_key(ENDPOINT_SLICES) || self.slices_listed;
+        let asks_services = compiled.demand().reads_endpoint_slices();
+        let node = pod.node.as_ref().and_then(|node| self.nodes.get(node));
+        match node {
+            None if needs_node && self.denied.contains_key(NODES) => {
+                return Given::Nothing(Told::Failing(Problem::new(
+                    "NodesForbidden",
+                    "(node)",
+                    "nodes may not be listed in this cluster, so the pod's parent cannot be derived; apply the ClusterRole of deploy/workload-cluster/rbac.yaml there",
+                )));
+            }
+            _ if !has_fields(compiled.demand()) => return waiting("FieldsNotListed"),
+            _ if asks_services && !has_services => return waiting("EndpointsNotListed"),
+            None if needs_node => return waiting("NodeUnknown"),
+            _ => {}
+        }
+        let services = asks_services.then(|| Arc::new(self.services_of(pod)));
+        let by_templates = || {
+            let derivation = Derivation {
+                compiled: compiled.clone(),
+                cluster: self.context.clone(),
+                pod: pod.clone(),
+                node: node.filter(|_| needs_node).cloned(),
+                services: services.clone(),
+            };
+            match Wanted::derived(name, derivation) {
+                Ok(wanted) => Given::Entries(vec![wanted]),
+                Err(problem) => Given::Nothing(Told::Failing(problem)),
+            }
+        };
+        let Some(plugin) = compiled.plugin() else { return by_templates() };
+        let subject = Subject {
+            domains: &settings.domains,
+            cluster: &self.context,
+            pod,
+            node,
+            namespace_labels: self.namespaces.get(&pod.namespace),
+            services: services.as_ref(),
+        };
+        match by_plugin(&subject, name, compiled, plugin, answers, has_fields, questions) {
+            Ok(given) => given,
+            Err(_) if plugin.falls_back => by_templates(),
+            Err(problem) => Given::Nothing(Told::Failing(problem)),
+        }
+    }
+}
+
+/// What an identity's plugin gives a pod; the error is why it gives nothing that could be used.
+fn by_plugin(
+    subject: &Subject<'_>,
+    name: &IdentityName,
+    compiled: &CompiledIdentity,
+    plugin: &PluginUse,
+    answers: &Answers,
+    has_fields: impl Fn(&Demand) -> bool,
+    questions: &mut Vec<Arc<Question>>,
+) -> Result<Given, Problem> {
+    let waiting = |reason| Ok(Given::Nothing(Told::Waiting(reason)));
+    let (description, demand) = match answers.readiness(&plugin.plugin) {
+        Readiness::Loading => return waiting("PluginLoading"),
+        Readiness::Failed(problem) => return Err(problem.clone()),
+        Readiness::Ready(description, demand) => (description, demand),
+    };
+    if !has_fields(demand) {
+        return waiting("FieldsNotListed");
+    }
+    if description.reads.needs_node() && subject.node.is_none() {
+        return waiting("NodeUnknown");
+    }
+    if description.reads.has(Fact::NamespaceLabels) && subject.namespace_labels.is_none() {
+        return waiting("NamespaceUnknown");
+    }
+    let workload = description.reads.workload(compiled.application_name(), subject);
+    let (question, answer) = answers.look_up(Question { plugin: plugin.plugin.clone(), workload });
+    questions.push(question);
+    let decision = match answer {
+        None => return waiting("PluginAsked"),
+        Some(Answer::Failed(problem)) => {
+            let told = match problem.field.as_str() {
+                "spec.plugin" => problem.message.clone(),
+                _ => problem.to_string(),
+            };
+            return Err(Problem::new(problem.reason, "spec.plugin", format!("{description}: {told}")));
+        }
+        Some(Answer::Decided(decision)) => decision,
+    };
+    match decision {
+        Decision::Skip(_) => Ok(Given::Skipped),
+        Decision::Deny(why) => Ok(Given::Nothing(Told::Denied(format!("{description}: {why}")))),
+        Decision::Identities(proposals) => {
+            let entries = compiled.derive_decided(subject, description, proposals)?.into_iter().enumerate();
+            let wanted = entries.map(|(slot, entry)| Wanted::new(name, &subject.pod.uid, slot, entry));
+            Ok(Given::Entries(wanted.collect()))
+        }
+    }
+}
+
+impl Settling {
+    /// Adds what an identity gives the pod, but for what another that comes before it gives as well.
+    fn want(&mut self, entries: Vec<Wanted>, is_preview: bool) -> Told {
+        let (mut masked, mut is_given) = (None, false);
+        for wanted in entries {
+            match self.desired.wanted.iter().find(|other| other.key == wanted.key) {
+                Some(other) => masked = Some(other.identity.clone()),
+                None => {
+                    is_given = true;
+                    let list =
+                        if is_preview { &mut self.desired.previewed } else { &mut self.desired.wanted };
+                    list.push(wanted);
+                }
+            }
+        }
+        match masked {
+            Some(by) if !is_given => Told::Masked { by },
+            _ => Told::Derived,
+        }
     }
 }
 

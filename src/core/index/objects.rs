@@ -6,6 +6,7 @@ use std::sync::Arc;
 use kube::{Resource, ResourceExt};
 
 use super::Settings;
+use super::answers::Answers;
 use super::candidates::{Place, Rank};
 use super::cluster::{Cluster, Told};
 use crate::api::{
@@ -17,6 +18,7 @@ use crate::desired::{ClusterStanding, Hold, IdentityStanding};
 use crate::facts::{ClusterIdentity, Malformed, Phase};
 use crate::guardrails::Guardrails;
 use crate::names::{ClusterName, IdentityName, PodUid};
+use crate::plugin::{PluginState, PluginUse};
 use crate::select::{Namespaces, Selection};
 
 /// One `EKSClusterRegistry`.
@@ -217,12 +219,13 @@ struct Counts {
     derived: u64,
     masked: u64,
     waiting: u64,
+    denied: BTreeMap<PodUid, String>,
     failing: BTreeMap<PodUid, Problem>,
 }
 
 impl Counts {
     fn selected(&self) -> u64 {
-        self.derived + self.masked + self.waiting + self.failing.len() as u64
+        self.derived + self.masked + self.waiting + (self.denied.len() + self.failing.len()) as u64
     }
 }
 
@@ -361,6 +364,9 @@ impl Identity {
             Told::Derived => counts.derived += 1,
             Told::Masked { .. } => counts.masked += 1,
             Told::Waiting(_) => counts.waiting += 1,
+            Told::Denied(why) => {
+                counts.denied.insert(pod.clone(), why.clone());
+            }
             Told::Failing(problem) => {
                 counts.failing.insert(pod.clone(), problem.clone());
             }
@@ -374,6 +380,9 @@ impl Identity {
             Told::Derived => less(&mut counts.derived),
             Told::Masked { .. } => less(&mut counts.masked),
             Told::Waiting(_) => less(&mut counts.waiting),
+            Told::Denied(_) => {
+                counts.denied.remove(pod);
+            }
             Told::Failing(_) => {
                 counts.failing.remove(pod);
             }
@@ -390,6 +399,7 @@ impl Identity {
         name: &'a IdentityName,
         registries: &BTreeMap<ClusterName, Registry>,
         clusters: &'a BTreeMap<ClusterName, Cluster>,
+        answers: &'a Answers,
     ) -> Option<IdentityView<'a>> {
         let object = self.object.as_ref()?;
         let targeted = registries.iter().filter(|(_, registry)| {
@@ -405,12 +415,17 @@ impl Identity {
             cluster.map_or(0, |(cluster, place)| cluster.namespaces_of(&place.namespaces).count())
         };
         let sum = |part: fn(&Counts) -> u64| self.counts.values().map(part).sum();
+        let pod_name = |cluster: &ClusterName, pod: &PodUid| {
+            let name = clusters.get(cluster).and_then(|cluster| cluster.pod_name(pod));
+            name.unwrap_or_else(|| pod.to_string())
+        };
         let mut failing = self.counts.iter().flat_map(|(cluster, counts)| {
-            counts.failing.iter().map(move |(pod, problem)| {
-                let name = clusters.get(cluster).and_then(|cluster| cluster.pod_name(pod));
-                (cluster, name.unwrap_or_else(|| pod.to_string()), problem)
-            })
+            counts.failing.iter().map(move |(pod, problem)| (cluster, pod_name(cluster, pod), problem))
         });
+        let mut denied = self.counts.iter().flat_map(|(cluster, counts)| {
+            counts.denied.iter().map(move |(pod, why)| (cluster, pod_name(cluster, pod), why.as_str()))
+        });
+        let plugin = self.wanting().and_then(CompiledIdentity::plugin);
         Some(IdentityView {
             name,
             object,
@@ -431,6 +446,9 @@ impl Identity {
             waiting: sum(|counts| counts.waiting),
             failing: sum(|counts| counts.failing.len() as u64),
             example: failing.next(),
+            denied: sum(|counts| counts.denied.len() as u64),
+            denied_example: denied.next(),
+            plugin: plugin.map(|plugin| (plugin, answers.state(&plugin.plugin))),
         })
     }
 }
@@ -471,10 +489,16 @@ pub struct IdentityView<'a> {
     pub pods_selected: u64,
     /// Number of pods among them whose entry another identity declares.
     pub masked: u64,
-    /// Number of pods among them whose node or fields are not known yet.
+    /// Number of pods among them whose node or fields are not known yet, or whose plugin has not decided yet.
     pub waiting: u64,
     /// Number of pods among them whose entry does not come out right.
     pub failing: u64,
     /// One of the failing pods: its cluster, `namespace/name`, and why.
     pub example: Option<(&'a ClusterName, String, &'a Problem)>,
+    /// Number of pods among them that its plugin denies an identity.
+    pub denied: u64,
+    /// One of the denied pods: its cluster, `namespace/name`, and why.
+    pub denied_example: Option<(&'a ClusterName, String, &'a str)>,
+    /// Its plugin, and where that stands as far as anything was told.
+    pub plugin: Option<(&'a PluginUse, Option<&'a PluginState>)>,
 }

@@ -1,7 +1,10 @@
+//! The book over a server of its own: orphans, adoption, comparisons.
+
 use std::sync::Arc;
 
 use super::*;
 use crate::desired::{ClusterStanding, PodDesired, Wanted};
+use crate::drift::Drift;
 use crate::entry::{Entry, EntryKey};
 use crate::names::PodUid;
 use crate::spiffe::{Selector, SpiffeId};
@@ -114,7 +117,7 @@ fn entry(uid: &str, path: &str, hint: &str) -> Entry {
 /// A pod of cluster `east` that identity `web` gives such an entry.
 fn pod(uid: &str, path: &str) -> (PodKey, Option<Arc<PodDesired>>) {
     let pod = PodUid::new(uid).unwrap();
-    let wanted = vec![Wanted::new(&identity("web"), &pod, entry(uid, path, ""))];
+    let wanted = vec![Wanted::new(&identity("web"), &pod, 0, entry(uid, path, ""))];
     (key("east", uid), Some(Arc::new(PodDesired { wanted, ..PodDesired::default() })))
 }
 

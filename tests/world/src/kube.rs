@@ -21,11 +21,11 @@ use hyper::body::Bytes;
 use serde_json::Value;
 use tokio::sync::{broadcast, watch as channel};
 
+pub(crate) use self::tls::Certificates;
 pub use self::tls::Shown;
 
 use self::resource::Resource;
 use self::store::{Key, Patch, Store, Writer};
-use self::tls::Certificates;
 use crate::aws::{Aws, Cluster};
 use crate::serve::Listening;
 use crate::until::until;

@@ -12,10 +12,12 @@
 )]
 
 pub mod aws;
+pub mod component;
 pub mod kube;
 pub mod objects;
 mod process;
 mod proxy;
+pub mod registry;
 pub mod secrets;
 mod serve;
 mod sigv4;

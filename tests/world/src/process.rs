@@ -2,15 +2,16 @@
 //! handle.
 
 use std::fmt;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use crate::secrets;
 use crate::until::until;
@@ -20,7 +21,7 @@ pub struct Process {
     child: Child,
     pid: Option<Pid>,
     log: Arc<Log>,
-    readers: JoinSet<()>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 struct Log {
@@ -37,9 +38,15 @@ impl Process {
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let log =
             Arc::new(Log { lines: Mutex::default(), leaks: Mutex::default(), beats: watch::Sender::new(0) });
-        let mut readers = JoinSet::new();
-        readers.spawn(read(child.stdout.take().expect("a piped output"), log.clone()));
-        readers.spawn(read(child.stderr.take().expect("a piped output"), log.clone()));
+        let stdout = child.stdout.take().expect("a piped output").into_owned_fd();
+        let stderr = child.stderr.take().expect("a piped output").into_owned_fd();
+        // Threads: a program that waits until somebody reads what it logs does nothing else meanwhile, and a test's runtime
+        // may have enough to do.
+        let readers = [stdout, stderr].map(|output| {
+            let (output, log) = (output.expect("a piped output"), log.clone());
+            thread::spawn(move || read(File::from(output), &log))
+        });
+        let readers = readers.into();
         let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         Self { child, pid, log, readers }
     }
@@ -70,7 +77,7 @@ impl Process {
     /// Kills it without warning and waits for its end.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("a process that can be killed");
-        while self.readers.join_next().await.is_some() {}
+        self.read_to_the_end().await;
     }
 
     /// Asks it to end, as the kubelet does. [`ended`](Self::ended) waits for that.
@@ -86,18 +93,24 @@ impl Process {
         match tokio::time::timeout(timeout, self.child.wait()).await {
             Ok(status) => {
                 let status = status.expect("a process that can be waited for");
-                while self.readers.join_next().await.is_some() {}
+                self.read_to_the_end().await;
                 status
             }
             Err(_) => panic!("in {timeout:?} the process did not end. {self:?}"),
         }
+    }
+
+    async fn read_to_the_end(&mut self) {
+        let readers = std::mem::take(&mut self.readers);
+        let ended = tokio::task::spawn_blocking(|| readers.into_iter().all(|reader| reader.join().is_ok()));
+        assert!(ended.await.expect("a thread that waits"), "the log could be read");
     }
 }
 
 impl Drop for Process {
     /// A test that fails shows what the program said last.
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if thread::panicking() {
             let lines = self.log.lines();
             lines.iter().skip(lines.len().saturating_sub(30)).for_each(|line| eprintln!("  {line}"));
         } else if let Some(leak) = self.log.leaks().first() {
@@ -123,9 +136,9 @@ impl fmt::Debug for Process {
     }
 }
 
-async fn read(output: impl AsyncRead + Unpin, log: Arc<Log>) {
-    let mut lines = BufReader::new(output).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
+fn read(output: File, log: &Log) {
+    for line in BufReader::new(output).lines() {
+        let Ok(line) = line else { return };
         if let Some(secret) = secrets::found(&line) {
             log.leaks().push(format!("{secret:?} in: {}", line.chars().take(300).collect::<String>()));
         }

@@ -12,7 +12,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, Config, Error, ResourceExt};
-use registrar_world::kube::{KubeApi, Verb};
+use registrar_world::kube::{KubeApi, Streams, Verb};
 use registrar_world::objects;
 use serde_json::json;
 
@@ -75,6 +75,36 @@ async fn a_watcher_sees_what_happens_across_cuts_and_compaction() {
     api.come_back();
     assert_eq!(next().await, "+in-silence");
     assert!(api.requests(Verb::Watch, "pods") >= 2);
+}
+
+#[tokio::test]
+async fn a_watch_that_begins_with_all_that_is_there_is_a_list() {
+    let api = KubeApi::start().await;
+    api.put(objects::namespace("shop"));
+    let put = |name: &str| drop(api.put(objects::pod("shop", name, "node-1", "web")));
+    put("a");
+    put("b");
+    let pods: Api<Pod> = Api::all(client(&api).await);
+    let events = watcher(pods, watcher::Config::default().streaming_lists());
+    let mut events = std::pin::pin!(events.filter_map(|event| async { event.ok() }));
+    let mut next = async || match tokio::time::timeout(SOON, events.next()).await.unwrap().unwrap() {
+        Event::Init => "begin".to_owned(),
+        Event::InitApply(pod) => format!("there {}", pod.name_any()),
+        Event::InitDone => "all".to_owned(),
+        Event::Apply(pod) => format!("+{}", pod.name_any()),
+        Event::Delete(pod) => format!("-{}", pod.name_any()),
+    };
+    for expected in ["begin", "there a", "there b", "all"] {
+        assert_eq!(next().await, expected);
+    }
+    put("c");
+    assert_eq!(next().await, "+c");
+    assert_eq!((api.requests(Verb::List, "pods"), api.requests(Verb::Watch, "pods")), (1, 0));
+    api.offer_streams(Streams::Refused);
+    let path = "/api/v1/pods?watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
+    let request = http::Request::get(path).body(Vec::new()).unwrap();
+    let refused = client(&api).await.request_text(request).await.unwrap_err();
+    assert_eq!(code(refused), (422, "Invalid".to_owned()));
 }
 
 #[tokio::test]

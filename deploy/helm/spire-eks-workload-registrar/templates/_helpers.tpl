@@ -48,15 +48,25 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 {{- if and (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) }}
 {{- fail "serviceAccount.name: \"\" must name the service account that is there already, where serviceAccount.create is false" }}
 {{- end }}
+{{- if and (eq .Values.spire.access "tcp") (not .Values.config.spireServerAddress) }}
+{{- fail "config.spireServerAddress: \"\" must be the SPIRE server's host:port where spire.access is tcp" }}
+{{- end }}
+{{- if and (ne .Values.spire.access "tcp") .Values.config.spireServerAddress }}
+{{- fail (printf "config.spireServerAddress: %q is for spire.access tcp, which is %s" .Values.config.spireServerAddress .Values.spire.access) }}
+{{- end }}
 {{- if and .Values.serviceMonitor.create (not .Values.service.create) }}
 {{- fail "serviceMonitor.create: true needs service.create: true" }}
 {{- end }}
 {{- end }}
 
-{{/* The container, in a pod of its own or in the SPIRE server's; the argument is the chart's root and the socket's volume. */}}
+{{/*
+The container, in a pod of its own or in the SPIRE server's; the arguments are the chart's root, the volume of the socket by
+which SPIRE is reached, and the socket's path.
+*/}}
 {{- define "registrar.container" -}}
 {{- $root := index . 0 }}
 {{- $socketVolume := index . 1 }}
+{{- $socketPath := index . 2 }}
 {{- with $root.Values -}}
 {{- $metrics := include "registrar.port" .config.metrics.bindAddress }}
 {{- $health := include "registrar.port" .config.health.healthProbeBindAddress -}}
@@ -109,7 +119,7 @@ volumeMounts:
     mountPath: /etc/spire-eks-workload-registrar
     readOnly: true
   - name: {{ $socketVolume }}
-    mountPath: {{ dir .config.spireServerSocketPath }}
+    mountPath: {{ dir $socketPath }}
     readOnly: true
   {{- with .extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}

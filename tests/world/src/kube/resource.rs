@@ -19,6 +19,7 @@ static RESOURCES: &[Resource] = &[
     resource("", "v1", "nodes", "Node", false, true),
     resource("", "v1", "namespaces", "Namespace", false, true),
     resource("", "v1", "services", "Service", true, true),
+    resource("", "v1", "configmaps", "ConfigMap", true, false),
     resource("", "v1", "secrets", "Secret", true, false),
     resource("", "v1", "events", "Event", true, false),
     resource("events.k8s.io", "v1", "events", "Event", true, false),

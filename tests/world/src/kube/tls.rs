@@ -21,7 +21,7 @@ pub enum Shown {
 }
 
 /// An authority and all that it has signed.
-pub(super) struct Certificates {
+pub(crate) struct Certificates {
     authority: Signer,
     another: Signer,
 }
@@ -49,17 +49,17 @@ fn params(names: Vec<String>, common_name: &str) -> CertificateParams {
 }
 
 impl Certificates {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { authority: Signer::new(), another: Signer::new() }
     }
 
     /// The authority's certificate as PEM.
-    pub(super) fn authority(&self) -> &str {
+    pub(crate) fn authority(&self) -> &str {
         &self.authority.pem
     }
 
     /// What accepts connections with such a certificate.
-    pub(super) fn acceptor(&self, shown: Shown) -> TlsAcceptor {
+    pub(crate) fn acceptor(&self, shown: Shown) -> TlsAcceptor {
         let server_key = KeyPair::generate().expect("a key");
         let names = match shown {
             Shown::OfAnotherName => vec!["another.invalid".to_owned()],

@@ -1,0 +1,103 @@
+//! The book compared with a complete list of SPIRE's entries, page by page, while writes go on between the pages.
+
+use k8s_openapi::jiff::Timestamp;
+
+use super::Ledger;
+use crate::desired::IdentityStanding;
+use crate::drift::Drift;
+use crate::entry::EntryId;
+use crate::mirror::{Met, Observed, Place, Row};
+use crate::names::IdentityName;
+
+/// What a comparison with SPIRE's list has come to so far.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    /// What was known before it: otherwise nobody can say whose doing a difference is.
+    is_first: bool,
+    drift: Drift,
+}
+
+impl Ledger {
+    /// Takes in a complete list of SPIRE's entries at once; gives what was not as this registrar had left it.
+    pub fn observe(&mut self, list: impl IntoIterator<Item = Observed>, now: Timestamp) -> Drift {
+        self.begin_list();
+        self.page(list, now);
+        self.end_list(now)
+    }
+
+    /// Begins to compare with a complete list, which comes by pages. Writes may go on between pages.
+    pub fn begin_list(&mut self) {
+        self.mirror.begin_list();
+        self.comparison = Some(Comparison { is_first: !self.listed, drift: Drift::default() });
+    }
+
+    /// Takes in a page of the list.
+    pub fn page(&mut self, page: impl IntoIterator<Item = Observed>, now: Timestamp) {
+        let Some(mut comparison) = self.comparison.take() else { return };
+        for observed in page {
+            let id = observed.id.clone();
+            let met = self.mirror.list(observed);
+            if met == Met::Same {
+                continue;
+            }
+            let place = self.mirror.row(&id).and_then(|row| row.place.clone());
+            let drift = &mut comparison.drift;
+            match &met {
+                Met::Changed(before) => {
+                    // One that no longer names its pod is the pod's no more.
+                    drift.changed += u64::from(before.is_some());
+                    self.stale.extend(before.iter().map(|place| place.pod.clone()));
+                }
+                _ if place.as_ref().is_some_and(|place| !place.pod.cluster.is_predecessor()) => {
+                    drift.appeared += 1;
+                }
+                _ => drift.under_our_prefix += u64::from(id.as_str().starts_with(&self.prefix)),
+            }
+            self.stale.extend(place.map(|place| place.pod));
+        }
+        self.deletions.forget(now);
+        self.comparison = Some(comparison);
+    }
+
+    /// The list was told to its end; gives what was not as this registrar had left it.
+    pub fn end_list(&mut self, now: Timestamp) -> Drift {
+        let Some(Comparison { is_first, mut drift }) = self.comparison.take() else {
+            return Drift::default();
+        };
+        for id in self.mirror.unlisted() {
+            let Some(row) = self.mirror.remove(&id) else { continue };
+            let Some(place) = row.place.clone() else { continue };
+            if !is_first {
+                drift.deleted += 1;
+                self.note_deletion(&id, &row, &place, now);
+            }
+            self.stale.insert(place.pod);
+        }
+        self.listed_at = Some(now);
+        self.stale.extend(self.leaning.iter().cloned());
+        self.listed = true;
+        let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
+        ended.iter().for_each(|name| self.touch_ended(name));
+        if is_first {
+            self.touch_all();
+            return Drift::default();
+        }
+        drift
+    }
+
+    pub(super) fn note_deletion(&mut self, id: &EntryId, row: &Row, place: &Place, now: Timestamp) {
+        let identity = self.desired.identity_of(&place.pod.pod, &place.digest);
+        let live = identity.filter(|(_, standing)| *standing == IdentityStanding::Live).map(|(name, _)| name);
+        self.deletions.note(row.key, id, live, now);
+    }
+
+    /// Notes that the rest of a list can't be had: what was compared so far stays known, and nothing is missed in it.
+    pub fn break_list(&mut self) {
+        self.comparison = None;
+    }
+
+    /// Whether a comparison has begun and not ended.
+    pub fn is_listing(&self) -> bool {
+        self.comparison.is_some()
+    }
+}
