@@ -8,6 +8,7 @@ use crate::api::Problem;
 use crate::derive::Derivation;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
 use crate::held::Anchor;
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 
 /// A pod of one cluster. Every entry of ours names exactly one pod, so the pod is the unit of planning.
@@ -140,6 +141,8 @@ pub enum Hold {
     Observe,
     /// The brake holds it.
     Brake,
+    /// What the pod is to have instead is held by an entry that is not ours.
+    Conflict,
 }
 
 impl Hold {
@@ -167,6 +170,7 @@ impl Hold {
             Self::UpsertOnly => "UpsertOnly",
             Self::Observe => "Observe",
             Self::Brake => "Brake",
+            Self::Conflict => "Conflict",
         }
     }
 }
@@ -345,6 +349,7 @@ impl Desired {
         for (key, pod) in &delta.pods {
             match pod {
                 Some(pod) => self.pods.insert(key.clone(), pod.clone()),
+                None if mutants::is_on(Mutant::Resurrect) => None,
                 None => self.pods.remove(key),
             };
         }
@@ -480,8 +485,12 @@ impl Desired {
         }
         match (standing, self.pods.get(key)) {
             (ClusterStanding::Ended, _) => end(Cause::RegistryDeleted),
+            (ClusterStanding::Held(_), _) if mutants::is_on(Mutant::DeleteOnSilence) => end(Cause::PodGone),
             (ClusterStanding::Held(hold), _) => Fate::Hold(*hold),
             (ClusterStanding::Synced { complete: true }, None) => end(Cause::PodGone),
+            (ClusterStanding::Synced { .. }, None) if mutants::is_on(Mutant::DeleteUnreadable) => {
+                end(Cause::PodGone)
+            }
             (ClusterStanding::Synced { complete: false }, None) => Fate::Hold(Hold::Unreadable),
             (ClusterStanding::Synced { .. }, Some(pod)) => match pod.hold {
                 Some(hold) => Fate::Hold(hold),
@@ -492,7 +501,11 @@ impl Desired {
                     // An identity that exists does not want it: it no longer selects the pod, or has another entry in
                     // place.
                     Some(IdentityStanding::Live) => end(Cause::NotWanted),
+                    Some(IdentityStanding::Preview) if mutants::is_on(Mutant::DeleteFrozen) => {
+                        end(Cause::NotWanted)
+                    }
                     Some(IdentityStanding::Preview) => Fate::Hold(Hold::Preview),
+                    None if mutants::is_on(Mutant::DeleteOrphans) => end(Cause::NotWanted),
                     None => Fate::Hold(Hold::UnknownIdentity),
                 },
             },

@@ -235,14 +235,13 @@ impl Mirror {
         self.adopts && self.has_pod(&PodKey { cluster: ClusterTag::predecessor(), pod: pod.clone() })
     }
 
-    /// Gives an entry of the predecessor's its place.
+    /// Gives an entry its place: one of the predecessor's that a pod claims, or one of ours that serves another identity
+    /// than the one that its id names.
     pub fn put(&mut self, id: &EntryId, place: Place) {
         let Some(number) = self.number_of(id) else { return };
         let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
-        // The place of an id of ours is what the id says.
-        if slot.id != SlotId::Text(id.clone()) {
-            return;
-        }
+        // The place is no longer what the id says, so that it has to be kept.
+        slot.id = SlotId::Text(id.clone());
         if let Some(before) = slot.row.place.replace(place) {
             self.leave_pod(number, &before.pod);
         }

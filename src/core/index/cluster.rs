@@ -14,6 +14,7 @@ use crate::facts::{
     ClusterChange, ClusterIdentity, EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, Phase,
     PodFacts, Session, Watched,
 };
+use crate::mutants::{self, Mutant};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
 use crate::plugin::{Answer, Decision, Fact, PluginUse, Question};
 use crate::select::{Namespaces, Refusal};
@@ -373,7 +374,9 @@ impl Cluster {
         self.remove_slice(&slice.name, touched);
         for pod in &slice.pods {
             self.slices_of.entry(pod.clone()).or_default().insert(slice.name.to_string());
-            touched.insert(pod.clone());
+            if !mutants::is_on(Mutant::ForgetEndpoints) {
+                touched.insert(pod.clone());
+            }
         }
         self.slices.insert(slice.name.to_string(), slice);
     }
@@ -409,7 +412,8 @@ impl Cluster {
             }
             Watched::Applied(NamespaceFacts { name, labels }) => {
                 self.readable("namespace", name.as_str());
-                if self.namespaces.insert(name.clone(), labels.clone()).as_ref() != Some(&labels) {
+                let before = self.namespaces.insert(name.clone(), labels.clone());
+                if before.as_ref() != Some(&labels) && !mutants::is_on(Mutant::ForgetNamespacesPods) {
                     changed.push(name);
                 }
             }
@@ -449,6 +453,10 @@ impl Cluster {
                     }
                 }
                 for malformed in malformed {
+                    // The pod that had this name when the list before was made may have been another.
+                    if malformed.uid.is_none() {
+                        self.nameless.insert(malformed.name.clone());
+                    }
                     let uid = self.put_unreadable(malformed);
                     uid.iter().for_each(|uid| {
                         gone.remove(uid);
@@ -580,6 +588,9 @@ impl Cluster {
                 let name = node.name.clone();
                 if self.nodes.get(&name).is_none_or(|before| **before != node) {
                     self.nodes.insert(name.clone(), Arc::new(node));
+                    if mutants::is_on(Mutant::ForgetNodesPods) {
+                        return Vec::new();
+                    }
                     changed.push(name);
                 }
             }
@@ -684,6 +695,13 @@ impl Cluster {
         }
     }
 
+    /// Whether another identity's entry was in the way of this one's when the pod was last settled.
+    fn was_masked(&self, pod: &PodUid, name: &IdentityName) -> bool {
+        let is_masked =
+            |(other, told): &(IdentityName, Told)| other == name && matches!(told, Told::Masked { .. });
+        self.pods.get(pod).is_some_and(|pod| pod.told.iter().any(is_masked))
+    }
+
     fn settle_identity(
         &self,
         pod: &Arc<PodFacts>,
@@ -703,14 +721,20 @@ impl Cluster {
             Wanting::Broken(_) if is_preview => return,
             Wanting::Broken(selection) => {
                 let labels = self.namespaces.get(&pod.namespace);
-                let wants = selection.is_none_or(|selection| {
-                    let wants =
-                        selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
-                    matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
-                });
+                let wants = match selection {
+                    Some(selection) => {
+                        let wants =
+                            selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                        matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
+                    }
+                    // The pods that are settled when such an identity changes, and no others.
+                    None => {
+                        identity.place().is_none_or(|place| place.namespaces.may_have(&pod.namespace, labels))
+                    }
+                };
                 if wants {
                     settling.desired.hold = Some(Hold::NotDerived);
-                    settling.others_may_want = true;
+                    settling.others_may_want |= !identity.is_fallback();
                 }
                 return;
             }
@@ -749,6 +773,11 @@ impl Cluster {
                 settling.others_want |= counts && !is_open;
                 settling.others_may_want |= counts && is_open;
                 told
+            }
+            Given::Entries(_)
+                if mutants::is_on(Mutant::DropMaskedSuccessor) && self.was_masked(&pod.uid, name) =>
+            {
+                Told::Masked { by: name.clone() }
             }
             Given::Entries(entries) => {
                 settling.others_want |= counts;
