@@ -207,12 +207,12 @@ impl Index {
                 *queue = VecDeque::new();
             }
         }
-        let unsettled = self.is_unsettled();
+        let unsettled = self.is_unsettled() && !mutants::is_on(Mutant::SettledTooEarly);
         let clusters = std::mem::take(&mut self.changed_clusters);
         let clusters = clusters.into_iter().filter_map(|name| {
             let standing = match self.cluster_standing(&name) {
                 // Pods of it are still to be given out, so whoever does not know a pod does not know that it is gone.
-                Some(ClusterStanding::Synced { .. }) if self.unsettled.contains_key(&name) => {
+                Some(ClusterStanding::Synced { .. }) if unsettled && self.unsettled.contains_key(&name) => {
                     self.changed_clusters.insert(name.clone());
                     let is_news = self.told_incomplete.insert(name.clone());
                     return is_news.then_some((name, Some(ClusterStanding::Synced { complete: false })));
