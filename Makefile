@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: manifests build demo test test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template fuzz-template bench-clusters
+.PHONY: manifests build demo test test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -107,6 +107,10 @@ bench-template:
 # each example that is built. Figures in target/bench/plugin.json.
 bench-plugin:
 	cargo test --locked --release --bin spire-eks-workload-registrar -- --ignored --nocapture bench_plugin
+
+# From a watch's bytes to a batch for SPIRE, up to 500,000 pods: a table, curves and target/bench/fleet.json. Five minutes.
+bench-fleet:
+	cargo bench --locked --package registrar-core --bench fleet
 
 # A million templates made of the recorded ones and of pieces; the summary is printed.
 fuzz-template:

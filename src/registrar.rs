@@ -23,6 +23,8 @@ use crate::questions::Questions;
 
 /// How many changes are settled together at most.
 const BURST: usize = 8192;
+/// How many pods are derived before it is looked whether anything else has happened: about ten milliseconds of work.
+const SLICE: usize = 500;
 /// How soon after a change the report follows, so that a burst makes one report.
 const REPORT_DELAY: Duration = Duration::from_millis(500);
 
@@ -61,15 +63,21 @@ pub async fn run(
     shutdown: CancellationToken,
 ) {
     let mut index = Index::new(settings);
-    let mut was_ready = false;
+    let (mut was_ready, mut was_unsettled) = (false, false);
     let mut burst = Vec::new();
     let mut report_at: Option<Instant> = None;
     loop {
         pulse.waits();
         let report_due = report_at.unwrap_or_else(|| Instant::now() + sync_period);
         let received = tokio::select! {
+            biased;
             () = shutdown.cancelled() => return,
-            count = ends.changes.recv_many(&mut burst, BURST) => count,
+            () = tokio::time::sleep_until(report_due.into()) => {
+                report_at = None;
+                pulse.works();
+                report(&index, &ends, &metrics);
+                continue;
+            }
             changed = ends.outcomes.changed() => {
                 if changed.is_err() {
                     return;
@@ -82,12 +90,9 @@ pub async fn run(
                 question(&index);
                 continue;
             }
-            () = tokio::time::sleep_until(report_due.into()) => {
-                report_at = None;
-                pulse.works();
-                report(&index, &ends, &metrics);
-                continue;
-            }
+            count = ends.changes.recv_many(&mut burst, BURST) => count,
+            // Nothing has happened meanwhile: the next slice of what is left.
+            () = std::future::ready(()), if index.is_unsettled() => 1,
         };
         if received == 0 {
             return;
@@ -95,7 +100,7 @@ pub async fn run(
         let started = Instant::now();
         pulse.works();
         burst.drain(..).for_each(|change| index.apply(change));
-        let settled = index.settle();
+        let settled = index.settle_some(SLICE);
         metrics.settled(started.elapsed().as_secs_f64());
         report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
         // Before the connections that are to keep it, so that they need not list twice.
@@ -125,10 +130,10 @@ pub async fn run(
         for (name, _) in &delta.clusters {
             info!(cluster = %name, "EKSClusterRegistry or its connection changed, using targeted reconciliation");
         }
-        if !delta.has_news() && delta.ready == was_ready {
+        if !delta.has_news() && delta.ready == was_ready && delta.unsettled == was_unsettled {
             continue;
         }
-        was_ready = delta.ready;
+        (was_ready, was_unsettled) = (delta.ready, delta.unsettled);
         // The writer may be behind; that is its own turn.
         pulse.waits();
         if ends.deltas.send(delta).await.is_err() {

@@ -16,7 +16,7 @@ use registrar_core::api::Problem;
 use registrar_core::brake::Budgets;
 use registrar_core::desired::{Delta, PodKey};
 use registrar_core::drift::Drift;
-use registrar_core::entry::{EntryId, Nonce};
+use registrar_core::entry::{Entry, EntryId, Nonce};
 use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
 use registrar_core::names::IdentityName;
 use registrar_core::plan::{Delete, PodPlan, Write};
@@ -360,22 +360,24 @@ impl Writer {
         until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
-        let entries = identified(writes);
+        let (writes, entries) = self.identified(writes, blocked);
         let (mut done, mut at) = (0, 0);
         let mut parts = Parts::new(spire::batches(&entries));
         while let Some(part) = parts.next() {
             let started = Instant::now();
             let answer = self.spire.create(part, deadline(until)).await;
             self.called("BatchCreateEntry", started, answer.as_ref().err());
-            let of_part = || writes.iter().skip(at).take(part.len());
+            let of_part = || of_part(&writes, &entries, at, part.len());
             let lost = |came: &Came<'_>| {
-                of_part().for_each(|(pod, write)| audit::write(&self.ledger, "create", pod, write, came));
+                of_part().for_each(|(pod, write, entry)| {
+                    audit::write(&self.ledger, "create", pod, write, entry, came);
+                });
             };
             let Some(results) = results(answer, &mut parts, part, CreateResult::Failed, lost)? else {
                 continue;
             };
-            for ((pod, write), result) in of_part().zip(results) {
-                let audit = |came: Came<'_>| audit::write(&self.ledger, "create", pod, write, &came);
+            for ((pod, write, entry), result) in of_part().zip(results) {
+                let audit = |came: Came<'_>| audit::write(&self.ledger, "create", pod, write, entry, &came);
                 match &result {
                     CreateResult::Created => audit(Came::DONE),
                     CreateResult::Similar(observed) => audit(Came::exists(&observed.id)),
@@ -385,7 +387,7 @@ impl Writer {
                 match result {
                     CreateResult::Created => {
                         done += 1;
-                        let spiffe_id = &write.wanted.entry.key.spiffe_id;
+                        let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully created SPIRE entry");
                         self.ledger.written(pod, write);
                     }
@@ -412,26 +414,28 @@ impl Writer {
         until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
-        let entries = identified(writes);
+        let (writes, entries) = self.identified(writes, blocked);
         let (mut done, mut at) = (0, 0);
         let mut parts = Parts::new(spire::batches(&entries));
         while let Some(part) = parts.next() {
             let started = Instant::now();
             let answer = self.spire.update(part, deadline(until)).await;
             self.called("BatchUpdateEntry", started, answer.as_ref().err());
-            let of_part = || writes.iter().skip(at).take(part.len());
+            let of_part = || of_part(&writes, &entries, at, part.len());
             let lost = |came: &Came<'_>| {
-                of_part().for_each(|(pod, write)| audit::write(&self.ledger, "update", pod, write, came));
+                of_part().for_each(|(pod, write, entry)| {
+                    audit::write(&self.ledger, "update", pod, write, entry, came);
+                });
             };
             let Some(results) = results(answer, &mut parts, part, WriteResult::Failed, lost)? else {
                 continue;
             };
-            for ((pod, write), result) in of_part().zip(results) {
-                audit::write(&self.ledger, "update", pod, write, &came(&result));
+            for ((pod, write, entry), result) in of_part().zip(results) {
+                audit::write(&self.ledger, "update", pod, write, entry, &came(&result));
                 match result {
                     WriteResult::Done => {
                         done += 1;
-                        let spiffe_id = &write.wanted.entry.key.spiffe_id;
+                        let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully updated SPIRE entry");
                         self.ledger.written(pod, write);
                     }
@@ -485,10 +489,32 @@ impl Writer {
         Ok(done)
     }
 
+    /// The writes with their entries, made for this; without those whose entry does not come out as it was planned.
+    fn identified<'a>(
+        &mut self,
+        writes: &[(&'a PodKey, &'a Write)],
+        blocked: &mut HashSet<PodKey>,
+    ) -> (Vec<(&'a PodKey, &'a Write)>, Vec<Identified>) {
+        let (mut kept, mut entries) = (Vec::new(), Vec::new());
+        for (pod, write) in writes {
+            match write.wanted.entry() {
+                Ok(entry) => {
+                    kept.push((*pod, *write));
+                    entries.push((write.id.clone(), entry));
+                }
+                Err(problem) => {
+                    error!(pod = %pod.pod, %problem, "an entry cannot be made again and is not written");
+                    let problem = Problem::new("DerivedOtherwise", "(entry)", problem);
+                    self.failed(pod, write, problem, blocked);
+                }
+            }
+        }
+        (kept, entries)
+    }
+
     fn failed(&mut self, pod: &PodKey, write: &Write, problem: Problem, blocked: &mut HashSet<PodKey>) {
         let identity = &write.wanted.identity;
-        let spiffe_id = &write.wanted.entry.key.spiffe_id;
-        debug!(spiffeID = %spiffe_id, entryID = %write.id, %identity, %problem, "SPIRE did not take an entry");
+        debug!(entryID = %write.id, pod = %pod.pod, %identity, %problem, "SPIRE did not take an entry");
         self.metrics.entry_failed(problem.reason);
         self.ledger.failed(pod, Some(identity), problem, Instant::now());
         blocked.insert(pod.clone());
@@ -575,8 +601,15 @@ fn writes<'a>(
     plans.iter().flat_map(|plan| part(plan).iter().map(|write| (&plan.pod, write))).collect()
 }
 
-fn identified(writes: &[(&PodKey, &Write)]) -> Vec<Identified> {
-    writes.iter().map(|(_, write)| (write.id.clone(), write.wanted.entry.clone())).collect()
+/// The writes of one call, with their entries.
+fn of_part<'a>(
+    writes: &'a [(&'a PodKey, &'a Write)],
+    entries: &'a [Identified],
+    at: usize,
+    count: usize,
+) -> impl Iterator<Item = (&'a PodKey, &'a Write, &'a Entry)> {
+    let each = writes.iter().zip(entries).skip(at).take(count);
+    each.map(|((pod, write), (_, entry))| (*pod, *write, &**entry))
 }
 
 fn refusal(failure: &Failure) -> Problem {

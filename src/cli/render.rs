@@ -49,7 +49,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
                 pod: uid.as_str(),
                 identity: wanted.identity.as_str(),
                 is_preview,
-                entry: &wanted.entry,
+                entry: wanted.entry().map_err(|error| Usage(vec![error.to_string()]))?,
             });
         }
     }
@@ -65,7 +65,7 @@ struct Row<'a> {
     pod: &'a str,
     identity: &'a str,
     is_preview: bool,
-    entry: &'a Entry,
+    entry: Arc<Entry>,
 }
 
 /// One line for each thing that fails: object, field, reason.
@@ -128,7 +128,7 @@ fn print(rows: &[Row<'_>], output: Output) -> Result<(), Usage> {
 
 /// The shape of `spire-server entry show -output json`, plus `cluster` and `identity`.
 fn row_json(row: &Row<'_>) -> Value {
-    let entry = row.entry;
+    let entry = &row.entry;
     let id = |id: &registrar_core::spiffe::SpiffeId| json!({"trust_domain": id.trust_domain_name(), "path": id.path()});
     let selectors = entry.key.selectors.iter().map(|it| json!({"type": it.kind(), "value": it.value()}));
     let mut object = json!({

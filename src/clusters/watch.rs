@@ -11,14 +11,10 @@ use bytes::BytesMut;
 use http_body_util::BodyExt;
 use rand::Rng;
 use registrar_core::facts::demand::{Demand, Source};
-use registrar_core::facts::{
-    Change, ClusterChange, EndpointSliceFacts, Malformed, NamespaceFacts, NodeFacts, Phase, PodFacts,
-    Watched, trim,
-};
-use registrar_core::names::{ClusterName, NamespaceName, NodeName, PodUid};
-use serde::Deserialize;
-use serde_json::Value;
-use serde_json::value::RawValue;
+pub use registrar_core::facts::read::{EndpointSlices, Namespaces, Nodes, Pods};
+use registrar_core::facts::read::{Event, Item, Reader};
+use registrar_core::facts::{Change, ClusterChange, Malformed, Phase, Watched, read};
+use registrar_core::names::ClusterName;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
@@ -52,16 +48,9 @@ const LONGEST_WATCH: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 30);
 const KINDS: usize = 3;
 /// An object has 1.5 MiB in etcd at most; a line that goes on beyond this is none.
 const MAX_LINE_BYTES: usize = 16 << 20;
-/// What the bookmark has that ends the objects which were there when a watch began
-/// (<https://kubernetes.io/docs/reference/using-api/api-concepts/#streaming-lists>).
-const INITIAL_EVENTS_END: &str = "/metadata/annotations/k8s.io~1initial-events-end";
 
 /// A kind that is watched in workload clusters.
-pub trait Kind {
-    /// Its facts.
-    type Facts: Send;
-    /// By what its end is told.
-    type Key: Send + Ord;
+pub trait Kind: read::Kind<Facts: Send, Key: Send + Ord> {
     /// For people, in the plural: `pods`.
     const NAME: &'static str;
     /// The list's path.
@@ -74,80 +63,41 @@ pub trait Kind {
     fn is_wanted(_: &Demand) -> bool {
         true
     }
-    /// The facts of an object.
-    fn facts(object: &Value, demand: &Demand) -> Result<Self::Facts, Malformed>;
-    /// By what an object's end is told.
-    fn key(object: &Value) -> Result<Self::Key, String>;
     /// As a change of the cluster.
     fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange;
 }
 
-/// `v1.Pod`.
-pub struct Pods;
-/// `v1.Node`.
-pub struct Nodes;
-/// `v1.Namespace`.
-pub struct Namespaces;
-/// `discovery.k8s.io/v1.EndpointSlice`; the cluster is live without it.
-pub struct EndpointSlices;
-
 impl Kind for Pods {
-    type Facts = PodFacts;
-    type Key = PodUid;
     const NAME: &'static str = "pods";
     const PATH: &'static str = "/api/v1/pods";
     const SOURCE: Option<Source> = Some(Source::Pod);
     const IS_OPTIONAL: bool = false;
-    fn facts(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
-        trim::pod(object, demand)
-    }
-    fn key(object: &Value) -> Result<PodUid, String> {
-        PodUid::new(text(object, "/metadata/uid")).map_err(|error| error.to_string())
-    }
-    fn change(watched: Watched<PodFacts, PodUid>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::Pods(watched)
     }
 }
 
 impl Kind for Nodes {
-    type Facts = NodeFacts;
-    type Key = NodeName;
     const NAME: &'static str = "nodes";
     const PATH: &'static str = "/api/v1/nodes";
     const SOURCE: Option<Source> = Some(Source::Node);
     const IS_OPTIONAL: bool = true;
-    fn facts(object: &Value, demand: &Demand) -> Result<NodeFacts, Malformed> {
-        trim::node(object, demand)
-    }
-    fn key(object: &Value) -> Result<NodeName, String> {
-        NodeName::new(text(object, "/metadata/name")).map_err(|error| error.to_string())
-    }
-    fn change(watched: Watched<NodeFacts, NodeName>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::Nodes(watched)
     }
 }
 
 impl Kind for Namespaces {
-    type Facts = NamespaceFacts;
-    type Key = NamespaceName;
     const NAME: &'static str = "namespaces";
     const PATH: &'static str = "/api/v1/namespaces";
     const SOURCE: Option<Source> = None;
     const IS_OPTIONAL: bool = true;
-    fn facts(object: &Value, _: &Demand) -> Result<NamespaceFacts, Malformed> {
-        trim::namespace(object)
-    }
-    fn key(object: &Value) -> Result<NamespaceName, String> {
-        NamespaceName::new(text(object, "/metadata/name")).map_err(|error| error.to_string())
-    }
-    fn change(watched: Watched<NamespaceFacts, NamespaceName>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::Namespaces(watched)
     }
 }
 
 impl Kind for EndpointSlices {
-    type Facts = EndpointSliceFacts;
-    type Key = String;
     const NAME: &'static str = "endpointslices";
     const PATH: &'static str = "/apis/discovery.k8s.io/v1/endpointslices";
     const SOURCE: Option<Source> = None;
@@ -155,20 +105,9 @@ impl Kind for EndpointSlices {
     fn is_wanted(demand: &Demand) -> bool {
         demand.reads_endpoint_slices()
     }
-    fn facts(object: &Value, _: &Demand) -> Result<EndpointSliceFacts, Malformed> {
-        trim::endpoint_slice(object)
-    }
-    fn key(object: &Value) -> Result<String, String> {
-        let (namespace, name) = (text(object, "/metadata/namespace"), text(object, "/metadata/name"));
-        if name.is_empty() { Err("it has no name".to_owned()) } else { Ok(format!("{namespace}/{name}")) }
-    }
-    fn change(watched: Watched<EndpointSliceFacts, String>) -> ClusterChange {
+    fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
         ClusterChange::EndpointSlices(watched)
     }
-}
-
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether an API server begins a watch with all that is there. It is asked to until it refuses or takes no notice.
@@ -196,8 +135,8 @@ impl Streams {
 pub struct Position {
     /// The version of the last list, event or bookmark.
     version: Option<String>,
-    /// What was kept of each object.
-    demand: Arc<Demand>,
+    /// Knows what was kept of each object, and what objects have alike.
+    reader: Reader,
 }
 
 /// Tells what one attempt at one cluster finds, and that the cluster is live once every kind is known in it.
@@ -299,25 +238,28 @@ pub async fn run<K: Kind>(
             }
             continue;
         }
-        let covered = K::SOURCE.is_none_or(|source| position.demand.covers_in(source, &wanted));
+        let covered = K::SOURCE.is_none_or(|source| position.reader.demand().covers_in(source, &wanted));
         if !covered {
             position.version = None;
+        }
+        if position.version.is_none() {
+            position.reader.set_demand(wanted);
         }
         let was_known = position.version.is_some();
         let opened = Instant::now();
         let followed = async {
             let listed = match position.version {
                 None if !streams.are_offered() => {
-                    let listed = list::<K>(connection, &wanted);
+                    let listed = list::<K>(connection, &mut position.reader);
                     let listed = tokio::time::timeout(LIST_TIME, listed).await;
                     let (change, version) = listed.unwrap_or_else(|_| Err(list_too_slow::<K>()))?;
-                    position.take_in::<K>(change, version, &wanted, reporter).await
+                    position.take_in::<K>(change, version, reporter).await
                 }
                 _ => true,
             };
             match listed {
                 false => Ok(Followed::Unwanted),
-                true => follow::<K>(connection, position, &wanted, &mut demand, reporter).await,
+                true => follow::<K>(connection, position, &mut demand, reporter).await,
             }
         };
         let followed = match followed.await {
@@ -370,39 +312,21 @@ impl Position {
         &mut self,
         listed: ClusterChange,
         version: String,
-        demand: &Arc<Demand>,
         reporter: &Reporter,
     ) -> bool {
         if !reporter.tell(listed).await {
             return false;
         }
-        *self = Self { version: Some(version), demand: demand.clone() };
+        self.version = Some(version);
         reporter.is_current::<K>().await;
         true
     }
 }
 
-/// A page of any list; items are read one by one.
-#[derive(Deserialize)]
-struct Page<'a> {
-    metadata: PageMeta,
-    #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PageMeta {
-    #[serde(default)]
-    resource_version: String,
-    #[serde(default, rename = "continue")]
-    next: Option<String>,
-}
-
 /// A complete and consistent list, and its version.
 async fn list<K: Kind>(
     connection: &Connection,
-    demand: &Arc<Demand>,
+    reader: &mut Reader,
 ) -> Result<(ClusterChange, String), ConnectionError> {
     let call = format!("list {}", K::NAME);
     let (mut items, mut malformed) = (Vec::new(), Vec::new());
@@ -425,22 +349,16 @@ async fn list<K: Kind>(
             }
             body => body?,
         };
-        let page: Page<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(&call, &error))?;
-        for item in page.items.unwrap_or_default() {
-            match object(item).and_then(|object| K::facts(&object, demand)) {
-                Ok(facts) => items.push(facts),
-                Err(problem) => malformed.push(problem),
-            }
-        }
-        let before = next;
-        next = page.metadata.next.filter(|next| !next.is_empty());
+        let page = read::page::<K>(&body, reader, &mut items, &mut malformed)
+            .map_err(|error| unreadable(&call, &error))?;
+        let before = std::mem::replace(&mut next, page.next);
         if next.is_some() && next == before {
             let problem = "a page names itself as the next".to_owned();
             return Err(ConnectionError::Read { call, problem });
         }
         if next.is_none() {
-            let listed = Watched::Listed { items, malformed, demand: demand.clone() };
-            return Ok((K::change(listed), page.metadata.resource_version));
+            let listed = Watched::Listed { items, malformed, demand: reader.demand().clone() };
+            return Ok((K::change(listed), page.version));
         }
     }
 }
@@ -463,9 +381,9 @@ enum Followed {
 struct Initial<K: Kind>(BTreeMap<Result<K::Key, String>, Result<K::Facts, Malformed>>);
 
 impl<K: Kind> Initial<K> {
-    fn put(&mut self, object: &Value, demand: &Demand) {
-        let facts = K::facts(object, demand);
-        let key = K::key(object).map_err(|_| text(object, "/metadata/name").to_owned());
+    fn put(&mut self, Item { facts, key, .. }: Item<K>) {
+        let name = || facts.as_ref().err().map(|malformed| malformed.name.clone()).unwrap_or_default();
+        let key = key.map_err(|_| name());
         self.0.insert(key, facts);
     }
 
@@ -481,18 +399,10 @@ impl<K: Kind> Initial<K> {
     }
 }
 
-#[derive(Deserialize)]
-struct Event<'a> {
-    r#type: &'a str,
-    #[serde(borrow)]
-    object: &'a RawValue,
-}
-
 /// Watches from the version that is known on; without one, from all that is there.
 async fn follow<K: Kind>(
     connection: &Connection,
     position: &mut Position,
-    wanted: &Arc<Demand>,
     demand: &mut watch::Receiver<Arc<Demand>>,
     reporter: &Reporter,
 ) -> Result<Followed, ConnectionError> {
@@ -560,44 +470,40 @@ async fn follow<K: Kind>(
             if line.trim().is_empty() {
                 continue;
             }
-            let event: Event<'_> = serde_json::from_str(&line).map_err(|error| unreadable(&call, &error))?;
-            let watched = match (event.r#type, object(event.object), &mut initial) {
-                ("BOOKMARK", Ok(object), None) => {
-                    advance(position, &object);
+            let event = read::event::<K>(&line, &mut position.reader);
+            let watched = match (event.map_err(|error| unreadable(&call, &error))?, &mut initial) {
+                (Event::Bookmark { version, .. }, None) => {
+                    advance(position, &version);
                     continue;
                 }
-                ("BOOKMARK", Ok(object), Some(_)) => {
-                    let is_end = object.pointer(INITIAL_EVENTS_END).is_some_and(|it| it == "true");
-                    let Some(initial) = initial.take().filter(|_| is_end) else {
+                (Event::Bookmark { version, ends_initial }, Some(_)) => {
+                    let Some(initial) = initial.take().filter(|_| ends_initial) else {
                         return Ok(Followed::NotOffered);
                     };
                     call = format!("watch {}", K::NAME);
-                    let version = text(&object, "/metadata/resourceVersion").to_owned();
-                    if !position.take_in::<K>(initial.into_change(wanted), version, wanted, reporter).await {
+                    let listed = initial.into_change(position.reader.demand());
+                    if !position.take_in::<K>(listed, version, reporter).await {
                         return Ok(Followed::Unwanted);
                     }
                     continue;
                 }
-                ("ERROR", Ok(status), _) => {
-                    let code = status.pointer("/code").and_then(Value::as_u64);
-                    let code = code.and_then(|code| u16::try_from(code).ok()).unwrap_or_default();
-                    let message = text(&status, "/message").to_owned();
+                (Event::Error { code, message }, _) => {
                     let error = ConnectionError::Refuse { call, code, message, retry_after: None };
                     return if error.is_expired() { Ok(Followed::Expired(error)) } else { Err(error) };
                 }
-                ("ADDED" | "MODIFIED", Ok(object), Some(initial)) => {
-                    initial.put(&object, wanted);
+                (Event::Changed(item), Some(initial)) => {
+                    initial.put(item);
                     continue;
                 }
-                ("ADDED" | "MODIFIED", Ok(object), None) => {
-                    advance(position, &object);
-                    match K::facts(&object, &position.demand) {
+                (Event::Changed(Item { version, facts, .. }), None) => {
+                    advance(position, &version);
+                    match facts {
                         Ok(facts) => Watched::Applied(facts),
                         Err(malformed) => Watched::Malformed(malformed),
                     }
                 }
-                ("DELETED", Ok(object), initial) => {
-                    let key = match K::key(&object) {
+                (Event::Deleted(Item { version, key, .. }), initial) => {
+                    let key = match key {
                         Ok(key) => key,
                         // Whose end this is cannot be said: only a complete list can.
                         Err(problem) => {
@@ -608,18 +514,18 @@ async fn follow<K: Kind>(
                         initial.0.remove(&Ok(key));
                         continue;
                     }
-                    advance(position, &object);
+                    advance(position, &version);
                     Watched::Gone(key)
                 }
-                (kind, Ok(_), _) => {
+                (Event::Unknown(kind), _) => {
                     let problem = format!("an event of type {kind:?}");
                     return Err(ConnectionError::Read { call, problem });
                 }
-                (_, Err(malformed), Some(initial)) => {
+                (Event::Unreadable(malformed), Some(initial)) => {
                     initial.0.insert(Err(malformed.name.clone()), Err(malformed));
                     continue;
                 }
-                (_, Err(malformed), None) => Watched::Malformed(malformed),
+                (Event::Unreadable(malformed), None) => Watched::Malformed(malformed),
             };
             if !reporter.tell(K::change(watched)).await {
                 return Ok(Followed::Unwanted);
@@ -634,8 +540,7 @@ fn with_query(path: &str, query: &[(&str, &str)]) -> String {
     format!("{path}?{query}")
 }
 
-fn advance(position: &mut Position, object: &Value) {
-    let version = text(object, "/metadata/resourceVersion");
+fn advance(position: &mut Position, version: &str) {
     // One that goes back would make the next watch tell the past once more.
     let number = |version: &str| version.parse::<u64>().ok();
     let known = position.version.as_deref().and_then(number);
@@ -643,15 +548,6 @@ fn advance(position: &mut Position, object: &Value) {
     if !version.is_empty() && !is_back {
         position.version = Some(version.to_owned());
     }
-}
-
-fn object(raw: &RawValue) -> Result<Value, Malformed> {
-    // Valid JSON by now; what can still fail is its depth or a number's range.
-    serde_json::from_str(raw.get()).map_err(|error| Malformed {
-        name: "(unreadable)".to_owned(),
-        uid: None,
-        problem: error.to_string(),
-    })
 }
 
 fn unreadable(call: &str, error: &serde_json::Error) -> ConnectionError {
@@ -685,7 +581,10 @@ mod tests {
 
     #[test]
     fn an_unreadable_answer_is_told_without_its_text() {
-        let error = serde_json::from_str::<Page<'_>>("{\"metadata\": \"s3cret\"}").err().unwrap();
+        let answer = b"{\"metadata\": \"s3cret\"}";
+        let (mut items, mut malformed) = (Vec::new(), Vec::new());
+        let error =
+            read::page::<Pods>(answer, &mut Reader::default(), &mut items, &mut malformed).unwrap_err();
         assert!(!unreadable("list pods", &error).to_string().contains("s3cret"));
     }
 }

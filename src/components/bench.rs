@@ -1,6 +1,6 @@
 //! `make bench-plugin`: what a decision costs beside a bare loop over the same component, where it is known, and loading.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -132,9 +132,9 @@ fn row(guest: &Guest, bytes: &[u8]) -> Value {
     assert_eq!(component.validate(&config, &DEFAULT_LIMITS).outcome.unwrap(), []);
     let demand = description.reads.demand();
     let pod = read(&cases.join(guest.case).join("pod.yaml")).unwrap();
-    let pod = trim::pod(&pod, &demand).unwrap();
+    let pod = Arc::new(trim::pod(&pod, &demand).unwrap());
     let node = json!({"metadata": {"name": "n", "uid": "u", "labels": {"zone": "a"}}});
-    let node = trim::node(&node, &demand).unwrap();
+    let node = Arc::new(trim::node(&node, &demand).unwrap());
     let domains =
         Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
     let (cluster, identity) = (cluster(guest), identity(&domains));
@@ -145,7 +145,7 @@ fn row(guest: &Guest, bytes: &[u8]) -> Value {
         pod: &pod,
         node: Some(&node),
         namespace_labels: Some(&namespace_labels),
-        services: BTreeSet::new(),
+        services: None,
     };
     let plugin = Plugin { digest: Digest::of(bytes), config: config.as_str().into(), limits: DEFAULT_LIMITS };
     let plugin = Arc::new(plugin);

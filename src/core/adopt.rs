@@ -25,10 +25,10 @@ pub fn claim(pod: &PodKey, desired: &Desired, mirror: &mut Mirror) -> bool {
         let is_free = |place: &Place| place.pod.cluster.is_predecessor() && place.pod.pod == pod.pod;
         let with_key = mirror.with_key(&want.key);
         let mut free = with_key.filter(|(_, row)| row.place.as_ref().is_some_and(is_free));
-        let found = free.next().map(|(id, _)| id.clone());
+        let found = free.next().map(|(id, _)| id);
         drop(free);
         if let Some(id) = found {
-            mirror.put(&id, Place { pod: pod.clone(), digest: want.digest.clone() });
+            mirror.put(&id, Place { pod: pod.clone(), digest: want.digest });
             has_claimed = true;
         }
     }

@@ -250,7 +250,7 @@ impl Brake {
 
 fn scopes(pod: &PodKey, braked: &Braked) -> Vec<Scope> {
     let identity = braked.identity.iter().cloned().map(Scope::Identity);
-    [Scope::Fleet, Scope::Cluster(pod.cluster.clone())].into_iter().chain(identity).collect()
+    [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity).collect()
 }
 
 /// The same for the same plan, in every process.

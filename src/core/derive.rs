@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
-use serde_json::json;
 use template::{Scope, Template, Variables};
 
 use crate::api::{ClusterTarget, FailurePolicy, Problem, WorkloadIdentitySpec};
@@ -55,13 +54,50 @@ pub struct Subject<'a> {
     /// Its cluster.
     pub cluster: &'a ClusterContext,
     /// The pod.
-    pub pod: &'a PodFacts,
+    pub pod: &'a Arc<PodFacts>,
     /// Its node; none where it is not known.
-    pub node: Option<&'a NodeFacts>,
+    pub node: Option<&'a Arc<NodeFacts>>,
     /// The labels of its namespace, where they are known.
     pub namespace_labels: Option<&'a Labels>,
-    /// The Services that it is an endpoint of.
-    pub services: BTreeSet<Arc<str>>,
+    /// The Services that it is an endpoint of; none where the identity does not ask for their names.
+    pub services: Option<&'a Arc<BTreeSet<Arc<str>>>>,
+}
+
+/// All that an entry which templates give is made of. The same facts make the same entry, so this is kept and not the
+/// entry.
+#[derive(Clone)]
+pub struct Derivation {
+    /// The identity.
+    pub compiled: Arc<CompiledIdentity>,
+    /// The pod's cluster.
+    pub cluster: Arc<ClusterContext>,
+    /// The pod.
+    pub pod: Arc<PodFacts>,
+    /// Its node, where the entry depends on it.
+    pub node: Option<Arc<NodeFacts>>,
+    /// The Services that it is an endpoint of, where the identity asks for their names.
+    pub services: Option<Arc<BTreeSet<Arc<str>>>>,
+}
+
+impl Derivation {
+    /// The entry; the error is the first field that does not come out right.
+    pub fn entry(&self) -> Result<Entry, Problem> {
+        self.compiled.derive(&Subject {
+            domains: &self.compiled.domains,
+            cluster: &self.cluster,
+            pod: &self.pod,
+            node: self.node.as_ref(),
+            namespace_labels: None,
+            services: self.services.as_ref(),
+        })
+    }
+
+    /// Whether it shares its facts with another, and not only has equal ones.
+    pub fn is_of_same_facts(&self, other: &Self) -> bool {
+        let same = Arc::ptr_eq(&self.compiled, &other.compiled) && Arc::ptr_eq(&self.cluster, &other.cluster);
+        let node = |derivation: &Self| derivation.node.as_ref().map(Arc::as_ptr);
+        same && Arc::ptr_eq(&self.pod, &other.pod) && node(self) == node(other)
+    }
 }
 
 /// An identity that can be derived from.
@@ -72,6 +108,7 @@ pub struct CompiledIdentity {
     /// What is legal and yet worth telling.
     pub notes: Vec<Problem>,
     application_name: Arc<str>,
+    trust_domain: Arc<str>,
     /// None where a plugin decides alone.
     spiffe_id: Option<Template>,
     plugin: Option<PluginUse>,
@@ -86,6 +123,7 @@ pub struct CompiledIdentity {
     hint: String,
     auto_populate: bool,
     demand: Demand,
+    domains: Domains,
     needs_node: bool,
 }
 
@@ -140,6 +178,7 @@ impl CompiledIdentity {
                     selection,
                     notes,
                     application_name: spec.application_name.as_str().into(),
+                    trust_domain: domains.trust.as_str().into(),
                     spiffe_id,
                     plugin: plugin.and_then(Result::ok),
                     parent_id,
@@ -153,6 +192,7 @@ impl CompiledIdentity {
                     hint,
                     auto_populate: spec.auto_populate_dns_names,
                     demand,
+                    domains: domains.clone(),
                     needs_node,
                 })
             }
@@ -338,7 +378,8 @@ impl CompiledIdentity {
 
     fn add_services(&self, dns_names: &mut Vec<DnsName>, subject: &Subject<'_>) -> Result<(), Problem> {
         let Subject { domains, pod, services, .. } = subject;
-        for name in services.iter().filter(|_| self.auto_populate).flat_map(|service| {
+        let services = services.iter().flat_map(|services| services.iter());
+        for name in services.filter(|_| self.auto_populate).flat_map(|service| {
             let namespace = pod.namespace.as_str();
             let inner = format!("{service}.{namespace}.svc");
             let full = format!("{inner}.{}", domains.cluster);
@@ -366,21 +407,20 @@ impl CompiledIdentity {
     }
 
     fn scope(&self, subject: &Subject<'_>) -> Scope {
-        let Subject { domains, cluster, pod, node, .. } = subject;
+        let Subject { domains, cluster, pod, node, .. } = *subject;
         let variables = Variables {
-            trust_domain: domains.trust.as_str().into(),
+            trust_domain: self.trust_domain.clone(),
             cluster_name: cluster.name.shared(),
             eks_cluster_name: cluster.target.eks_name.shared(),
             cluster_domain: domains.cluster.clone(),
             application_name: self.application_name.clone(),
             account_id: cluster.target.account.shared(),
             region: cluster.target.region.shared(),
-            instance_id: node.map(NodeFacts::instance_id).filter(|id| !id.is_empty()).map(Arc::from),
+            instance_id: node.map(|node| node.instance_id()).filter(|id| !id.is_empty()).map(Arc::from),
             cluster_labels: cluster.labels.clone(),
             aliases: true,
         };
-        let node = node.map_or_else(|| json!({"metadata": {}, "spec": {}}), NodeFacts::object);
-        Scope::new(&variables, &pod.object(), &node)
+        Scope::of(variables, pod.clone(), node.cloned())
     }
 }
 

@@ -1,8 +1,11 @@
 //! What SPIRE is to hold, as the index gives it out: entries by pod, and what a seen fact allows to end.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
+use crate::api::Problem;
+use crate::derive::Derivation;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
 use crate::held::Anchor;
 use crate::mutants::{self, Mutant};
@@ -17,32 +20,89 @@ pub struct PodKey {
     pub pod: PodUid,
 }
 
-/// One entry that a pod is to have.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One entry that a pod is to have: its digests, and what it can be made of again. Most entries are in place and never
+/// written again, so none is kept whole.
+#[derive(Clone)]
 pub struct Wanted {
     /// Which identity wants it.
     pub identity: IdentityName,
     /// The digest that a new id gets.
     pub digest: EntryDigest,
-    /// The entry.
-    pub entry: Arc<Entry>,
-    /// `entry.key.hash()`.
+    /// The digest of the entry's key.
     pub key: KeyHash,
-    /// `entry.hash()`.
+    /// The digest of the entry's content.
     pub content: ContentHash,
+    source: Source,
+}
+
+/// What an entry is made of.
+#[derive(Clone)]
+enum Source {
+    Whole(Arc<Entry>),
+    Derived(Derivation),
+}
+
+/// An entry that was not made as it was before: a defect, because the same facts make the same entry.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the entry of identity {identity} for pod {pod} came out otherwise than when it was planned")]
+pub struct DerivedOtherwise {
+    /// The identity.
+    pub identity: IdentityName,
+    /// The pod.
+    pub pod: PodUid,
 }
 
 impl Wanted {
-    /// What this identity wants for the pod; `slot` tells its entries apart.
+    /// What this identity wants for the pod, kept as it is; `slot` tells its entries apart.
     pub fn new(identity: &IdentityName, pod: &PodUid, slot: usize, entry: Entry) -> Self {
-        let (key, content) = (entry.key.hash(), entry.hash());
-        Self {
-            identity: identity.clone(),
-            digest: EntryDigest::of(identity, pod, slot),
-            entry: Arc::new(entry),
-            key,
-            content,
+        let (key, content) = entry.hashes();
+        let digest = EntryDigest::of(identity, pod, slot);
+        Self { identity: identity.clone(), digest, key, content, source: Source::Whole(Arc::new(entry)) }
+    }
+
+    /// What this identity wants for the pod, as its templates give it.
+    pub fn derived(identity: &IdentityName, derivation: Derivation) -> Result<Self, Problem> {
+        let (key, content) = derivation.entry()?.hashes();
+        let digest = EntryDigest::of(identity, &derivation.pod.uid, 0);
+        Ok(Self { identity: identity.clone(), digest, key, content, source: Source::Derived(derivation) })
+    }
+
+    /// The entry.
+    pub fn entry(&self) -> Result<Arc<Entry>, DerivedOtherwise> {
+        match &self.source {
+            Source::Whole(entry) => Ok(entry.clone()),
+            Source::Derived(derivation) => match derivation.entry() {
+                Ok(entry) if entry.hash() == self.content => Ok(Arc::new(entry)),
+                _ => {
+                    Err(DerivedOtherwise { identity: self.identity.clone(), pod: derivation.pod.uid.clone() })
+                }
+            },
         }
+    }
+
+    /// Whether both are made of the same facts, and not only the same entry.
+    fn has_same_source(&self, other: &Self) -> bool {
+        match (&self.source, &other.source) {
+            (Source::Whole(_), Source::Whole(_)) => true,
+            (Source::Derived(own), Source::Derived(others)) => own.is_of_same_facts(others),
+            _ => false,
+        }
+    }
+}
+
+/// By what SPIRE would hold.
+impl PartialEq for Wanted {
+    fn eq(&self, other: &Self) -> bool {
+        let own = (&self.identity, self.digest, self.key, self.content);
+        own == (&other.identity, other.digest, other.key, other.content)
+    }
+}
+
+impl Eq for Wanted {}
+
+impl fmt::Debug for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Wanted({} {} {:?})", self.identity, self.digest, self.entry())
     }
 }
 
@@ -126,6 +186,17 @@ pub struct PodDesired {
     pub hold: Option<Hold>,
 }
 
+impl PodDesired {
+    /// Whether it is the same, made of the same facts. What is equal and made of other facts is given out again, so that
+    /// nobody keeps the former ones.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let sources = |own: &[Wanted], others: &[Wanted]| {
+            own.iter().zip(others).all(|(own, other)| own.has_same_source(other))
+        };
+        self == other && sources(&self.wanted, &other.wanted) && sources(&self.previewed, &other.previewed)
+    }
+}
+
 /// What is known of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClusterStanding {
@@ -156,6 +227,8 @@ pub enum IdentityStanding {
 pub struct Delta {
     /// Both own kinds were listed.
     pub ready: bool,
+    /// More is still to be settled: what the brake decides over is not complete.
+    pub unsettled: bool,
     /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
     pub compare: bool,
     /// Digests of held plans that objects name, where that changed.
@@ -175,7 +248,17 @@ pub struct Delta {
 impl Delta {
     /// Whether it says anything beside whether both kinds were listed.
     pub fn has_news(&self) -> bool {
-        let Self { ready: _, compare, released, ended, clusters, identities, generations: _, pods } = self;
+        let Self {
+            ready: _,
+            unsettled: _,
+            compare,
+            released,
+            ended,
+            clusters,
+            identities,
+            generations: _,
+            pods,
+        } = self;
         let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
         *compare || released.is_some() || !is_silent
     }
@@ -307,6 +390,11 @@ impl Desired {
         });
     }
 
+    /// Whether anything was let go that is not gone.
+    pub fn lets_go(&self) -> bool {
+        !self.let_go.is_empty()
+    }
+
     /// Whether somebody has released this entry.
     pub fn is_let_go(&self, id: &EntryId) -> bool {
         self.let_go.values().any(|entries| entries.contains(id))
@@ -334,6 +422,11 @@ impl Desired {
         let identities = self.identities.iter().filter(|(_, it)| **it != IdentityStanding::Ended);
         let identity = identities.map(|(name, _)| Anchor::identity(name.as_str())).next();
         registry.map(|name| Anchor::registry(name.as_str())).or(identity)
+    }
+
+    /// What is known of a cluster.
+    pub fn standing(&self, cluster: &ClusterTag) -> Option<ClusterStanding> {
+        self.clusters.get(cluster).map(|(_, standing)| *standing)
     }
 
     /// Whether entries of this cluster may be created and updated.
@@ -403,34 +496,29 @@ impl Desired {
                 Some(hold) => Fate::Hold(hold),
                 // Only here, where what others want of the pod is known: the entry may have passed from the identity
                 // that it was made for to another.
-                None if self.is_of(&key.pod, digest, IdentityStanding::Ended) => end(Cause::IdentityDeleted),
-                // An identity that exists does not want it: it no longer selects the pod, or has another entry in place.
-                None if self.is_of(&key.pod, digest, IdentityStanding::Live) => end(Cause::NotWanted),
-                None if self.is_of(&key.pod, digest, IdentityStanding::Preview) => {
-                    if mutants::is_on(Mutant::DeleteFrozen) {
+                None => match self.identity_of(&key.pod, digest).map(|(_, standing)| standing) {
+                    Some(IdentityStanding::Ended) => end(Cause::IdentityDeleted),
+                    // An identity that exists does not want it: it no longer selects the pod, or has another entry in
+                    // place.
+                    Some(IdentityStanding::Live) => end(Cause::NotWanted),
+                    Some(IdentityStanding::Preview) if mutants::is_on(Mutant::DeleteFrozen) => {
                         end(Cause::NotWanted)
-                    } else {
-                        Fate::Hold(Hold::Preview)
                     }
-                }
-                None if mutants::is_on(Mutant::DeleteOrphans) => end(Cause::NotWanted),
-                None => Fate::Hold(Hold::UnknownIdentity),
+                    Some(IdentityStanding::Preview) => Fate::Hold(Hold::Preview),
+                    None if mutants::is_on(Mutant::DeleteOrphans) => end(Cause::NotWanted),
+                    None => Fate::Hold(Hold::UnknownIdentity),
+                },
             },
         }
     }
 
-    fn is_of(&self, pod: &PodUid, digest: &EntryDigest, standing: IdentityStanding) -> bool {
-        self.identity_of(pod, digest, standing).is_some()
-    }
-
-    /// The identity of this standing that an entry was made for.
+    /// The identity that an entry was made for, where it is known.
     pub fn identity_of(
         &self,
         pod: &PodUid,
         digest: &EntryDigest,
-        standing: IdentityStanding,
-    ) -> Option<&IdentityName> {
-        let mut identities = self.identities.iter().filter(|(_, known)| **known == standing);
-        identities.find(|(name, _)| digest.is_of(name, pod)).map(|(name, _)| name)
+    ) -> Option<(&IdentityName, IdentityStanding)> {
+        let mut identities = self.identities.iter().map(|(name, standing)| (name, *standing));
+        identities.find(|(name, _)| digest.is_of(name, pod))
     }
 }

@@ -58,8 +58,10 @@ impl EntryKey {
     }
 
     fn write(&self, hasher: &mut Fields) {
-        hasher.text(&self.spiffe_id.to_string());
-        hasher.text(&self.parent_id.to_string());
+        for id in [&self.spiffe_id, &self.parent_id] {
+            hasher.text(id.trust_domain_name());
+            hasher.text(id.path());
+        }
         hasher.count(self.selectors.len());
         for selector in &self.selectors {
             hasher.text(selector.kind());
@@ -71,8 +73,14 @@ impl EntryKey {
 impl Entry {
     /// The digest of the entry's content, key included.
     pub fn hash(&self) -> ContentHash {
-        ContentHash(digest_of(|hasher| {
-            self.key.write(hasher);
+        self.hashes().1
+    }
+
+    /// The digests of the entry's key and of its content, key included.
+    pub fn hashes(&self) -> (KeyHash, ContentHash) {
+        let key = self.key.hash();
+        let content = ContentHash(digest_of(|hasher| {
+            hasher.0.update(key.0);
             hasher.count(self.x509_svid_ttl.unsigned_abs() as usize);
             hasher.count(self.jwt_svid_ttl.unsigned_abs() as usize);
             hasher.count(self.federates_with.len());
@@ -82,7 +90,8 @@ impl Entry {
             hasher.count(self.dns_names.len());
             self.dns_names.iter().for_each(|name| hasher.text(name.as_str()));
             hasher.text(&self.hint);
-        }))
+        }));
+        (key, content)
     }
 }
 
@@ -140,66 +149,90 @@ fn base32(bytes: &[u8], characters: usize) -> Arc<str> {
     text.into()
 }
 
+/// The bytes behind such a text; none where it is not exactly what [`base32`] makes of them.
+fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let bytes = BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?;
+    bytes.try_into().ok()
+}
+
 /// A digest of some texts, short enough to be typed: 13 characters (65 bits).
 pub fn short_digest(texts: impl IntoIterator<Item = String>) -> String {
     let digest = digest_of(|fields| texts.into_iter().for_each(|text| fields.text(&text)));
     base32(&digest, TAG_CHARACTERS).to_string()
 }
 
-/// The part of our ids that names the cluster.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClusterTag(Arc<str>);
+/// The part of our ids that names the cluster: 13 characters, kept where it is used, because every pod's key has one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterTag([u8; TAG_CHARACTERS]);
 
-/// The part of our ids that names identity, pod and slot.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EntryDigest(Arc<str>);
+/// The part of our ids that names identity, pod and slot: what 26 characters hold.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EntryDigest([u8; DIGEST_BYTES]);
 
 /// In the place of a cluster's tag, of which it has a character that none has.
-const PREDECESSOR: &str = "0predecessor0";
+const PREDECESSOR: ClusterTag = ClusterTag(*b"0predecessor0");
 const TAG_CHARACTERS: usize = 13;
 const DIGEST_CHARACTERS: usize = 26;
+const DIGEST_BYTES: usize = 17;
+/// Those bits of the last byte but one that its last character is made of.
+const LAST_CHARACTER: u8 = 0b111;
 const NONCE_CHARACTERS: usize = 13;
 const VERSION: &str = "v1.";
 
 impl ClusterTag {
     /// The tag of a cluster: 13 characters (65 bits) of its name's digest.
     pub fn of(cluster: &ClusterName) -> Self {
-        Self(base32(&digest_of(|fields| fields.text(cluster.as_str())), TAG_CHARACTERS))
+        let text = base32(&digest_of(|fields| fields.text(cluster.as_str())), TAG_CHARACTERS);
+        let mut tag = Self([0; TAG_CHARACTERS]);
+        tag.0.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
+        tag
     }
 
     /// Where entries stand that the predecessor made and that no pod has claimed: their ids name no cluster.
     pub fn predecessor() -> Self {
-        Self(PREDECESSOR.into())
+        PREDECESSOR
     }
 
     /// Whether it is [`Self::predecessor`].
     pub fn is_predecessor(&self) -> bool {
-        &*self.0 == PREDECESSOR
+        *self == PREDECESSOR
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let fits = text.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
+        text.as_bytes().try_into().ok().filter(|_| fits).map(Self)
     }
 }
 
 impl fmt::Display for ClusterTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for ClusterTag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClusterTag({self})")
     }
 }
 
 impl EntryDigest {
     /// The digest of one entry of a pod; `slot`, below [`SLOTS`], tells several entries of one identity apart.
     pub fn of(identity: &IdentityName, pod: &PodUid, slot: usize) -> Self {
-        let digest = digest_of(|fields| {
+        let mut digest = Self::from(digest_of(|fields| {
             fields.text(identity.as_str());
             fields.text(pod.as_str());
             fields.count(0);
-        });
-        let first = base32(&digest, DIGEST_CHARACTERS);
-        if slot == 0 {
-            return Self(first);
-        }
+        }));
         // The last character alone: whose an entry is can be said without knowing how many there are.
-        let (whose, last) = first.split_at(DIGEST_CHARACTERS - 1);
-        let last = ALPHABET.find(last).unwrap_or_default() ^ (slot % SLOTS);
-        Self(format!("{whose}{}", ALPHABET.get(last..=last).unwrap_or_default()).into())
+        let [.., last, beyond] = &mut digest.0;
+        let slot = (slot % SLOTS) as u8;
+        *last ^= slot >> 2;
+        *beyond ^= slot << 6;
+        digest
     }
 
     /// Whether it is the digest of an entry, of any slot, of this identity on this pod.
@@ -209,28 +242,53 @@ impl EntryDigest {
 
     /// Whether both are digests of one identity on one pod, whichever the slots.
     pub fn is_beside(&self, other: &Self) -> bool {
-        self.0.get(..DIGEST_CHARACTERS - 1) == other.0.get(..DIGEST_CHARACTERS - 1)
+        let whose = |digest: &Self| {
+            let [whose @ .., last, _] = digest.0;
+            (whose, last & !LAST_CHARACTER)
+        };
+        whose(self) == whose(other)
+    }
+
+    fn from(bytes: [u8; 16]) -> Self {
+        let mut digest = [0; DIGEST_BYTES];
+        digest.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
+        Self(digest)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        // All bits of the last character count: with two more of none, there are whole bytes.
+        (text.len() == DIGEST_CHARACTERS).then(|| decoded(&format!("{text}aa")).map(Self))?
     }
 
     /// Of an entry that the predecessor made, while nobody has claimed it.
     pub fn of_id(id: &EntryId) -> Self {
-        Self(base32(&digest_of(|fields| fields.text(id.as_str())), DIGEST_CHARACTERS))
+        Self::from(digest_of(|fields| fields.text(id.as_str())))
     }
 }
 
-/// RFC 4648's letters in lower case.
-const ALPHABET: &str = "abcdefghijklmnopqrstuvwxyz234567";
-/// How many entries of one identity on one pod can be told apart.
-pub const SLOTS: usize = ALPHABET.len();
+impl fmt::Display for EntryDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
+    }
+}
+
+impl fmt::Debug for EntryDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EntryDigest({self})")
+    }
+}
+
+/// How many entries of one identity on one pod can be told apart: as many as a character of base32 has values.
+pub const SLOTS: usize = 32;
 
 /// What makes an id unlike every id before it; random in production, fixed in `render`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nonce(Arc<str>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nonce([u8; 8]);
 
 impl Nonce {
     /// From 64 bits of randomness.
     pub fn new(bits: u64) -> Self {
-        Self(base32(&bits.to_be_bytes(), NONCE_CHARACTERS))
+        Self(bits.to_be_bytes())
     }
 }
 
@@ -245,6 +303,8 @@ pub struct OwnId {
     pub cluster: ClusterTag,
     /// Which identity, pod, slot.
     pub digest: EntryDigest,
+    /// What no other id has.
+    pub nonce: Nonce,
 }
 
 impl EntryId {
@@ -255,7 +315,8 @@ impl EntryId {
 
     /// A new id of ours: `<prefix>v1.<cluster tag>.<digest>.<nonce>`.
     pub fn make(prefix: &str, cluster: &ClusterTag, digest: &EntryDigest, nonce: &Nonce) -> Self {
-        Self(format!("{prefix}{VERSION}{}.{}.{}", cluster.0, digest.0, nonce.0).into())
+        let nonce = base32(&nonce.0, NONCE_CHARACTERS);
+        Self(format!("{prefix}{VERSION}{cluster}.{digest}.{nonce}").into())
     }
 
     /// Takes an id of ours apart; none for an id that does not parse exactly so, which is foreign.
@@ -265,13 +326,13 @@ impl EntryId {
             true => after.split_once(VERSION)?.1,
             false => after.strip_prefix(VERSION)?,
         };
-        let parts: Vec<&str> = rest.split('.').collect();
-        let &[tag, digest, nonce] = parts.as_slice() else { return None };
-        let base32 = |b: u8| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b);
-        let fits = |part: &str, characters: usize| part.len() == characters && part.bytes().all(base32);
-        let ours =
-            fits(tag, TAG_CHARACTERS) && fits(digest, DIGEST_CHARACTERS) && fits(nonce, NONCE_CHARACTERS);
-        ours.then(|| OwnId { cluster: ClusterTag(tag.into()), digest: EntryDigest(digest.into()) })
+        let mut parts = rest.split('.');
+        let (tag, digest, nonce) = (parts.next()?, parts.next()?, parts.next()?);
+        if parts.next().is_some() {
+            return None;
+        }
+        let (digest, nonce) = (EntryDigest::parse(digest)?, Nonce(decoded(nonce)?));
+        Some(OwnId { cluster: ClusterTag::parse(tag)?, digest, nonce })
     }
 
     /// The id's text.
@@ -306,7 +367,7 @@ mod tests {
     fn an_id_made_here_parses_and_nothing_else_does() {
         let (tag, digest) = parts();
         let id = EntryId::make("eks-", &tag, &digest, &Nonce::new(u64::MAX));
-        assert_eq!(id.own("eks-"), Some(OwnId { cluster: tag, digest }));
+        assert_eq!(id.own("eks-"), Some(OwnId { cluster: tag, digest, nonce: Nonce::new(u64::MAX) }));
         assert!(id.as_str().bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)), "{id}");
         let text = id.to_string();
         for foreign in [
@@ -315,10 +376,25 @@ mod tests {
             format!("{text}.a"),
             text.to_uppercase(),
             format!("x{text}"),
+            // The last character's unused bits are not zero.
+            text.replace(&text[text.len() - 1..], "b"),
             "eks-1acf83a6-0000-4000-8000-000000000000".to_owned(),
             "eks-v1...".to_owned(),
         ] {
             assert_eq!(EntryId::observed(&foreign).own("eks-"), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_any_slot_is_read_back() {
+        let (tag, first) = parts();
+        for slot in 0..SLOTS {
+            let (identity, pod) = (IdentityName::new("web").unwrap(), PodUid::new("u1").unwrap());
+            let digest = EntryDigest::of(&identity, &pod, slot);
+            let text = digest.to_string();
+            assert_eq!(text[..DIGEST_CHARACTERS - 1], first.to_string()[..DIGEST_CHARACTERS - 1]);
+            let id = EntryId::make("eks-", &tag, &digest, &Nonce::new(1));
+            assert_eq!(EntryId::observed(id.as_str()).own("eks-").map(|own| own.digest), Some(digest));
         }
     }
 

@@ -219,7 +219,8 @@ pub fn explain(index: &Index, asked: &PodName) -> Result<Explanation, NotKnown> 
             return Err(NotKnown::Pods { name: asked.cluster.clone(), why: shown.message });
         }
         let standing = if shown.standing == IN_STEP { String::new() } else { format!("; {}", shown.message) };
-        let near = nearest(&name, index.pod_names(&cluster));
+        let names: Vec<String> = index.pod_names(&cluster).collect();
+        let near = nearest(&name, names.iter().map(String::as_str));
         return Err(NotKnown::Pod { cluster: asked.cluster.clone(), name, near, standing });
     };
     let mut explanation = Explanation {
@@ -416,7 +417,7 @@ fn identity_shown(
         _ => message,
     };
     let list = if preview { &view.desired.previewed } else { &view.desired.wanted };
-    let entries = list.iter().filter(|wanted| wanted.identity == *name).map(entry_shown).collect();
+    let entries = list.iter().filter(|wanted| wanted.identity == *name).filter_map(entry_shown).collect();
     let shows = matches!(word, "Derived" | "Masked" | "Failing");
     let templates = compiled.filter(|_| shows).map(|compiled| templates_shown(index, view, compiled));
     IdentityShown {
@@ -430,15 +431,16 @@ fn identity_shown(
     }
 }
 
-fn entry_shown(wanted: &Wanted) -> EntryShown {
-    let entry = &wanted.entry;
+/// None of one that does not come out as it was planned: a defect, which the writer tells.
+fn entry_shown(wanted: &Wanted) -> Option<EntryShown> {
+    let entry = wanted.entry().ok()?;
     let selectors = entry.key.selectors.iter().map(|it| format!("{}:{}", it.kind(), it.value()));
-    EntryShown {
+    Some(EntryShown {
         spiffe_id: entry.key.spiffe_id.to_string(),
         parent_id: entry.key.parent_id.to_string(),
         selectors: selectors.collect(),
         dns_names: entry.dns_names.iter().map(|name| name.as_str().to_owned()).collect(),
-    }
+    })
 }
 
 fn rule(refusal: Refusal) -> &'static str {

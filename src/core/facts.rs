@@ -1,6 +1,7 @@
 //! What is known of the world: small facts that the watches hand in, and nothing of an object that nobody reads.
 
 pub mod demand;
+pub mod read;
 pub mod trim;
 
 use std::collections::BTreeMap;

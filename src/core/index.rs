@@ -8,7 +8,7 @@ mod objects;
 #[cfg(test)]
 mod plugin_tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use answers::Answers;
@@ -35,6 +35,9 @@ pub use answers::Asking;
 pub use cluster::{Told, Verdict};
 pub use explain::PodView;
 pub use objects::{IdentityView, RegistryView};
+
+/// A queue of pods that had more room than this gives it back.
+const QUEUE: usize = 1 << 12;
 
 /// What of the configuration the index depends on.
 #[derive(Debug, Clone)]
@@ -81,8 +84,14 @@ pub struct Index {
     sessions: Arc<BTreeMap<ClusterName, Session>>,
     sessions_made: u64,
     demand: Arc<Demand>,
-    dirty: BTreeSet<(ClusterName, PodUid)>,
+    /// Pods to be settled: those that a watch told of go before those that an edit or a list touched.
+    urgent: VecDeque<(ClusterName, PodUid)>,
+    touched: VecDeque<(ClusterName, PodUid)>,
+    /// How many of them are of which cluster.
+    unsettled: BTreeMap<ClusterName, usize>,
     changed_clusters: BTreeSet<ClusterName>,
+    /// Clusters in step of which it was told that not all pods are known, because some are still to be settled.
+    told_incomplete: BTreeSet<ClusterName>,
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
     compare: bool,
@@ -110,8 +119,11 @@ impl Index {
             sessions: Arc::default(),
             sessions_made: 0,
             demand: Arc::default(),
-            dirty: BTreeSet::new(),
+            urgent: VecDeque::new(),
+            touched: VecDeque::new(),
+            unsettled: BTreeMap::new(),
             changed_clusters: BTreeSet::new(),
+            told_incomplete: BTreeSet::new(),
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
             compare: false,
@@ -139,52 +151,126 @@ impl Index {
             Change::Cluster(name, session, change) => self.apply_cluster(name, session, change),
             Change::Plugin(plugin, state) => self.apply_plugin(&plugin, state),
             Change::Decided(decided) => {
+                let mut touched: BTreeMap<ClusterName, Vec<PodUid>> = BTreeMap::new();
                 for (question, answer) in decided {
-                    self.dirty.extend(self.answers.decided(&question, answer));
+                    for (cluster, uid) in self.answers.decided(&question, answer) {
+                        touched.entry(cluster).or_default().push(uid);
+                    }
                 }
+                touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
             }
         }
     }
 
     /// Derives what the recorded facts touch and gives out what changed.
     pub fn settle(&mut self) -> Settled {
+        self.settle_some(usize::MAX)
+    }
+
+    /// Derives at most so many of the pods that the recorded facts touch, and gives out what changed. Until nothing is left
+    /// to be settled, what is given out lets less be written than the whole would: what holds comes first, and what lets
+    /// go comes last.
+    pub fn settle_some(&mut self, limit: usize) -> Settled {
         // What follows from our own objects alone is not looked at for each pod's event.
         let (sessions, plugins, demand, released) = match std::mem::take(&mut self.objects_changed) {
             true => (self.new_sessions(), self.new_plugins(), self.new_demand(), self.newly_released()),
             false => (None, None, None, None),
         };
-        let dirty = std::mem::take(&mut self.dirty);
-        let pods_settled = dirty.len();
+        let mut pods_settled = 0;
         let mut pods = Vec::new();
-        for (cluster, uid) in dirty {
-            let key = PodKey { cluster: ClusterTag::of(&cluster), pod: uid.clone() };
-            match self.settle_pod(&cluster, &uid) {
+        let mut tag: Option<(ClusterName, ClusterTag)> = None;
+        while pods_settled < limit
+            && let Some((cluster, uid)) = self.urgent.pop_front().or_else(|| self.touched.pop_front())
+        {
+            if let Some(count) = self.unsettled.get_mut(&cluster) {
+                *count -= 1;
+                if *count == 0 {
+                    self.unsettled.remove(&cluster);
+                }
+            }
+            if self.clusters.get(&cluster).is_some_and(|facts| facts.is_settled(&uid)) {
+                continue;
+            }
+            pods_settled += 1;
+            let of_cluster = match &tag {
+                Some((name, tag)) if *name == cluster => *tag,
+                _ => tag.insert((cluster.clone(), ClusterTag::of(&cluster))).1,
+            };
+            let settled = self.settle_pod(&cluster, &uid);
+            let key = PodKey { cluster: of_cluster, pod: uid };
+            match settled {
                 SettledPod::Same => {}
                 SettledPod::Now(desired) => pods.push((key, Some(desired))),
                 SettledPod::Unknown => pods.push((key, None)),
             }
         }
+        for queue in [&mut self.urgent, &mut self.touched] {
+            if queue.is_empty() && queue.capacity() > QUEUE {
+                *queue = VecDeque::new();
+            }
+        }
+        let unsettled = self.is_unsettled() && !mutants::is_on(Mutant::SettledTooEarly);
         let clusters = std::mem::take(&mut self.changed_clusters);
-        let clusters = clusters.into_iter().map(|name| {
-            let standing = self.cluster_standing(&name);
-            (name, standing)
+        let clusters = clusters.into_iter().filter_map(|name| {
+            let standing = match self.cluster_standing(&name) {
+                // Pods of it are still to be given out, so whoever does not know a pod does not know that it is gone.
+                Some(ClusterStanding::Synced { .. }) if unsettled && self.unsettled.contains_key(&name) => {
+                    self.changed_clusters.insert(name.clone());
+                    let is_news = self.told_incomplete.insert(name.clone());
+                    return is_news.then_some((name, Some(ClusterStanding::Synced { complete: false })));
+                }
+                standing => standing,
+            };
+            self.told_incomplete.remove(&name);
+            Some((name, standing))
         });
         let clusters = clusters.collect();
-        let identities = std::mem::take(&mut self.changed_identities);
-        let generation = |name: &IdentityName| self.identities.get(name).and_then(Identity::generation);
-        let generations = identities.iter().filter_map(|name| Some((name.clone(), generation(name)?)));
-        let generations = generations.collect();
-        let identities = identities.into_iter().map(|name| {
+        let (mut identities, mut generations) = (Vec::new(), Vec::new());
+        for name in std::mem::take(&mut self.changed_identities) {
             let standing = self.identities.get(&name).map(Identity::standing);
-            (name, standing)
-        });
-        let identities = identities.collect();
+            // Whoever is known to want nothing more of a pod lets its entry end; so the pods come first.
+            match standing {
+                Some(IdentityStanding::Live | IdentityStanding::Ended) if unsettled => {
+                    self.changed_identities.insert(name);
+                }
+                _ => {
+                    let generation = self.identities.get(&name).and_then(Identity::generation);
+                    generations.extend(generation.map(|generation| (name.clone(), generation)));
+                    identities.push((name, standing));
+                }
+            }
+        }
         let half_is_enough = mutants::is_on(Mutant::BeginTooEarly);
         let ready = self.registries_listed && (self.identities_listed || half_is_enough);
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
-        let delta = Delta { ready, compare, released, ended, clusters, identities, generations, pods };
+        let delta =
+            Delta { ready, unsettled, compare, released, ended, clusters, identities, generations, pods };
         Settled { delta, sessions, demand, plugins, asking: self.answers.news(), pods_settled }
+    }
+
+    /// Whether something is left to be settled.
+    pub fn is_unsettled(&self) -> bool {
+        !self.urgent.is_empty() || !self.touched.is_empty()
+    }
+
+    /// Notes that pods have to be settled, before all others where a watch told of them.
+    fn note(&mut self, cluster: &ClusterName, mut uids: Vec<PodUid>, is_urgent: bool) {
+        // Tables give them out in no order, and the same facts are to be settled in the same one.
+        uids.sort_unstable();
+        let mut facts = self.clusters.get_mut(cluster);
+        let queue = if is_urgent { &mut self.urgent } else { &mut self.touched };
+        let mut count = 0;
+        for uid in uids {
+            let was_noted = facts.as_mut().is_some_and(|facts| facts.note_changed(&uid));
+            if is_urgent || !was_noted {
+                queue.push_back((cluster.clone(), uid));
+                count += 1;
+            }
+        }
+        if count > 0 {
+            *self.unsettled.entry(cluster.clone()).or_default() += count;
+        }
     }
 
     fn new_sessions(&mut self) -> Option<Arc<BTreeMap<ClusterName, Session>>> {
@@ -217,11 +303,8 @@ impl Index {
             used.is_some_and(|used| used.plugin == *plugin)
         };
         let places = self.identities.values().filter(uses).filter_map(Identity::place);
-        for namespaces in places.map(|place| &place.namespaces) {
-            for (name, cluster) in &self.clusters {
-                self.dirty.extend(cluster.uids_of(namespaces).map(|uid| (name.clone(), uid.clone())));
-            }
-        }
+        let namespaces: Vec<Namespaces> = places.map(|place| place.namespaces.clone()).collect();
+        namespaces.iter().for_each(|namespaces| self.touch(namespaces));
     }
 
     fn new_demand(&mut self) -> Option<Arc<Demand>> {
@@ -284,7 +367,7 @@ impl Index {
         self.clusters.iter().flat_map(|(cluster, facts)| {
             facts.pods().flat_map(move |(_, pod)| {
                 let told = pod.told.iter();
-                told.map(move |(identity, told)| Failure { cluster, pod: pod.name.as_str(), identity, told })
+                told.map(move |(identity, told)| Failure { cluster, pod: pod.name(), identity, told })
             })
         })
     }
@@ -447,7 +530,7 @@ impl Index {
                     self.pins.remove(name);
                 }
                 if let Some(gone) = self.clusters.remove(name) {
-                    self.dirty.extend(gone.uids().map(|uid| (name.clone(), uid.clone())));
+                    self.note(name, gone.uids().cloned().collect(), false);
                     gone.counted().for_each(|identity| {
                         if let Some(identity) = self.identities.get_mut(identity) {
                             identity.forget(name);
@@ -460,8 +543,9 @@ impl Index {
                 let session = self.sessions_made;
                 let cluster = self.clusters.entry(name.clone());
                 let cluster = cluster.or_insert_with(|| Cluster::new(context.clone(), session));
-                self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
+                let uids = cluster.uids().cloned().collect();
                 cluster.set_context(context, session);
+                self.note(name, uids, false);
             }
         }
     }
@@ -549,15 +633,18 @@ impl Index {
     }
 
     fn touch(&mut self, namespaces: &Namespaces) {
-        for (name, cluster) in &self.clusters {
-            self.dirty.extend(cluster.uids_of(namespaces).map(|uid| (name.clone(), uid.clone())));
-        }
+        let uids = |(name, cluster): (&ClusterName, &Cluster)| {
+            (name.clone(), cluster.uids_of(namespaces).cloned().collect())
+        };
+        let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
+        touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
 
     fn touch_everything(&mut self) {
-        for (name, cluster) in &self.clusters {
-            self.dirty.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
-        }
+        let uids =
+            |(name, cluster): (&ClusterName, &Cluster)| (name.clone(), cluster.uids().cloned().collect());
+        let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
+        touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
 
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
@@ -574,11 +661,13 @@ impl Index {
         if let ClusterChange::Pods(Watched::Gone(uid)) = &change {
             self.ended.push(PodKey { cluster: ClusterTag::of(&name), pod: uid.clone() });
         }
+        let is_urgent =
+            matches!(&change, ClusterChange::Pods(change) if !matches!(change, Watched::Listed { .. }));
         let touched = cluster.apply(change);
         if cluster.standing() != before {
             self.changed_clusters.insert(name.clone());
         }
-        self.dirty.extend(touched.into_iter().map(|uid| (name.clone(), uid)));
+        self.note(&name, touched, is_urgent);
     }
 
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
@@ -594,9 +683,9 @@ impl Index {
         };
         let hold_all = !self.unreadable.is_empty();
         let (before, outcome) = cluster.settle(uid, &self.settings, &self.answers, hold_all, candidates);
-        for (identity, told) in before {
-            if let Some(identity) = self.identities.get_mut(&identity) {
-                identity.uncount(name, uid, &told);
+        for (identity, told) in before.iter() {
+            if let Some(identity) = self.identities.get_mut(identity) {
+                identity.uncount(name, uid, told);
             }
         }
         match outcome {
@@ -606,9 +695,9 @@ impl Index {
             }
             Some(Settlement { desired, told, questions, changed }) => {
                 self.answers.depends(&(name.clone(), uid.clone()), questions);
-                for (identity, told) in told {
-                    if let Some(identity) = self.identities.get_mut(&identity) {
-                        identity.count(name, uid, &told);
+                for (identity, told) in told.iter() {
+                    if let Some(identity) = self.identities.get_mut(identity) {
+                        identity.count(name, uid, told);
                     }
                 }
                 if changed { SettledPod::Now(desired) } else { SettledPod::Same }
@@ -623,7 +712,7 @@ pub struct Failure<'a> {
     /// The cluster.
     pub cluster: &'a ClusterName,
     /// `namespace/name` of the pod.
-    pub pod: &'a str,
+    pub pod: String,
     /// The identity that selects it.
     pub identity: &'a IdentityName,
     /// What came of it.
@@ -695,6 +784,70 @@ mod tests {
     }
 
     #[test]
+    fn while_pods_are_to_be_given_out_a_delta_lets_less_be_written() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        index.settle();
+        let number = session(&index);
+        tell(&mut index, number);
+        let east = ClusterName::new("east").unwrap();
+        // A second pod, and an edit that touches both.
+        let pod =
+            json!({"metadata": {"name": "q", "namespace": "shop", "uid": "q"}, "spec": {"nodeName": "n"}});
+        let pod = Watched::Applied(trim::pod(&pod, &Demand::default()).unwrap());
+        index.apply(Change::Cluster(east.clone(), number, ClusterChange::Pods(pod)));
+        index.apply(Change::Identities(ObjectChange::Applied(identity(json!({"edited": "1"})))));
+        let first = index.settle_some(1).delta;
+        assert!(first.unsettled);
+        assert_eq!(first.pods[0].0.pod.as_str(), "q", "what a watch tells goes first");
+        assert_eq!(first.clusters, [(east.clone(), Some(ClusterStanding::Synced { complete: false }))]);
+        let last = index.settle_some(1).delta;
+        assert!(!last.unsettled && last.pods.len() == 1);
+        assert_eq!(last.clusters, [(east, Some(ClusterStanding::Synced { complete: true }))]);
+        // An identity that is only tried is told before its pods, and one that lives again after them.
+        let preview = |preview: bool| {
+            let mut object = identity(json!({})).unwrap();
+            Arc::make_mut(&mut object).spec.preview = preview;
+            Change::Identities(ObjectChange::Applied(Ok(object)))
+        };
+        index.apply(preview(true));
+        let told = index.settle_some(1).delta;
+        assert!(told.unsettled && told.identities[0].1 == Some(IdentityStanding::Preview));
+        index.settle();
+        index.apply(preview(false));
+        let early = index.settle_some(1).delta;
+        assert!(early.unsettled && early.identities.is_empty());
+        let late = index.settle_some(1).delta;
+        assert_eq!(late.identities[0].1, Some(IdentityStanding::Live));
+    }
+
+    #[test]
+    fn an_entry_of_other_facts_is_given_out_again_though_it_is_the_same() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        let number = session(&index);
+        tell(&mut index, number);
+        index.settle();
+        let mut pod =
+            json!({"metadata": {"name": "p", "namespace": "shop", "uid": "u"}, "spec": {"nodeName": "n"}});
+        let applied = |index: &mut Index, pod: &serde_json::Value| {
+            let facts = Watched::Applied(trim::pod(pod, &Demand::default()).unwrap());
+            index.apply(Change::Cluster(
+                ClusterName::new("east").unwrap(),
+                number,
+                ClusterChange::Pods(facts),
+            ));
+            index.settle().delta.pods
+        };
+        assert_eq!(applied(&mut index, &pod), [], "the same facts");
+        let before = index.desired().next().unwrap().2.clone();
+        pod["metadata"]["labels"] = json!({"nobody": "reads this"});
+        let again = applied(&mut index, &pod);
+        assert_eq!(again[0].1.as_ref(), Some(&before));
+        assert!(!again[0].1.as_ref().unwrap().is_same(&before));
+    }
+
+    #[test]
     fn an_object_releases_as_many_plans_as_it_names() {
         let mut index = index();
         let release = |text: &str| {
@@ -728,7 +881,7 @@ mod tests {
         tell(&mut index, second);
         index.settle();
         let (_, _, desired) = index.desired().next().unwrap();
-        assert_eq!(desired.wanted[0].entry.key.spiffe_id.to_string(), "spiffe://example.org/two");
+        assert_eq!(desired.wanted[0].entry().unwrap().key.spiffe_id.to_string(), "spiffe://example.org/two");
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compare::Comparison;
@@ -15,7 +16,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::adopt;
 use crate::api::Problem;
 use crate::brake::{Brake, Braked, Budgets, Held, Scope};
-use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
+use crate::desired::{ClusterStanding, Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
 use crate::drift::{Deletions, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::held::Anchor;
@@ -29,6 +30,9 @@ use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause between two tries of one pod.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// So many states are shared before it is looked which of them are still in use.
+const IN_STEP: usize = 1 << 10;
 
 /// How much one round may write.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +164,9 @@ pub struct Ledger {
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
     failures: HashMap<PodKey, Failure>,
-    states: HashMap<PodKey, PodState>,
+    states: HashMap<PodKey, Arc<PodState>>,
+    /// States of pods of which all is in place: most are, and few are unlike.
+    in_step: HashMap<Vec<IdentityName>, Arc<PodState>>,
     examples: BTreeMap<IdentityName, BTreeMap<PodKey, Problem>>,
     identities: BTreeMap<IdentityName, Tally>,
     clusters: BTreeMap<ClusterTag, Tally>,
@@ -171,6 +177,8 @@ pub struct Ledger {
     deletions: Deletions,
     /// Pods whose plan depends on an entry of others; only a complete list tells when that changes.
     leaning: BTreeSet<PodKey>,
+    /// The index has more to give out: what the brake would decide over is not complete.
+    unsettled: bool,
     /// Identities that were seen being deleted, with the pods that may still have entries of them.
     ending: BTreeMap<IdentityName, BTreeSet<PodKey>>,
 }
@@ -191,6 +199,7 @@ impl Ledger {
             stale: BTreeSet::new(),
             failures: HashMap::new(),
             states: HashMap::new(),
+            in_step: HashMap::new(),
             examples: BTreeMap::new(),
             identities: BTreeMap::new(),
             clusters: BTreeMap::new(),
@@ -199,6 +208,7 @@ impl Ledger {
             comparison: None,
             deletions: Deletions::default(),
             leaning: BTreeSet::new(),
+            unsettled: false,
             ending: BTreeMap::new(),
         }
     }
@@ -218,9 +228,14 @@ impl Ledger {
         if delta.released.is_some() || !delta.clusters.is_empty() {
             self.orphans.reopen();
         }
-        let still_there = |pod: &&PodKey| self.mirror.of_pod(pod).next().is_some();
+        let still_there = |pod: &&PodKey| self.mirror.has_pod(pod);
+        self.unsettled = delta.unsettled;
         self.ended.extend(delta.ended.iter().filter(still_there).cloned());
         for (key, pod) in &delta.pods {
+            // The same, made of other facts: `desired` is to keep no others, and that is all.
+            if pod.is_some() && self.desired.pod(key) == pod.as_ref() {
+                continue;
+            }
             self.failures.remove(key);
             if pod.is_some() {
                 self.ended.remove(key);
@@ -238,9 +253,24 @@ impl Ledger {
         let turned: BTreeSet<PodKey> =
             turned.flat_map(|(name, _)| self.mirror.pods_with(name)).cloned().collect();
         self.stale.extend(turned);
+        let standing = |(name, _): &(ClusterName, Option<ClusterStanding>)| {
+            let tag = ClusterTag::of(name);
+            (tag, self.desired.standing(&tag))
+        };
+        let before: Vec<(ClusterTag, Option<ClusterStanding>)> =
+            delta.clusters.iter().map(standing).collect();
         self.desired.apply(delta);
-        for (name, _) in &delta.clusters {
-            self.touch_cluster(&ClusterTag::of(name));
+        for ((tag, before), (_, now)) in before.iter().zip(&delta.clusters) {
+            match (before, now) {
+                (before, now) if before == now => {}
+                // Only what becomes of pods that are not known depends on whether all are.
+                (Some(ClusterStanding::Synced { .. }), Some(ClusterStanding::Synced { .. })) => {
+                    let desired = &self.desired;
+                    let unknown = self.mirror.pods_of(tag).filter(|pod| desired.pod(pod).is_none());
+                    self.stale.extend(unknown.cloned());
+                }
+                _ => self.touch_cluster(tag),
+            }
         }
         for (name, standing) in &delta.identities {
             match standing {
@@ -277,7 +307,7 @@ impl Ledger {
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
         let ready = self.listed && self.desired.is_ready();
         let is_due = || self.failures.values().any(|it| it.due <= now);
-        let is_open = self.brake.is_open() || self.orphans.is_open();
+        let is_open = !self.unsettled && (self.brake.is_open() || self.orphans.is_open());
         let others = || !self.stale.is_empty() || is_open || is_due();
         ready && (!self.fresh.is_empty() || may_update && others())
     }
@@ -325,12 +355,14 @@ impl Ledger {
                 round.faults.push((pod, fault));
                 continue;
             }
-            let is_kept = |id: &&EntryId| !plan.deletes.iter().any(|delete| delete.id == **id);
-            let kept = self.mirror.of_pod(&pod).map(|(id, _)| id).filter(is_kept);
-            kept.for_each(|id| self.desired.take_back(id));
+            if self.desired.lets_go() {
+                let is_kept = |id: &EntryId| !plan.deletes.iter().any(|delete| delete.id == *id);
+                let kept = self.mirror.of_pod(&pod).map(|(id, _)| id).filter(is_kept);
+                kept.for_each(|id| self.desired.take_back(&id));
+            }
             // Its id goes on naming the identity that it was made for, of which perhaps nothing is known any more.
             for (id, digest) in &plan.taken_over {
-                self.mirror.put(id, Place { pod: pod.clone(), digest: digest.clone() });
+                self.mirror.put(id, Place { pod: pod.clone(), digest: *digest });
             }
             if self.mode != Mode::Sync {
                 let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
@@ -346,7 +378,7 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
-        if self.fresh.is_empty() && self.stale.is_empty() {
+        if !self.unsettled && self.fresh.is_empty() && self.stale.is_empty() {
             if self.brake.is_open() {
                 self.decide(now);
             }
@@ -384,11 +416,8 @@ impl Ledger {
         let counts = |delete: &&Delete| !is_settled(&delete.end);
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
-            let of = |standing| digest.and_then(|it| desired.identity_of(&plan.pod.pod, it, standing));
-            let identity = of(IdentityStanding::Live)
-                .or_else(|| of(IdentityStanding::Ended))
-                .or_else(|| of(IdentityStanding::Preview));
-            Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
+            let identity = digest.and_then(|it| desired.identity_of(&plan.pod.pod, it));
+            Braked { id: delete.id.clone(), becomes: None, identity: identity.map(|(name, _)| name.clone()) }
         });
         let braked: Vec<Braked> = updates.chain(deletes).collect();
         if was_watched && plan.deletes.is_empty() {
@@ -416,7 +445,7 @@ impl Ledger {
         let mirror = &self.mirror;
         let size = |scope: &Scope| match scope {
             Scope::Fleet => mirror.counts().0 as u64,
-            Scope::Cluster(tag) => mirror.pods_of(tag).map(|pod| mirror.of_pod(pod).count() as u64).sum(),
+            Scope::Cluster(tag) => mirror.count_of(tag) as u64,
             Scope::Identity(name) => mirror.pods_with(name).count() as u64,
         };
         let go_on = self.brake.decide(now, self.desired.released(), size);
@@ -473,7 +502,7 @@ impl Ledger {
         }
         failure.problems.push((identity.cloned(), problem));
         self.stale.remove(pod);
-        let mut state = self.states.get(pod).cloned().unwrap_or_default();
+        let mut state = self.states.get(pod).map(|state| (**state).clone()).unwrap_or_default();
         let refused = self.failures.get(pod).map(|failure| failure.problems.clone()).unwrap_or_default();
         for (identity, problem) in refused {
             if let Some(at) = state.pending.iter().position(|pending| Some(pending) == identity.as_ref()) {
@@ -513,7 +542,7 @@ impl Ledger {
                 mirror.of_pod(pod).any(|(_, row)| is_left(row)) && !mutants::is_on(Mutant::ReleaseTooEarly)
             });
         }
-        let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();
+        let is_free = |tag: &ClusterTag| self.mirror.count_of(tag) == 0;
         let ended = self.desired.ended_clusters().filter(|(tag, _)| self.listed && is_free(tag));
         let released = self.ending.iter().filter(|(_, pods)| self.listed && pods.is_empty());
         let first = |pods: &BTreeMap<PodKey, Problem>| pods.values().next().cloned();
@@ -612,12 +641,31 @@ impl Ledger {
             self.examples.entry(identity.clone()).or_default().insert(pod.clone(), problem.clone());
         }
         if !is_empty {
+            let state = self.shared(state);
             self.states.insert(pod.clone(), state);
         }
     }
 
+    fn shared(&mut self, state: PodState) -> Arc<PodState> {
+        let PodState { in_place, pending, failing, holds, previews } = &state;
+        if !(pending.is_empty() && failing.is_empty() && holds.is_empty() && previews.is_empty()) {
+            return Arc::new(state);
+        }
+        if let Some(same) = self.in_step.get(in_place) {
+            return same.clone();
+        }
+        // Each time that they have doubled: which of them are still in use?
+        if self.in_step.len() >= IN_STEP && self.in_step.len().is_power_of_two() {
+            self.in_step.retain(|_, state| Arc::strong_count(state) > 1);
+        }
+        let in_place = in_place.clone();
+        let state = Arc::new(state);
+        self.in_step.insert(in_place, state.clone());
+        state
+    }
+
     fn count(&mut self, pod: &PodKey, state: &PodState, step: impl Fn(&mut u64)) {
-        let cluster = self.clusters.entry(pod.cluster.clone()).or_default();
+        let cluster = self.clusters.entry(pod.cluster).or_default();
         for name in &state.in_place {
             step(&mut self.identities.entry(name.clone()).or_default().in_place);
             step(&mut cluster.in_place);

@@ -1,10 +1,13 @@
 //! What SPIRE holds, as digests: by id, by key and, for entries of ours, by pod.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 use crate::adopt::is_predecessors;
 use crate::desired::PodKey;
-use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
+use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash, Nonce, OwnId};
 use crate::names::{IdentityName, PodUid};
 
 /// An entry as SPIRE tells it.
@@ -28,7 +31,8 @@ impl Observed {
             (Some(uid), None) => PodUid::new(uid).ok(),
             _ => None,
         };
-        Self { id, key: entry.key.hash(), content: Some(entry.hash()), pod }
+        let (key, content) = entry.hashes();
+        Self { id, key, content: Some(content), pod }
     }
 }
 
@@ -66,13 +70,57 @@ pub enum Met {
 }
 
 /// What SPIRE holds, foreign entries included.
+///
+/// Rows stand in one list, found by id, key and pod through tables of their numbers: half a million of them are to be small.
 #[derive(Debug)]
 pub struct Mirror {
     prefix: String,
     adopts: bool,
-    rows: HashMap<EntryId, Row>,
-    by_key: HashMap<KeyHash, BTreeSet<EntryId>>,
-    by_pod: BTreeMap<PodKey, BTreeSet<EntryId>>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<u32>,
+    by_id: HashTable<u32>,
+    by_key: HashTable<u32>,
+    by_pod: HashTable<u32>,
+    /// Number of entries of ours.
+    ours: BTreeMap<ClusterTag, usize>,
+    hasher: DefaultHashBuilder,
+}
+
+#[derive(Debug)]
+struct Slot {
+    id: SlotId,
+    row: Row,
+}
+
+/// An id of ours is written out only where somebody asks for it.
+#[derive(Debug, PartialEq, Eq)]
+enum SlotId {
+    /// With the row's place, all that the id says.
+    Own(Nonce),
+    Text(EntryId),
+}
+
+impl Slot {
+    fn id(&self, prefix: &str) -> EntryId {
+        match (&self.id, &self.row.place) {
+            (SlotId::Text(id), _) => id.clone(),
+            (SlotId::Own(nonce), Some(place)) => {
+                EntryId::make(prefix, &place.pod.cluster, &place.digest, nonce)
+            }
+            // Whatever has no place keeps its text.
+            (SlotId::Own(_), None) => EntryId::observed(""),
+        }
+    }
+
+    fn has(&self, id: &EntryId, own: Option<&OwnId>) -> bool {
+        match (&self.id, &self.row.place, own) {
+            (SlotId::Text(text), _, _) => text == id,
+            (SlotId::Own(nonce), Some(place), Some(own)) => {
+                (*nonce, place.digest, place.pod.cluster) == (own.nonce, own.digest, own.cluster)
+            }
+            (SlotId::Own(_), _, _) => false,
+        }
+    }
 }
 
 impl Mirror {
@@ -81,9 +129,13 @@ impl Mirror {
         Self {
             prefix: prefix.to_owned(),
             adopts: false,
-            rows: HashMap::new(),
-            by_key: HashMap::new(),
-            by_pod: BTreeMap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: HashTable::new(),
+            by_key: HashTable::new(),
+            by_pod: HashTable::new(),
+            ours: BTreeMap::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 
@@ -101,50 +153,72 @@ impl Mirror {
     /// Begins to compare with a complete list, of which [`Self::list`] is told entry by entry. What is written meanwhile
     /// is newer than what the list can say of it.
     pub fn begin_list(&mut self) {
-        self.rows.values_mut().for_each(|row| row.is_listed = false);
+        self.slots.iter_mut().flatten().for_each(|slot| slot.row.is_listed = false);
     }
 
     /// Takes in one entry of a list.
     pub fn list(&mut self, observed: Observed) -> Met {
-        match self.rows.get_mut(&observed.id) {
-            None => {
-                self.insert(observed);
-                Met::New
-            }
-            Some(row) => {
-                if (row.key, row.content) == (observed.key, observed.content) {
-                    row.is_listed = true;
-                    return Met::Same;
-                }
-                let before = row.place.clone();
-                self.insert(observed);
-                Met::Changed(before)
-            }
+        let Some(row) = self.row_mut(&observed.id) else {
+            self.insert(observed);
+            return Met::New;
+        };
+        if (row.key, row.content) == (observed.key, observed.content) {
+            row.is_listed = true;
+            return Met::Same;
         }
+        let before = row.place.clone();
+        self.insert(observed);
+        Met::Changed(before)
     }
 
     /// Entries that the list, now that all of it was told, did not have.
     pub fn unlisted(&self) -> Vec<EntryId> {
-        self.rows.iter().filter(|(_, row)| !row.is_listed).map(|(id, _)| id.clone()).collect()
+        let unlisted = self.slots.iter().flatten().filter(|slot| !slot.row.is_listed);
+        unlisted.map(|slot| slot.id(&self.prefix)).collect()
     }
 
     /// Notes an entry that was created or updated or found.
     pub fn insert(&mut self, observed: Observed) {
         let before = self.remove(&observed.id);
         let Observed { id, key, content, pod } = observed;
+        let own = id.own(&self.prefix);
+        let id_hash = self.id_hash(&id, own.as_ref());
         // An id of ours whose entry names no pod was altered by somebody: nobody can say where it belongs.
-        let place = pod.and_then(|pod| self.place_of(&id, pod, before));
-        self.by_key.entry(key).or_default().insert(id.clone());
-        if let Some(place) = &place {
-            self.by_pod.entry(place.pod.clone()).or_default().insert(id.clone());
-        }
-        self.rows.insert(id, Row { key, content, place, is_listed: true });
+        let (slot_id, place) = match (own, pod) {
+            (Some(own), Some(pod)) => {
+                let place = Place { pod: PodKey { cluster: own.cluster, pod }, digest: own.digest };
+                (SlotId::Own(own.nonce), Some(place))
+            }
+            (None, Some(pod)) => {
+                let place = self.place_of_predecessors(&id, pod, before);
+                (SlotId::Text(id), place)
+            }
+            (_, None) => (SlotId::Text(id), None),
+        };
+        let slot = Some(Slot { id: slot_id, row: Row { key, content, place, is_listed: true } });
+        let number = match self.free.pop() {
+            Some(number) => {
+                if let Some(free) = self.slots.get_mut(number as usize) {
+                    *free = slot;
+                }
+                number
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let (slots, hasher, prefix) = (&self.slots, &self.hasher, &self.prefix);
+        let at = |number: &u32| slots.get(*number as usize).and_then(Option::as_ref);
+        self.by_id.insert_unique(id_hash, number, |number| {
+            at(number).map_or(0, |slot| hash_of_slot(hasher, slot, prefix))
+        });
+        let hash_of_key = |number: &u32| at(number).map_or(0, |slot| hasher.hash_one(slot.row.key));
+        self.by_key.insert_unique(hasher.hash_one(key), number, hash_of_key);
+        self.enter_pod(number);
     }
 
-    fn place_of(&self, id: &EntryId, pod: PodUid, before: Option<Row>) -> Option<Place> {
-        if let Some(own) = id.own(&self.prefix) {
-            return Some(Place { pod: PodKey { cluster: own.cluster, pod }, digest: own.digest });
-        }
+    fn place_of_predecessors(&self, id: &EntryId, pod: PodUid, before: Option<Row>) -> Option<Place> {
         if !self.adopts || !is_predecessors(id, &self.prefix) {
             return None;
         }
@@ -158,83 +232,157 @@ impl Mirror {
 
     /// Whether the predecessor made an entry for this pod that nobody has claimed.
     pub fn has_unclaimed(&self, pod: &PodUid) -> bool {
-        let unclaimed = || PodKey { cluster: ClusterTag::predecessor(), pod: pod.clone() };
-        self.adopts && self.by_pod.contains_key(&unclaimed())
+        self.adopts && self.has_pod(&PodKey { cluster: ClusterTag::predecessor(), pod: pod.clone() })
     }
 
-    /// Gives an entry its place.
+    /// Gives an entry its place: one of the predecessor's that a pod claims, or one of ours that serves another identity
+    /// than the one that its id names.
     pub fn put(&mut self, id: &EntryId, place: Place) {
-        let Some(row) = self.rows.get_mut(id) else { return };
-        let before = row.place.replace(place.clone());
-        if let Some(before) = before {
-            self.leave(&before.pod, id);
+        let Some(number) = self.number_of(id) else { return };
+        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
+        // The place is no longer what the id says, so that it has to be kept.
+        slot.id = SlotId::Text(id.clone());
+        if let Some(before) = slot.row.place.replace(place) {
+            self.leave_pod(number, &before.pod);
         }
-        self.by_pod.entry(place.pod).or_default().insert(id.clone());
+        self.enter_pod(number);
     }
 
     /// Notes that an entry is gone; what was known of it.
     pub fn remove(&mut self, id: &EntryId) -> Option<Row> {
-        let row = self.rows.remove(id)?;
-        if let Some(ids) = self.by_key.get_mut(&row.key) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_key.remove(&row.key);
-            }
+        let number = self.number_of(id)?;
+        let hash = self.id_hash(id, id.own(&self.prefix).as_ref());
+        if let Ok(found) = self.by_id.find_entry(hash, |it| *it == number) {
+            found.remove();
+        }
+        let row = self.slots.get_mut(number as usize)?.take()?.row;
+        self.free.push(number);
+        if let Ok(found) = self.by_key.find_entry(self.hasher.hash_one(row.key), |it| *it == number) {
+            found.remove();
         }
         if let Some(place) = &row.place {
-            self.leave(&place.pod, id);
+            self.leave_pod(number, &place.pod);
         }
         Some(row)
     }
 
-    fn leave(&mut self, pod: &PodKey, id: &EntryId) {
-        if let Some(ids) = self.by_pod.get_mut(pod) {
-            ids.remove(id);
-            if ids.is_empty() {
-                self.by_pod.remove(pod);
+    fn number_of(&self, id: &EntryId) -> Option<u32> {
+        let own = id.own(&self.prefix);
+        let mut numbers = self.by_id.iter_hash(self.id_hash(id, own.as_ref()));
+        numbers.find(|number| self.slot(**number).is_some_and(|slot| slot.has(id, own.as_ref()))).copied()
+    }
+
+    fn enter_pod(&mut self, number: u32) {
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        let place = |number: &u32| slots.get(*number as usize)?.as_ref()?.row.place.as_ref();
+        let Some(pod) = place(&number).map(|place| &place.pod) else { return };
+        *self.ours.entry(pod.cluster).or_default() += 1;
+        let hash = |number: &u32| place(number).map_or(0, |place| hasher.hash_one(&place.pod));
+        self.by_pod.insert_unique(hasher.hash_one(pod), number, hash);
+    }
+
+    fn leave_pod(&mut self, number: u32, pod: &PodKey) {
+        if let Ok(found) = self.by_pod.find_entry(self.hasher.hash_one(pod), |it| *it == number) {
+            found.remove();
+        }
+        if let Some(count) = self.ours.get_mut(&pod.cluster) {
+            *count -= 1;
+            if *count == 0 {
+                self.ours.remove(&pod.cluster);
             }
         }
     }
 
     /// One entry.
     pub fn row(&self, id: &EntryId) -> Option<&Row> {
-        self.rows.get(id)
+        self.slot(self.number_of(id)?).map(|slot| &slot.row)
     }
 
-    /// Entries with this key; more than one where updates made them equal.
-    pub fn with_key(&self, key: &KeyHash) -> impl Iterator<Item = (&EntryId, &Row)> {
-        let ids = self.by_key.get(key).into_iter().flatten();
-        ids.filter_map(|id| self.rows.get(id).map(|row| (id, row)))
+    fn row_mut(&mut self, id: &EntryId) -> Option<&mut Row> {
+        let number = self.number_of(id)?;
+        Some(&mut self.slots.get_mut(number as usize)?.as_mut()?.row)
     }
 
-    /// Entries of ours on this pod.
-    pub fn of_pod(&self, pod: &PodKey) -> impl Iterator<Item = (&EntryId, &Row)> {
-        let ids = self.by_pod.get(pod).into_iter().flatten();
-        ids.filter_map(|id| self.rows.get(id).map(|row| (id, row)))
+    /// Entries with this key, in the order of their ids; more than one where updates made them equal.
+    pub fn with_key(&self, key: &KeyHash) -> impl Iterator<Item = (EntryId, &Row)> {
+        let numbers = self.by_key.iter_hash(self.hasher.hash_one(key));
+        self.in_order(numbers, |row| row.key == *key)
     }
 
-    /// Pods that have entries of ours.
+    /// Entries of ours on this pod, in the order of their ids.
+    pub fn of_pod(&self, pod: &PodKey) -> impl Iterator<Item = (EntryId, &Row)> {
+        let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
+        self.in_order(numbers, |row| row.place.as_ref().is_some_and(|place| place.pod == *pod))
+    }
+
+    fn in_order<'a>(
+        &'a self,
+        numbers: impl Iterator<Item = &'a u32>,
+        fits: impl Fn(&Row) -> bool,
+    ) -> impl Iterator<Item = (EntryId, &'a Row)> {
+        let slots = numbers.filter_map(|number| self.slot(*number)).filter(|slot| fits(&slot.row));
+        let mut rows: Vec<(EntryId, &Row)> = slots.map(|slot| (slot.id(&self.prefix), &slot.row)).collect();
+        rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        rows.into_iter()
+    }
+
+    /// Whether this pod has entries of ours.
+    pub fn has_pod(&self, pod: &PodKey) -> bool {
+        let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
+        let places = numbers.filter_map(|number| self.slot(*number)?.row.place.as_ref());
+        places.into_iter().any(|place| place.pod == *pod)
+    }
+
+    fn places(&self) -> impl Iterator<Item = &Place> {
+        self.slots.iter().flatten().filter_map(|slot| slot.row.place.as_ref())
+    }
+
+    /// Pods that have entries of ours; a pod comes once for each.
     pub fn pods(&self) -> impl Iterator<Item = &PodKey> {
-        self.by_pod.keys()
+        self.places().map(|place| &place.pod)
     }
 
-    /// Pods of one cluster that have entries of ours.
+    /// Pods of one cluster that have entries of ours; a pod comes once for each.
     pub fn pods_of(&self, cluster: &ClusterTag) -> impl Iterator<Item = &PodKey> {
-        self.by_pod.keys().filter(move |pod| pod.cluster == *cluster)
+        self.pods().filter(move |pod| pod.cluster == *cluster)
     }
 
     /// Pods that have an entry of ours made for this identity.
     pub fn pods_with(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
-        self.by_pod.keys().filter(move |pod| {
-            let digest = EntryDigest::of(identity, &pod.pod, 0);
-            let is_of = |place: &Place| place.digest.is_beside(&digest);
-            self.of_pod(pod).any(|(_, row)| row.place.as_ref().is_some_and(is_of))
-        })
+        let is_of = |place: &&Place| place.digest.is_of(identity, &place.pod.pod);
+        self.places().filter(is_of).map(|place| &place.pod)
+    }
+
+    /// Number of entries of ours in one cluster.
+    pub fn count_of(&self, cluster: &ClusterTag) -> usize {
+        self.ours.get(cluster).copied().unwrap_or_default()
     }
 
     /// Number of entries: ours, foreign.
     pub fn counts(&self) -> (usize, usize) {
-        let ours = self.by_pod.values().map(BTreeSet::len).sum();
-        (ours, self.rows.len() - ours)
+        let ours = self.ours.values().sum();
+        (ours, self.by_id.len() - ours)
+    }
+
+    fn slot(&self, number: u32) -> Option<&Slot> {
+        self.slots.get(number as usize)?.as_ref()
+    }
+
+    fn id_hash(&self, id: &EntryId, own: Option<&OwnId>) -> u64 {
+        match own {
+            Some(own) => self.hasher.hash_one((own.cluster, own.digest, own.nonce)),
+            None => self.hasher.hash_one(id),
+        }
+    }
+}
+
+fn hash_of_slot(hasher: &DefaultHashBuilder, slot: &Slot, prefix: &str) -> u64 {
+    match (&slot.id, &slot.row.place) {
+        (SlotId::Own(nonce), Some(place)) => hasher.hash_one((place.pod.cluster, place.digest, *nonce)),
+        (SlotId::Own(_), None) => 0,
+        (SlotId::Text(id), _) => match id.own(prefix) {
+            Some(own) => hasher.hash_one((own.cluster, own.digest, own.nonce)),
+            None => hasher.hash_one(id),
+        },
     }
 }

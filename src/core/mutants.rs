@@ -50,6 +50,8 @@ pub(crate) enum Mutant {
     Resurrect,
     /// What a complete list shows to be altered is left so.
     IgnoreDrift,
+    /// While pods are left to be derived, it counts as known what all are to have.
+    SettledTooEarly,
     /// A refused write is never tried again.
     NeverRetry,
     /// What an ended connection still tells is believed.
@@ -107,7 +109,7 @@ pub(crate) fn with<T>(mutant: Mutant, run: impl FnOnce() -> T) -> T {
 
 /// All of them.
 #[cfg(test)]
-pub(crate) const ALL: [Mutant; 25] = [
+pub(crate) const ALL: [Mutant; 26] = [
     Mutant::DeleteOnSilence,
     Mutant::DeleteUnreadable,
     Mutant::DeleteOrphans,
@@ -130,6 +132,7 @@ pub(crate) const ALL: [Mutant; 25] = [
     Mutant::ForgetEndpoints,
     Mutant::Resurrect,
     Mutant::IgnoreDrift,
+    Mutant::SettledTooEarly,
     Mutant::NeverRetry,
     Mutant::HearEndedSessions,
     Mutant::ReleaseTooEarly,

@@ -43,6 +43,17 @@ macro_rules! name {
             pub fn shared(&self) -> Arc<str> {
                 self.0.clone()
             }
+
+            /// Whether others have the same text, shared with this one.
+            pub fn is_shared(&self) -> bool {
+                Arc::strong_count(&self.0) > 1
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $type {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
         }
 
         impl TryFrom<String> for $type {

@@ -94,7 +94,7 @@ impl Orphans {
             false => self.pods.insert(pod.clone(), found.clone()),
         };
         let causes = before.unwrap_or_default().into_iter().chain(found).map(|(cause, _)| cause);
-        self.changed.extend(causes.map(|cause| Group { cause, tag: pod.cluster.clone() }));
+        self.changed.extend(causes.map(|cause| Group { cause, tag: pod.cluster }));
     }
 
     /// Something that decides over plans has changed: what is released, or which clusters are in step.
@@ -147,7 +147,7 @@ impl Orphans {
             }
             plans.push(OrphanPlan {
                 cause: group.cause,
-                tag: group.tag.clone(),
+                tag: group.tag,
                 cluster: name(&group.tag).cloned(),
                 digest: is_offered.then(|| digest.clone()),
                 entries: self.entries_of(group).count() as u64,

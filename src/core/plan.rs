@@ -96,24 +96,25 @@ pub fn plan(
     };
     let synced = desired.is_synced(&pod.cluster);
     let wanted = desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
-    let mut free: BTreeMap<&EntryId, &Row> = mirror.of_pod(pod).collect();
+    let mut free: BTreeMap<EntryId, &Row> = mirror.of_pod(pod).collect();
     let mut open = Vec::new();
     // By key first: what a workload already has is kept, whichever identity it was made for.
     for want in wanted {
         let with_key = free.iter().filter(|(_, row)| row.key == want.key);
-        let best =
-            with_key.min_by_key(|(_, row)| row.content != Some(want.content)).map(|(id, row)| (*id, *row));
+        let best = with_key
+            .min_by_key(|(_, row)| row.content != Some(want.content))
+            .map(|(id, row)| (id.clone(), *row));
         match best {
             None => open.push(want),
             Some((id, row)) => {
-                free.remove(id);
+                free.remove(&id);
                 if row.place.as_ref().is_some_and(|place| place.digest != want.digest) {
-                    plan.taken_over.push((id.clone(), want.digest.clone()));
+                    plan.taken_over.push((id.clone(), want.digest));
                 }
                 if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {
                     plan.in_place.push(want.identity.clone());
                 } else if synced {
-                    plan.updates.push(Write { id: id.clone(), wanted: want.clone() });
+                    plan.updates.push(Write { id, wanted: want.clone() });
                 } else {
                     plan.waiting.push(want.identity.clone());
                 }
@@ -127,7 +128,7 @@ pub fn plan(
             if row.place.is_none() && row.content == Some(want.content) {
                 plan.in_place.push(want.identity.clone());
             } else {
-                plan.conflicts.push((want.identity.clone(), id.clone()));
+                plan.conflicts.push((want.identity.clone(), id));
             }
             continue;
         }
@@ -136,11 +137,11 @@ pub fn plan(
             continue;
         }
         let same_digest = |row: &Row| row.place.as_ref().is_some_and(|place| place.digest == want.digest);
-        let by_digest = free.iter().find(|(_, row)| same_digest(row)).map(|(id, _)| *id);
+        let by_digest = free.iter().find(|(_, row)| same_digest(row)).map(|(id, _)| id.clone());
         match by_digest.filter(|_| !mutants::is_on(Mutant::MakeAnew)) {
             Some(id) => {
-                free.remove(id);
-                plan.updates.push(Write { id: id.clone(), wanted: want.clone() });
+                free.remove(&id);
+                plan.updates.push(Write { id, wanted: want.clone() });
             }
             None => plan.creates.push(Write { id: make_id(&want.digest), wanted: want.clone() }),
         }
@@ -148,12 +149,10 @@ pub fn plan(
     let mut frozen = BTreeMap::new();
     for (id, row) in free {
         let Some(place) = &row.place else { continue };
-        match desired.fate(pod, id, &place.digest) {
+        match desired.fate(pod, &id, &place.digest) {
             // As after a refused write: a pod that does not get what it is to have keeps what it has.
-            Fate::End(_) if synced && !plan.conflicts.is_empty() => {
-                plan.holds.push((id.clone(), Hold::Conflict));
-            }
-            Fate::End(end) => plan.deletes.push(Delete { id: id.clone(), end }),
+            Fate::End(_) if synced && !plan.conflicts.is_empty() => plan.holds.push((id, Hold::Conflict)),
+            Fate::End(end) => plan.deletes.push(Delete { id, end }),
             Fate::Hold(hold) => {
                 plan.holds.push((id.clone(), hold));
                 if hold == Hold::Preview {
@@ -172,17 +171,17 @@ fn previews(
     pod: &PodKey,
     desired: &Desired,
     previewed: &[Wanted],
-    mut frozen: BTreeMap<&EntryId, &Row>,
+    mut frozen: BTreeMap<EntryId, &Row>,
 ) -> Vec<(IdentityName, Would)> {
     let mut previews = Vec::new();
     for want in previewed {
         let same_digest = |row: &Row| row.place.as_ref().is_some_and(|place| place.digest == want.digest);
         let by_key = frozen.iter().find(|(_, row)| row.key == want.key);
         let found = by_key.or_else(|| frozen.iter().find(|(_, row)| same_digest(row)));
-        let would = match found.map(|(id, row)| (*id, row.content)) {
+        let would = match found.map(|(id, row)| (id.clone(), row.content)) {
             None => Would::Create,
             Some((id, content)) => {
-                frozen.remove(id);
+                frozen.remove(&id);
                 if content == Some(want.content) { Would::Keep } else { Would::Update }
             }
         };
@@ -191,8 +190,9 @@ fn previews(
     let left = frozen
         .values()
         .filter_map(|row| row.place.as_ref())
-        .filter_map(|place| desired.identity_of(&pod.pod, &place.digest, IdentityStanding::Preview).cloned());
-    previews.extend(left.map(|identity| (identity, Would::Delete)));
+        .filter_map(|place| desired.identity_of(&pod.pod, &place.digest))
+        .filter(|(_, standing)| *standing == IdentityStanding::Preview);
+    previews.extend(left.map(|(identity, _)| (identity.clone(), Would::Delete)));
     previews
 }
 
@@ -246,10 +246,10 @@ pub fn check(plan: &PodPlan, desired: &Desired, mirror: &Mirror, prefix: &str) -
         if !desired.pod(&plan.pod).is_some_and(|pod| pod.wanted.contains(&write.wanted)) {
             return Err(PlanFault::NotWanted(write.id.clone()));
         }
-        if let Some((holder, _)) = mirror.with_key(&write.wanted.key).find(|(id, _)| **id != write.id)
-            && !plan.deletes.iter().any(|delete| delete.id == *holder)
+        if let Some((holder, _)) = mirror.with_key(&write.wanted.key).find(|(id, _)| *id != write.id)
+            && !plan.deletes.iter().any(|delete| delete.id == holder)
         {
-            return Err(PlanFault::KeyTaken(write.id.clone(), holder.clone()));
+            return Err(PlanFault::KeyTaken(write.id.clone(), holder));
         }
     }
     let deletes = plan.deletes.iter().map(|delete| &delete.id);

@@ -476,7 +476,7 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
         );
         return no("Preview", message);
     }
-    if let Some((cluster, pod, problem)) = view.example {
+    if let Some((cluster, pod, problem)) = &view.example {
         let count = view.failing;
         return no(
             problem.reason,
@@ -525,7 +525,7 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
             "Every selected pod has its entry, {masked} of them by another identity that declares the same."
         ),
     };
-    if let Some((cluster, pod, why)) = view.denied_example {
+    if let Some((cluster, pod, why)) = &view.denied_example {
         let pods = counted(view.denied, "pod");
         message.push_str(&format!(
             " The plugin denies {pods} an identity, among them {pod} in {cluster}: {why}"

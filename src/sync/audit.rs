@@ -1,8 +1,8 @@
 //! The audit record: one event of target `audit` for each entry that a call was to write, with what it was, what it is to
 //! be, what caused that, and what came of it.
 
-use registrar_core::desired::{Desired, IdentityStanding, PodKey};
-use registrar_core::entry::EntryId;
+use registrar_core::desired::{Desired, PodKey};
+use registrar_core::entry::{Entry, EntryId};
 use registrar_core::ledger::Ledger;
 use registrar_core::names::IdentityName;
 use registrar_core::plan::{Delete, Write};
@@ -43,12 +43,19 @@ pub(super) fn is_on() -> bool {
 }
 
 /// An entry was to be created or updated. The book still knows what was there before.
-pub(super) fn write(ledger: &Ledger, action: &str, pod: &PodKey, write: &Write, came: &Came<'_>) {
+pub(super) fn write(
+    ledger: &Ledger,
+    action: &str,
+    pod: &PodKey,
+    write: &Write,
+    entry: &Entry,
+    came: &Came<'_>,
+) {
     if !is_on() {
         return;
     }
     let before = Before::of(ledger, &write.id);
-    let (identity, entry) = (&write.wanted.identity, &write.wanted.entry);
+    let identity = &write.wanted.identity;
     info!(
         target: "audit",
         action,
@@ -137,11 +144,7 @@ fn cluster(desired: &Desired, pod: &PodKey) -> String {
 /// The identity that the entry was made for, where it is known.
 fn made_for<'a>(ledger: &'a Ledger, pod: &PodKey, id: &EntryId) -> Option<&'a IdentityName> {
     let place = ledger.mirror().row(id)?.place.as_ref()?;
-    let standings = [IdentityStanding::Live, IdentityStanding::Ended, IdentityStanding::Preview];
-    let mut found = standings
-        .into_iter()
-        .filter_map(|standing| ledger.desired().identity_of(&pod.pod, &place.digest, standing));
-    found.next()
+    ledger.desired().identity_of(&pod.pod, &place.digest).map(|(name, _)| name)
 }
 
 /// A JSON array: a selector's value may have any separator in it.

@@ -1,6 +1,5 @@
 //! One pod from files, and what a component decides over it.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +35,7 @@ pub struct Case {
     application_name: Arc<str>,
     cluster: ClusterContext,
     pod: Value,
-    node: NodeFacts,
+    node: Arc<NodeFacts>,
     namespace_labels: Labels,
     /// Facts that stand for what was not given, and the file that would.
     made_up: Vec<(&'static [Fact], &'static str)>,
@@ -106,6 +105,7 @@ impl Case {
         };
         let domains = Domains { trust: trust_domain.clone(), cluster: "cluster.local".into() };
         let application_name = application_name.into();
+        let node = Arc::new(node);
         Ok(Self { domains, application_name, cluster, pod, node, namespace_labels, made_up })
     }
 
@@ -133,13 +133,14 @@ impl Case {
         }
         let pod = trim::pod(&self.pod, &reads.demand())
             .map_err(|it| Usage(vec![format!("{}: {}", it.name, it.problem)]))?;
+        let pod = Arc::new(pod);
         let subject = Subject {
             domains: &self.domains,
             cluster: &self.cluster,
             pod: &pod,
             node: Some(&self.node),
             namespace_labels: Some(&self.namespace_labels),
-            services: BTreeSet::new(),
+            services: None,
         };
         let workload = reads.workload(&self.application_name, &subject);
         let Called { outcome, used } = loaded.component.derive(&workload, config, &DEFAULT_LIMITS);

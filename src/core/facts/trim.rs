@@ -7,35 +7,14 @@ use serde_json::{Map, Value};
 
 use super::demand::{Demand, EACH, Source};
 use super::{EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, PodFacts};
-use crate::names::{InvalidName, NamespaceName, NodeName, NodeUid, PodName, PodUid};
+use crate::names::{InvalidName, NamespaceName, NodeName, NodeUid, PodUid};
 
 /// The label by which a slice names its Service.
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// The facts of a `v1.Pod`, or what is wrong with it.
 pub fn pod(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
-    let read = || -> Result<PodFacts, String> {
-        let node = match text(object, "/spec/nodeName")? {
-            "" => None,
-            name => Some(NodeName::new(name).map_err(|e| at("spec.nodeName", e))?),
-        };
-        let service_account = match text(object, "/spec/serviceAccountName")? {
-            "" => "default",
-            name => name,
-        };
-        Ok(PodFacts {
-            uid: PodUid::new(text(object, "/metadata/uid")?).map_err(|e| at("metadata.uid", e))?,
-            name: PodName::new(text(object, "/metadata/name")?).map_err(|e| at("metadata.name", e))?,
-            namespace: NamespaceName::new(text(object, "/metadata/namespace")?)
-                .map_err(|e| at("metadata.namespace", e))?,
-            service_account: service_account.into(),
-            node,
-            labels: labels(object)?,
-            finished: matches!(text(object, "/status/phase")?, "Succeeded" | "Failed"),
-            demanded: demanded(object, demand, Source::Pod),
-        })
-    };
-    read().map_err(|problem| malformed(object, problem))
+    super::read::pod(object, demand)
 }
 
 /// The facts of a `v1.Node`, or what is wrong with it.
@@ -149,28 +128,34 @@ fn copy(from: &Map<String, Value>, to: &mut Map<String, Value>, path: &[String])
         to.extend(from.iter().map(|(key, value)| (key.clone(), value.clone())));
         return;
     };
-    match from.get(key) {
-        None => {}
-        Some(Value::Object(from)) if !rest.is_empty() => {
-            let part = to.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
+    if let Some(value) = from.get(key) {
+        copy_value(key, value, to, rest);
+    }
+}
+
+/// Copies what is below a path in a value, as the field of this name.
+pub(super) fn copy_value(key: &str, value: &Value, to: &mut Map<String, Value>, path: &[String]) {
+    match value {
+        Value::Object(from) if !path.is_empty() => {
+            let part = to.entry(key).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(part) = part {
-                copy(from, part, rest);
+                copy(from, part, path);
             }
         }
-        Some(Value::Array(from)) if rest.first().is_some_and(|part| part == EACH) => {
-            let items = to.entry(key.clone()).or_insert_with(|| Value::Array(Vec::new()));
+        Value::Array(from) if path.first().is_some_and(|part| part == EACH) => {
+            let items = to.entry(key).or_insert_with(|| Value::Array(Vec::new()));
             if let Value::Array(items) = items {
                 // As many as there are, so that what another path keeps of an item goes into the same one.
                 items.resize_with(from.len(), || Value::Object(Map::new()));
                 for (from, to) in from.iter().zip(items) {
                     if let (Value::Object(from), Value::Object(to)) = (from, to) {
-                        copy(from, to, rest.get(1..).unwrap_or_default());
+                        copy(from, to, path.get(1..).unwrap_or_default());
                     }
                 }
             }
         }
-        Some(value) => {
-            to.insert(key.clone(), value.clone());
+        value => {
+            to.insert(key.to_owned(), value.clone());
         }
     }
 }
@@ -202,7 +187,7 @@ fn labels(object: &Value) -> Result<Labels, String> {
     Ok(Arc::new(labels))
 }
 
-fn at(field: &str, error: InvalidName) -> String {
+pub(super) fn at(field: &str, error: InvalidName) -> String {
     format!("{field}: {error}")
 }
 

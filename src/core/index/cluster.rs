@@ -1,15 +1,14 @@
 //! The facts of one workload cluster, found by pod, node and namespace, and what each pod is to have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::Settings;
 use super::answers::{Answers, Readiness};
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
-use crate::derive::{ClusterContext, CompiledIdentity, Subject};
+use crate::derive::{ClusterContext, CompiledIdentity, Derivation, Subject};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
-use crate::entry::Entry;
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
     ClusterChange, ClusterIdentity, EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, Phase,
@@ -58,21 +57,56 @@ pub enum Verdict {
     Told(Told),
 }
 
+/// So many tellings are shared before it is looked which of them are still in use.
+const DERIVED: usize = 1 << 10;
+
 /// Kinds that a cluster can be of use without, as connections name them.
 const NODES: &str = "nodes";
 const NAMESPACES: &str = "namespaces";
 const ENDPOINT_SLICES: &str = "endpointslices";
 
+/// What of a pod and each identity that selects it; shared by pods of which the same is told.
+pub(super) type Telling = Arc<[(IdentityName, Told)]>;
+
 /// One pod: its facts, what it is to have, and which identities select it.
 #[derive(Debug)]
 pub(super) struct Pod {
-    /// `namespace/name`.
-    pub(super) name: String,
-    /// None where the object cannot be read.
-    facts: Option<PodFacts>,
+    facts: Known,
     pub(super) desired: Arc<PodDesired>,
-    pub(super) told: Vec<(IdentityName, Told)>,
+    pub(super) told: Telling,
+    /// It was settled once: what it is to have was given out.
     is_settled: bool,
+    /// Something that it depends on has changed since, and it is noted to be settled.
+    is_noted: bool,
+}
+
+/// What is known of a pod.
+#[derive(Debug)]
+enum Known {
+    Facts(Arc<PodFacts>),
+    /// The object cannot be read; its `namespace/name`.
+    Unreadable(Box<str>),
+}
+
+impl Pod {
+    fn new(facts: Known) -> Self {
+        Self { facts, desired: Arc::default(), told: Telling::default(), is_settled: false, is_noted: false }
+    }
+
+    fn facts(&self) -> Option<&Arc<PodFacts>> {
+        match &self.facts {
+            Known::Facts(facts) => Some(facts),
+            Known::Unreadable(_) => None,
+        }
+    }
+
+    /// `namespace/name`.
+    pub(super) fn name(&self) -> String {
+        match &self.facts {
+            Known::Facts(facts) => format!("{}/{}", facts.namespace, facts.name),
+            Known::Unreadable(name) => name.to_string(),
+        }
+    }
 }
 
 /// One cluster's facts.
@@ -88,9 +122,9 @@ pub(super) struct Cluster {
     /// Kinds that may not be read, with the API server's words.
     denied: BTreeMap<&'static str, String>,
     pods: HashMap<PodUid, Pod>,
-    by_node: HashMap<NodeName, BTreeSet<PodUid>>,
-    by_namespace: HashMap<NamespaceName, BTreeSet<PodUid>>,
-    nodes: BTreeMap<NodeName, NodeFacts>,
+    by_node: HashMap<NodeName, HashSet<PodUid>>,
+    by_namespace: HashMap<NamespaceName, HashSet<PodUid>>,
+    nodes: BTreeMap<NodeName, Arc<NodeFacts>>,
     namespaces: BTreeMap<NamespaceName, Labels>,
     slices: HashMap<String, EndpointSliceFacts>,
     slices_of: HashMap<PodUid, BTreeSet<String>>,
@@ -103,7 +137,9 @@ pub(super) struct Cluster {
     /// Names of pods that cannot be read and whose uid is not known: any unknown pod may be one of them.
     nameless: BTreeSet<String>,
     /// What was told of pods that are gone and not settled since: identities still count it.
-    uncounted: BTreeMap<PodUid, Vec<(IdentityName, Told)>>,
+    uncounted: BTreeMap<PodUid, Telling>,
+    /// What is told of pods that one identity selects and that get its entry.
+    derived: HashMap<IdentityName, Telling>,
 }
 
 /// What came of a pod so far, while one identity after another is asked.
@@ -122,7 +158,7 @@ struct Settling {
 /// What one identity gives a pod that it selects.
 enum Given {
     /// These entries.
-    Entries(Vec<Entry>),
+    Entries(Vec<Wanted>),
     /// Nothing now, for a reason that is told.
     Nothing(Told),
     /// Its plugin leaves the pod to others, as if it were not selected, and why.
@@ -132,7 +168,7 @@ enum Given {
 /// What a pod is to have, what is told of it, and whether the former is other than before.
 pub(super) struct Settlement {
     pub(super) desired: Arc<PodDesired>,
-    pub(super) told: Vec<(IdentityName, Told)>,
+    pub(super) told: Telling,
     pub(super) questions: Vec<Arc<Question>>,
     pub(super) changed: bool,
 }
@@ -160,6 +196,7 @@ impl Cluster {
             malformed: BTreeMap::new(),
             nameless: BTreeSet::new(),
             uncounted: BTreeMap::new(),
+            derived: HashMap::new(),
         }
     }
 
@@ -254,12 +291,12 @@ impl Cluster {
     }
 
     /// A pod's facts; none where it is not known or cannot be read.
-    pub(super) fn facts(&self, uid: &PodUid) -> Option<&PodFacts> {
-        self.pods.get(uid)?.facts.as_ref()
+    pub(super) fn facts(&self, uid: &PodUid) -> Option<&Arc<PodFacts>> {
+        self.pods.get(uid)?.facts()
     }
 
     /// The node of this name.
-    pub(super) fn node(&self, name: &NodeName) -> Option<&NodeFacts> {
+    pub(super) fn node(&self, name: &NodeName) -> Option<&Arc<NodeFacts>> {
         self.nodes.get(name)
     }
 
@@ -273,8 +310,18 @@ impl Cluster {
         &self.context
     }
 
-    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<&str> {
-        self.pods.get(uid).map(|pod| pod.name.as_str())
+    pub(super) fn pod_name(&self, uid: &PodUid) -> Option<String> {
+        self.pods.get(uid).map(Pod::name)
+    }
+
+    /// Whether the pod is known and not noted to be settled.
+    pub(super) fn is_settled(&self, uid: &PodUid) -> bool {
+        self.pods.get(uid).is_some_and(|pod| !pod.is_noted)
+    }
+
+    /// Notes that the pod is to be settled; whether it was noted already.
+    pub(super) fn note_changed(&mut self, uid: &PodUid) -> bool {
+        self.pods.get_mut(uid).is_some_and(|pod| std::mem::replace(&mut pod.is_noted, true))
     }
 
     pub(super) fn uids(&self) -> impl Iterator<Item = &PodUid> {
@@ -466,13 +513,17 @@ impl Cluster {
                 touched
             }
             Watched::Applied(pod) => {
-                self.readable("pod", &format!("{}/{}", pod.namespace, pod.name));
+                if !self.malformed.is_empty() {
+                    self.readable("pod", &format!("{}/{}", pod.namespace, pod.name));
+                }
                 let uid = pod.uid.clone();
                 if self.put_pod(pod) { vec![uid] } else { Vec::new() }
             }
             Watched::Malformed(malformed) => self.put_unreadable(malformed).into_iter().collect(),
             Watched::Gone(uid) => {
-                if let Some(name) = self.pods.get(&uid).map(|pod| pod.name.clone()) {
+                if !self.malformed.is_empty()
+                    && let Some(name) = self.pod_name(&uid)
+                {
                     self.readable("pod", &name);
                 }
                 self.remove_pod(&uid);
@@ -483,31 +534,45 @@ impl Cluster {
 
     /// Whether the pod is other than it was.
     fn put_pod(&mut self, facts: PodFacts) -> bool {
-        let before = self.pods.remove(&facts.uid);
-        let changed = before.as_ref().and_then(|pod| pod.facts.as_ref()) != Some(&facts);
-        if let Some(before) = before.as_ref().and_then(|pod| pod.facts.as_ref()) {
-            self.unlink(before);
+        let pod = self.pods.get_mut(&facts.uid);
+        let before = pod.as_ref().and_then(|pod| pod.facts());
+        if before.is_some_and(|before| **before == facts) {
+            return false;
         }
-        if let Some(node) = &facts.node {
-            self.by_node.entry(node.clone()).or_default().insert(facts.uid.clone());
-        }
-        self.by_namespace.entry(facts.namespace.clone()).or_default().insert(facts.uid.clone());
-        let name = format!("{}/{}", facts.namespace, facts.name);
+        let place = |facts: &PodFacts| (facts.node.clone(), facts.namespace.clone());
+        let (before, now) = (before.map(|before| place(before)), place(&facts));
         let uid = facts.uid.clone();
-        let pod = match before {
-            Some(before) => Pod { name, facts: Some(facts), ..before },
-            None => {
-                Pod { name, facts: Some(facts), desired: Arc::default(), told: Vec::new(), is_settled: false }
-            }
-        };
-        self.pods.insert(uid, pod);
-        changed
+        let facts = Known::Facts(Arc::new(facts));
+        match pod {
+            Some(pod) => pod.facts = facts,
+            None => drop(self.pods.insert(uid.clone(), Pod::new(facts))),
+        }
+        if before.as_ref() == Some(&now) {
+            return true;
+        }
+        if let Some((node, namespace)) = before {
+            self.unlink(&uid, node.as_ref(), &namespace);
+        }
+        let (node, namespace) = now;
+        if let Some(node) = node {
+            self.by_node.entry(node).or_default().insert(uid.clone());
+        }
+        self.by_namespace.entry(namespace).or_default().insert(uid);
+        true
     }
 
     /// Notes a pod that cannot be read; its uid where it is known, by the object or by its name.
     fn put_unreadable(&mut self, malformed: Malformed) -> Option<PodUid> {
-        let named = self.pods.iter().find(|(_, pod)| pod.name == malformed.name).map(|(uid, _)| uid.clone());
-        let uid = malformed.uid.as_deref().and_then(|uid| PodUid::new(uid).ok()).or(named);
+        let is_named = |pod: &Pod| match &pod.facts {
+            Known::Facts(facts) => {
+                let rest = malformed.name.strip_prefix(facts.namespace.as_str());
+                rest.and_then(|rest| rest.strip_prefix('/')) == Some(facts.name.as_str())
+            }
+            Known::Unreadable(name) => **name == malformed.name,
+        };
+        let of_object = malformed.uid.as_deref().and_then(|uid| PodUid::new(uid).ok());
+        let named = || self.pods.iter().find(|(_, pod)| is_named(pod)).map(|(uid, _)| uid.clone());
+        let uid = of_object.or_else(named);
         let name = malformed.name.clone();
         self.note("pod", malformed);
         let Some(uid) = uid else {
@@ -515,12 +580,13 @@ impl Cluster {
             return None;
         };
         let before = self.pods.remove(&uid);
-        if let Some(facts) = before.as_ref().and_then(|pod| pod.facts.as_ref()) {
-            self.unlink(facts);
+        if let Some(facts) = before.as_ref().and_then(Pod::facts) {
+            self.unlink(&uid, facts.node.as_ref(), &facts.namespace);
         }
+        let name = before.as_ref().map_or(name, Pod::name).into();
         let pod = match before {
-            Some(before) => Pod { facts: None, ..before },
-            None => Pod { name, facts: None, desired: Arc::default(), told: Vec::new(), is_settled: false },
+            Some(before) => Pod { facts: Known::Unreadable(name), ..before },
+            None => Pod::new(Known::Unreadable(name)),
         };
         self.pods.insert(uid.clone(), pod);
         Some(uid)
@@ -528,19 +594,19 @@ impl Cluster {
 
     fn remove_pod(&mut self, uid: &PodUid) {
         let Some(pod) = self.pods.remove(uid) else { return };
-        if let Some(facts) = &pod.facts {
-            self.unlink(facts);
+        if let Some(facts) = pod.facts() {
+            self.unlink(uid, facts.node.as_ref(), &facts.namespace);
         }
         if !pod.told.is_empty() {
             self.uncounted.insert(uid.clone(), pod.told);
         }
     }
 
-    fn unlink(&mut self, facts: &PodFacts) {
-        if let Some(node) = &facts.node {
-            unlink(&mut self.by_node, node, &facts.uid);
+    fn unlink(&mut self, uid: &PodUid, node: Option<&NodeName>, namespace: &NamespaceName) {
+        if let Some(node) = node {
+            unlink(&mut self.by_node, node, uid);
         }
-        unlink(&mut self.by_namespace, &facts.namespace, &facts.uid);
+        unlink(&mut self.by_namespace, namespace, uid);
     }
 
     fn apply_nodes(&mut self, change: Watched<NodeFacts, NodeName>) -> Vec<PodUid> {
@@ -554,18 +620,22 @@ impl Cluster {
                 self.all_malformed("node", malformed);
                 let mut before = std::mem::take(&mut self.nodes);
                 for node in items {
-                    if before.remove(&node.name).as_ref() != Some(&node) || all {
+                    let same = before.remove(&node.name).filter(|before| **before == node);
+                    if same.is_none() || all {
                         changed.push(node.name.clone());
                     }
-                    self.nodes.insert(node.name.clone(), node);
+                    self.nodes.insert(node.name.clone(), same.unwrap_or_else(|| Arc::new(node)));
                 }
                 changed.extend(before.into_keys());
             }
             Watched::Applied(node) => {
                 self.readable("node", node.name.as_str());
                 let name = node.name.clone();
-                let before = self.nodes.insert(name.clone(), node.clone());
-                if before.as_ref() != Some(&node) && !mutants::is_on(Mutant::ForgetNodesPods) {
+                if self.nodes.get(&name).is_none_or(|before| **before != node) {
+                    self.nodes.insert(name.clone(), Arc::new(node));
+                    if mutants::is_on(Mutant::ForgetNodesPods) {
+                        return Vec::new();
+                    }
                     changed.push(name);
                 }
             }
@@ -616,7 +686,7 @@ impl Cluster {
         answers: &Answers,
         hold_all: bool,
         candidates: impl FnOnce(&PodFacts) -> I,
-    ) -> (Vec<(IdentityName, Told)>, Option<Settlement>)
+    ) -> (Telling, Option<Settlement>)
     where
         I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
     {
@@ -624,7 +694,7 @@ impl Cluster {
             return (self.uncounted.remove(uid).unwrap_or_default(), None);
         };
         let mut settling = Settling::default();
-        match &pod.facts {
+        match pod.facts() {
             None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
                 for (name, identity) in candidates(facts) {
@@ -640,25 +710,50 @@ impl Cluster {
             }
         }
         let Settling { desired, told, questions, .. } = settling;
-        let Some(pod) = self.pods.get_mut(uid) else { return (Vec::new(), None) };
+        let told = self.telling(told);
+        let Some(pod) = self.pods.get_mut(uid) else { return (Telling::default(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
-        let changed = !pod.is_settled || *pod.desired != desired;
+        let changed = !pod.is_settled || !pod.desired.is_same(&desired);
+        pod.is_noted = false;
         if changed {
-            pod.desired = Arc::new(desired);
+            let PodDesired { mut wanted, mut previewed, hold } = desired;
+            wanted.shrink_to_fit();
+            previewed.shrink_to_fit();
+            pod.desired = Arc::new(PodDesired { wanted, previewed, hold });
             pod.is_settled = true;
         }
         (before, Some(Settlement { desired: pod.desired.clone(), told, questions, changed }))
     }
 
+    /// What is told of one pod, shared with the others where it is what is told of most.
+    fn telling(&mut self, told: Vec<(IdentityName, Told)>) -> Telling {
+        match told.as_slice() {
+            [(name, Told::Derived)] => match self.derived.get(name) {
+                Some(same) => same.clone(),
+                None => {
+                    if self.derived.len() >= DERIVED && self.derived.len().is_power_of_two() {
+                        self.derived.retain(|_, told| Arc::strong_count(told) > 1);
+                    }
+                    let name = name.clone();
+                    let told: Telling = told.into();
+                    self.derived.insert(name, told.clone());
+                    told
+                }
+            },
+            _ => told.into(),
+        }
+    }
+
     /// Whether another identity's entry was in the way of this one's when the pod was last settled.
     fn was_masked(&self, pod: &PodUid, name: &IdentityName) -> bool {
-        let told = self.pods.get(pod).map(|pod| pod.told.as_slice()).unwrap_or_default();
-        told.iter().any(|(other, told)| other == name && matches!(told, Told::Masked { .. }))
+        let is_masked =
+            |(other, told): &(IdentityName, Told)| other == name && matches!(told, Told::Masked { .. });
+        self.pods.get(pod).is_some_and(|pod| pod.told.iter().any(is_masked))
     }
 
     fn settle_identity(
         &self,
-        pod: &PodFacts,
+        pod: &Arc<PodFacts>,
         name: &IdentityName,
         identity: &Identity,
         settings: &Settings,
@@ -715,7 +810,7 @@ impl Cluster {
             }
             Err(refusal) => return Verdict::Refused(refusal),
         }
-        let given = self.give(pod, compiled, settings, answers, &mut settling.questions);
+        let given = self.give(pod, name, compiled, settings, answers, &mut settling.questions);
         // Whoever is only tried takes nothing from a fallback.
         let counts = !identity.is_fallback() && !is_preview;
         let outcome = match given {
@@ -735,7 +830,7 @@ impl Cluster {
             }
             Given::Entries(entries) => {
                 settling.others_want |= counts;
-                settling.want(name, &pod.uid, entries, is_preview)
+                settling.want(entries, is_preview)
             }
         };
         if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
@@ -754,7 +849,7 @@ impl Cluster {
         hold_all: bool,
         identities: impl Iterator<Item = (&'i IdentityName, &'i Identity)>,
     ) -> Option<(Vec<(IdentityName, Verdict)>, PodDesired)> {
-        let facts = self.pods.get(uid)?.facts.as_ref();
+        let facts = self.pods.get(uid)?.facts();
         let mut settling = Settling::default();
         let Some(facts) = facts else {
             settling.desired.hold = Some(Hold::Unreadable);
@@ -774,8 +869,9 @@ impl Cluster {
     /// What an identity gives a pod that it selects.
     fn give(
         &self,
-        pod: &PodFacts,
-        compiled: &CompiledIdentity,
+        pod: &Arc<PodFacts>,
+        name: &IdentityName,
+        compiled: &Arc<CompiledIdentity>,
         settings: &Settings,
         answers: &Answers,
         questions: &mut Vec<Arc<Question>>,
@@ -806,29 +902,41 @@ impl Cluster {
             None if needs_node => return waiting("NodeUnknown"),
             _ => {}
         }
-        let services = if asks_services { self.services_of(pod) } else { BTreeSet::new() };
-        let namespace_labels = self.namespaces.get(&pod.namespace);
-        let (domains, cluster) = (&settings.domains, &*self.context);
-        let subject = Subject { domains, cluster, pod, node, namespace_labels, services };
-        let Some(plugin) = compiled.plugin() else { return by_templates(&subject, compiled) };
-        match by_plugin(&subject, compiled, plugin, answers, has_fields, questions) {
+        let services = asks_services.then(|| Arc::new(self.services_of(pod)));
+        let by_templates = || {
+            let derivation = Derivation {
+                compiled: compiled.clone(),
+                cluster: self.context.clone(),
+                pod: pod.clone(),
+                node: node.filter(|_| needs_node).cloned(),
+                services: services.clone(),
+            };
+            match Wanted::derived(name, derivation) {
+                Ok(wanted) => Given::Entries(vec![wanted]),
+                Err(problem) => Given::Nothing(Told::Failing(problem)),
+            }
+        };
+        let Some(plugin) = compiled.plugin() else { return by_templates() };
+        let subject = Subject {
+            domains: &settings.domains,
+            cluster: &self.context,
+            pod,
+            node,
+            namespace_labels: self.namespaces.get(&pod.namespace),
+            services: services.as_ref(),
+        };
+        match by_plugin(&subject, name, compiled, plugin, answers, has_fields, questions) {
             Ok(given) => given,
-            Err(_) if plugin.falls_back => by_templates(&subject, compiled),
+            Err(_) if plugin.falls_back => by_templates(),
             Err(problem) => Given::Nothing(Told::Failing(problem)),
         }
-    }
-}
-
-fn by_templates(subject: &Subject<'_>, compiled: &CompiledIdentity) -> Given {
-    match compiled.derive(subject) {
-        Ok(entry) => Given::Entries(vec![entry]),
-        Err(problem) => Given::Nothing(Told::Failing(problem)),
     }
 }
 
 /// What an identity's plugin gives a pod; the error is why it gives nothing that could be used.
 fn by_plugin(
     subject: &Subject<'_>,
+    name: &IdentityName,
     compiled: &CompiledIdentity,
     plugin: &PluginUse,
     answers: &Answers,
@@ -868,17 +976,18 @@ fn by_plugin(
         Decision::Skip(why) => Ok(Given::Skipped(format!("{description}: {why}"))),
         Decision::Deny(why) => Ok(Given::Nothing(Told::Denied(format!("{description}: {why}")))),
         Decision::Identities(proposals) => {
-            compiled.derive_decided(subject, description, proposals).map(Given::Entries)
+            let entries = compiled.derive_decided(subject, description, proposals)?.into_iter().enumerate();
+            let wanted = entries.map(|(slot, entry)| Wanted::new(name, &subject.pod.uid, slot, entry));
+            Ok(Given::Entries(wanted.collect()))
         }
     }
 }
 
 impl Settling {
     /// Adds what an identity gives the pod, but for what another that comes before it gives as well.
-    fn want(&mut self, name: &IdentityName, pod: &PodUid, entries: Vec<Entry>, is_preview: bool) -> Told {
+    fn want(&mut self, entries: Vec<Wanted>, is_preview: bool) -> Told {
         let (mut masked, mut is_given) = (None, false);
-        for (slot, entry) in entries.into_iter().enumerate() {
-            let wanted = Wanted::new(name, pod, slot, entry);
+        for wanted in entries {
             match self.desired.wanted.iter().find(|other| other.key == wanted.key) {
                 Some(other) => masked = Some(other.identity.clone()),
                 None => {
@@ -896,7 +1005,7 @@ impl Settling {
     }
 }
 
-fn unlink<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<PodUid>>, key: &K, uid: &PodUid) {
+fn unlink<K: std::hash::Hash + Eq>(index: &mut HashMap<K, HashSet<PodUid>>, key: &K, uid: &PodUid) {
     if let Some(uids) = index.get_mut(key) {
         uids.remove(uid);
         if uids.is_empty() {

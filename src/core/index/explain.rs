@@ -1,5 +1,7 @@
 //! One pod looked at as it is when it is settled, but by every identity and without keeping anything.
 
+use std::sync::Arc;
+
 use super::cluster::{Cluster, Verdict};
 use super::objects::Identity;
 use super::{IdentityView, Index, Settings};
@@ -19,11 +21,11 @@ pub struct PodView<'a> {
     /// `metadata.uid`.
     pub uid: &'a PodUid,
     /// None where the object cannot be read.
-    pub facts: Option<&'a PodFacts>,
+    pub facts: Option<&'a Arc<PodFacts>>,
     /// Why it cannot be read.
     pub malformed: Option<&'a Malformed>,
     /// Its node, where it is known.
-    pub node: Option<&'a NodeFacts>,
+    pub node: Option<&'a Arc<NodeFacts>>,
     /// The labels of its namespace, where they are known.
     pub namespace_labels: Option<&'a Labels>,
     /// Each identity in the order in which they are asked.
@@ -40,16 +42,16 @@ impl Index {
         name: &'a str,
     ) -> impl Iterator<Item = &'a PodUid> {
         let pods = self.clusters.get(cluster).into_iter().flat_map(Cluster::pods);
-        pods.filter(move |(_, pod)| pod.name == name).map(|(uid, _)| uid)
+        pods.filter(move |(_, pod)| pod.name() == name).map(|(uid, _)| uid)
     }
 
     /// `namespace/name` of each of a cluster's pods.
-    pub fn pod_names(&self, cluster: &ClusterName) -> impl Iterator<Item = &str> {
-        self.clusters.get(cluster).into_iter().flat_map(Cluster::pods).map(|(_, pod)| pod.name.as_str())
+    pub fn pod_names(&self, cluster: &ClusterName) -> impl Iterator<Item = String> {
+        self.clusters.get(cluster).into_iter().flat_map(Cluster::pods).map(|(_, pod)| pod.name())
     }
 
     /// The name of the cluster's pod of this uid, as `namespace/name`.
-    pub fn pod_name(&self, cluster: &ClusterName, uid: &PodUid) -> Option<&str> {
+    pub fn pod_name(&self, cluster: &ClusterName, uid: &PodUid) -> Option<String> {
         self.clusters.get(cluster)?.pod_name(uid)
     }
 
@@ -84,8 +86,8 @@ impl Index {
         let identities = identities.into_iter();
         let (verdicts, desired) = known.explain(uid, &self.settings, &self.answers, hold_all, identities)?;
         let (uid, pod) = known.pod(uid)?;
-        let facts = known.facts(uid);
-        let malformed = known.malformed().find(|(kind, it)| *kind == "pod" && it.name == pod.name);
+        let (facts, name_of_pod) = (known.facts(uid), pod.name());
+        let malformed = known.malformed().find(|(kind, it)| *kind == "pod" && it.name == name_of_pod);
         Some(PodView {
             cluster: name,
             context: known.context(),

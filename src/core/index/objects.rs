@@ -197,7 +197,7 @@ pub(super) enum Wanting<'a> {
     /// Nobody can say what: its spec cannot be used. Of which pods, its selection says, where that can be used.
     Broken(Option<&'a Selection>),
     /// What its selection and templates say.
-    Compiled(&'a CompiledIdentity),
+    Compiled(&'a Arc<CompiledIdentity>),
 }
 
 /// One `WorkloadIdentity`.
@@ -420,9 +420,9 @@ impl Identity {
             cluster.map_or(0, |(cluster, place)| cluster.namespaces_of(&place.namespaces).count())
         };
         let sum = |part: fn(&Counts) -> u64| self.counts.values().map(part).sum();
-        let pod_name = |cluster: &ClusterName, pod: &'a PodUid| {
+        let pod_name = |cluster: &ClusterName, pod: &PodUid| {
             let name = clusters.get(cluster).and_then(|cluster| cluster.pod_name(pod));
-            name.unwrap_or(pod.as_str())
+            name.unwrap_or_else(|| pod.to_string())
         };
         let mut failing = self.counts.iter().flat_map(|(cluster, counts)| {
             counts.failing.iter().map(move |(pod, problem)| (cluster, pod_name(cluster, pod), problem))
@@ -499,11 +499,11 @@ pub struct IdentityView<'a> {
     /// Number of pods among them whose entry does not come out right.
     pub failing: u64,
     /// One of the failing pods: its cluster, `namespace/name`, and why.
-    pub example: Option<(&'a ClusterName, &'a str, &'a Problem)>,
+    pub example: Option<(&'a ClusterName, String, &'a Problem)>,
     /// Number of pods among them that its plugin denies an identity.
     pub denied: u64,
     /// One of the denied pods: its cluster, `namespace/name`, and why.
-    pub denied_example: Option<(&'a ClusterName, &'a str, &'a str)>,
+    pub denied_example: Option<(&'a ClusterName, String, &'a str)>,
     /// Its plugin, and where that stands as far as anything was told.
     pub plugin: Option<(&'a PluginUse, Option<&'a PluginState>)>,
 }

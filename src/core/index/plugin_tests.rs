@@ -167,8 +167,10 @@ impl Asked {
     /// Of each pod what it is to have, by digest, and why the rest of what it has stays.
     fn desired(&self) -> BTreeMap<String, (BTreeSet<String>, Option<Hold>)> {
         let each = self.index.desired().map(|(_, uid, desired)| {
-            let ids =
-                desired.wanted.iter().map(|it| format!("{} {:?}", it.entry.key.spiffe_id.path(), it.digest));
+            let ids = desired
+                .wanted
+                .iter()
+                .map(|it| format!("{} {:?}", it.entry().unwrap().key.spiffe_id.path(), it.digest));
             (uid.to_string(), (ids.collect(), desired.hold))
         });
         each.collect()
@@ -177,7 +179,7 @@ impl Asked {
     fn paths(&self, uid: &str) -> (Vec<String>, Option<Hold>) {
         let found = self.index.desired().find(|(_, of, _)| of.as_str() == uid);
         let (_, _, desired) = found.unwrap();
-        let paths = desired.wanted.iter().map(|it| it.entry.key.spiffe_id.path().to_owned());
+        let paths = desired.wanted.iter().map(|it| it.entry().unwrap().key.spiffe_id.path().to_owned());
         (paths.collect(), desired.hold)
     }
 

@@ -90,7 +90,7 @@ impl Ledger {
             entries.push(BookEntry {
                 id: row.map(|_| write.id.to_string()),
                 identity: Some(write.wanted.identity.to_string()),
-                spiffe_id: Some(write.wanted.entry.key.spiffe_id.to_string()),
+                spiffe_id: write.wanted.entry().ok().map(|entry| entry.key.spiffe_id.to_string()),
                 state: if hold.is_some() { EntryState::Held } else { state },
                 reason: hold.map(|hold| hold.reason().to_owned()),
             });
@@ -120,7 +120,7 @@ impl Ledger {
             entries.push(BookEntry {
                 id: id.map(EntryId::to_string),
                 identity: Some(want.identity.to_string()),
-                spiffe_id: Some(want.entry.key.spiffe_id.to_string()),
+                spiffe_id: want.entry().ok().map(|entry| entry.key.spiffe_id.to_string()),
                 state,
                 reason: (state == EntryState::Held).then(|| "ClusterNotInStep".to_owned()),
             });

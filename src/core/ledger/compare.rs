@@ -89,8 +89,9 @@ impl Ledger {
     }
 
     pub(super) fn note_deletion(&mut self, id: &EntryId, row: &Row, place: &Place, now: Timestamp) {
-        let of = |standing| self.desired.identity_of(&place.pod.pod, &place.digest, standing);
-        self.deletions.note(row.key, id, of(IdentityStanding::Live), now);
+        let identity = self.desired.identity_of(&place.pod.pod, &place.digest);
+        let live = identity.filter(|(_, standing)| *standing == IdentityStanding::Live).map(|(name, _)| name);
+        self.deletions.note(row.key, id, live, now);
     }
 
     /// Notes that the rest of a list can't be had: what was compared so far stays known, and nothing is missed in it.

@@ -56,7 +56,7 @@ impl World {
                 for write in plan.creates.iter().chain(&plan.updates) {
                     let sign = if plan.creates.contains(write) { '+' } else { '~' };
                     self.writes.push(format!("{sign}{}", write.id));
-                    self.spire.insert(write.id.clone(), (*write.wanted.entry).clone());
+                    self.spire.insert(write.id.clone(), (*write.wanted.entry().unwrap()).clone());
                     self.ledger.written(&plan.pod, write);
                 }
                 for delete in &plan.deletes {

@@ -83,6 +83,13 @@ impl Wishes {
 
 const NO_REGISTRY: &str = "the registry is not known";
 const NO_IDENTITY: &str = "the identity is not known";
+const UNREADABLE: &str = "the pod cannot be read";
+const UNDERIVED: &str = "what the pod is to have cannot be derived";
+
+/// Whether this keeps entries from the moment on at which it is heard, and not only when their pods are derived anew.
+pub fn is_told_at_once(why: &str) -> bool {
+    why != UNREADABLE && why != UNDERIVED
+}
 
 /// What becomes of an entry that its pod is not to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -364,11 +371,11 @@ impl Told {
         match cluster.pods.get(&pod) {
             None if cluster.nameless.is_empty() => return Due::Goes { pod_gone: true },
             None => return Due::Stays("it may be a pod that cannot be read"),
-            Some(None) => return Due::Stays("the pod cannot be read"),
+            Some(None) => return Due::Stays(UNREADABLE),
             Some(Some(_)) => {}
         }
         if self.wishes(pod).is_some_and(|wishes| wishes.holds) {
-            return Due::Stays("what the pod is to have cannot be derived");
+            return Due::Stays(UNDERIVED);
         }
         match &self.identities[usize::from(identity)] {
             _ if self.has_ended(identity) => Due::Goes { pod_gone: false },

@@ -11,7 +11,7 @@ use super::outside::{
     self, IdentityState, Item, NamespaceState, NodeState, Outside, PodId, PodState, RegistryState,
     SliceState, cluster_name, identity_name,
 };
-use super::rules::{Due, Known, Texts, Told};
+use super::rules::{self, Due, Known, Texts, Told};
 use super::schedule::{
     CLUSTERS, Event, FEW, Health, IDENTITIES, KINDS, OBJECTS, PodPhase, REGISTRIES, Reading, Schedule, Setup,
 };
@@ -19,8 +19,8 @@ use super::spire::{Answer, CallError, Owner, Row, Rows, Spire, Wish};
 use crate::api::Problem;
 use crate::brake::Budgets;
 use crate::derive::Domains;
-use crate::desired::PodKey;
-use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
+use crate::desired::{PodKey, Wanted};
+use crate::entry::{ClusterTag, Entry, EntryDigest, EntryId, Nonce};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{Change, ClusterChange, ClusterIdentity, Phase};
 use crate::guardrails::Guardrails;
@@ -86,6 +86,10 @@ struct Replica {
     index: Index,
     ledger: Ledger,
     told: Told,
+    /// So many pods are derived before the writer goes on.
+    slice: usize,
+    /// What it was told when everything was last derived, and since, while pods are left to be.
+    before: Vec<Told>,
     /// What its writer knows of SPIRE.
     known: Rows,
     watches: Vec<Watch>,
@@ -224,6 +228,8 @@ impl Replica {
             index: Index::new(settings()),
             ledger: Ledger::new(PREFIX, setup.mode, budgets(setup)),
             told: Told::default(),
+            slice: setup.slice.map_or(usize::MAX, usize::from),
+            before: Vec::new(),
             known: Rows::new(),
             watches: (0..=OBJECTS).map(|_| watch()).collect(),
             connections: [const { None }; CLUSTERS as usize],
@@ -374,11 +380,18 @@ impl Replica {
         }
     }
 
-    /// Settles what was heard; true where the connections have more to tell after that.
+    /// Settles what was heard, or a slice of it; true where the connections have more to tell after that.
     fn settle(&mut self, outside: &Outside) -> bool {
-        let settled = self.index.settle();
+        let settled = self.index.settle_some(self.slice);
         self.told.settle();
         self.ledger.apply(&settled.delta);
+        if self.slice != usize::MAX {
+            if !self.index.is_unsettled() {
+                self.before.clear();
+            }
+            // As told until now pods may go on being served that are not derived anew.
+            self.before.push(self.told.clone());
+        }
         let mut goes_on = false;
         if let Some(demand) = settled.demand {
             for watch in 0..usize::from(REGISTRIES) {
@@ -513,7 +526,8 @@ impl Simulation {
     }
 
     fn hear(&mut self) {
-        for replica in &mut self.replicas {
+        let leader = self.leader;
+        for (at, replica) in self.replicas.iter_mut().enumerate() {
             for _ in 0..4 {
                 // Watches are independent of one another: another one is first each time.
                 for watch in 0..=OBJECTS {
@@ -524,6 +538,10 @@ impl Simulation {
                 if !replica.settle(&self.outside) {
                     break;
                 }
+            }
+            // The leader's writer works while the rest is derived.
+            while at != leader && replica.index.is_unsettled() {
+                replica.settle(&self.outside);
             }
             if replica.leftovers.is_empty() {
                 continue;
@@ -537,7 +555,6 @@ impl Simulation {
             }
             replica.settle(&self.outside);
         }
-        let leader = self.leader;
         for (at, replica) in self.replicas.iter_mut().enumerate() {
             if at != leader {
                 // What others write while we do not lead is not known.
@@ -841,7 +858,7 @@ impl Simulation {
             parent_id: crate::spiffe::parent_id(&parent, &domain).unwrap(),
             selectors: BTreeSet::from([crate::spiffe::Selector::pod_uid(&uid)]),
         };
-        let entry = crate::entry::Entry {
+        let entry = Entry {
             key,
             x509_svid_ttl: if equal { 0 } else { 77 },
             jwt_svid_ttl: 0,
@@ -952,6 +969,10 @@ impl Simulation {
                 return Ok(());
             }
             replica.paused_until = None;
+            let was_unsettled = replica.index.is_unsettled();
+            if was_unsettled {
+                replica.settle(&self.outside);
+            }
             // What is new does not wait for the rest of a list.
             let mut result = Ok(());
             let has_work = replica.ledger.has_work(now, true);
@@ -962,7 +983,7 @@ impl Simulation {
             if result.is_ok() {
                 if replica.ledger.needs_list() || replica.must_compare || replica.listing.is_some() {
                     result = self.page(at);
-                } else if !has_work {
+                } else if !has_work && !was_unsettled {
                     return Ok(());
                 }
             }
@@ -1079,8 +1100,8 @@ impl Simulation {
             for batch in writes.chunks(BATCH) {
                 let mut wishes = Vec::new();
                 for (_, write, owner) in batch {
-                    self.check_write(at, &write.id, Texts::of(&write.wanted.entry), *owner, is_create)?;
-                    let entry = (*write.wanted.entry).clone();
+                    let entry = made(&write.wanted)?;
+                    self.check_write(at, &write.id, &Texts::of(&entry), *owner, is_create)?;
                     wishes.push(match is_create {
                         true => Wish::Create(write.id.clone(), entry, *owner),
                         false => Wish::Update(write.id.clone(), entry),
@@ -1102,7 +1123,7 @@ impl Simulation {
                                 Some(row) if !is_create => row.owner,
                                 _ => Some(*owner),
                             };
-                            let row = Row::of(&write.id, &write.wanted.entry, owner);
+                            let row = Row::of(&write.id, &made(&write.wanted)?, owner);
                             replica.note(&write.id, Some(Rc::new(row)));
                             replica.ledger.written(&plan.pod, write);
                         }
@@ -1219,7 +1240,7 @@ impl Simulation {
                     |owner: &Owner| told.wishes(owner.pod).is_some_and(|it| it.has_key(&row.texts.key));
                 row.owner.as_ref().is_some_and(|owner| is_of(owner) && !is_wanted(owner))
             });
-            if let Some(row) = left {
+            if let Some(row) = left.filter(|_| !replica.index.is_unsettled()) {
                 return Err(format!("identity {name} is released and {} is left of it", row.observed.id));
             }
             self.identity_gone(*name);
@@ -1236,11 +1257,51 @@ impl Simulation {
 
     // What must hold.
 
+    /// A rule holds by what the replica was told; or, while it has not derived all pods anew, by what it was told before.
+    fn by_what_was_told(
+        &mut self,
+        at: usize,
+        rule: impl Fn(&mut Self) -> Result<(), Violation>,
+    ) -> Result<(), Violation> {
+        let result = rule(self);
+        if result.is_ok() || !self.replicas[at].index.is_unsettled() {
+            return result;
+        }
+        for before in 0..self.replicas[at].before.len() {
+            let swap = |it: &mut Self| {
+                let replica = &mut it.replicas[at];
+                std::mem::swap(&mut replica.told, &mut replica.before[before]);
+            };
+            swap(self);
+            let by_that = rule(self);
+            swap(self);
+            if by_that.is_ok() {
+                return by_that;
+            }
+        }
+        result
+    }
+
     fn check_write(
         &mut self,
         at: usize,
         id: &EntryId,
-        texts: Texts,
+        texts: &Texts,
+        owner: Owner,
+        is_create: bool,
+    ) -> Result<(), Violation> {
+        // That a cluster is silent is told at once.
+        if !self.replicas[at].told.is_synced(owner.pod.cluster) {
+            return Err(format!("{id} of {:?} is written: its cluster is silent", owner.pod));
+        }
+        self.by_what_was_told(at, |it| it.check_write_now(at, id, texts, owner, is_create))
+    }
+
+    fn check_write_now(
+        &mut self,
+        at: usize,
+        id: &EntryId,
+        texts: &Texts,
         owner: Owner,
         is_create: bool,
     ) -> Result<(), Violation> {
@@ -1254,11 +1315,8 @@ impl Simulation {
         if self.setup.mode == Mode::Observe {
             return broken("nothing is written in mode Observe");
         }
-        if !replica.told.is_synced(pod.cluster) {
-            return broken("its cluster is silent");
-        }
         let Some(wishes) = replica.told.wishes(pod) else { return broken("the pod is not known") };
-        if !wishes.entries.iter().any(|wish| wish.identity == identity && wish.texts == texts) {
+        if !wishes.entries.iter().any(|wish| wish.identity == identity && wish.texts == *texts) {
             return broken("the pod is not to have this");
         }
         let holder = replica.known.iter().find(|(other, row)| row.texts.key == texts.key && *other != id);
@@ -1285,7 +1343,7 @@ impl Simulation {
         if known_owner.pod != pod {
             return broken("it is another pod's");
         }
-        if known.texts == texts {
+        if known.texts == *texts {
             return broken("it is so already");
         }
         if known.texts.key != texts.key {
@@ -1296,6 +1354,21 @@ impl Simulation {
     }
 
     fn check_delete(&mut self, at: usize, id: &EntryId, pod: PodId) -> Result<(), Violation> {
+        let replica = &self.replicas[at];
+        let told = &replica.told;
+        if replica.index.is_unsettled()
+            && let Some(owner) = replica.known.get(id).and_then(|row| row.owner)
+            && let Due::Stays(why) = told.due(pod, owner.identity)
+            && replica.known.get(id).is_some_and(|row| replica.dues(row, owner).len() == 1)
+            && !told.is_orphan(pod, owner.identity)
+            && rules::is_told_at_once(why)
+        {
+            return Err(format!("{id} of {pod:?} is deleted: {why}, which was told at once"));
+        }
+        self.by_what_was_told(at, |it| it.check_delete_now(at, id, pod))
+    }
+
+    fn check_delete_now(&mut self, at: usize, id: &EntryId, pod: PodId) -> Result<(), Violation> {
         let replica = &self.replicas[at];
         let broken = |rule: &str| Err(format!("{id} of {pod:?} is deleted: {rule}"));
         if at != self.leader {
@@ -1570,8 +1643,8 @@ impl Simulation {
         let told = &self.replicas[self.leader].told;
         for (_, pod, desired) in self.replicas[self.leader].index.desired() {
             let id = PodId::of_uid(pod.as_str()).ok_or("a pod that never was")?;
-            let texts = desired.wanted.iter().map(|it| Texts::of(&it.entry));
-            let texts: BTreeSet<Texts> = texts.collect();
+            let texts = desired.wanted.iter().map(|it| Ok(Texts::of(&made(it)?)));
+            let texts: BTreeSet<Texts> = texts.collect::<Result<_, Violation>>()?;
             let wishes = told.wishes(id).unwrap_or_default();
             let wished: BTreeSet<Texts> = wishes.entries.iter().map(|wish| wish.texts.clone()).collect();
             if texts != wished {
@@ -1586,7 +1659,11 @@ impl Simulation {
                 fresh.deliver(watch, &self.outside);
             }
             fresh.go_live(&self.outside);
-            if !fresh.settle(&self.outside) {
+            let goes_on = fresh.settle(&self.outside);
+            while fresh.index.is_unsettled() {
+                fresh.settle(&self.outside);
+            }
+            if !goes_on {
                 break;
             }
         }
@@ -1594,7 +1671,7 @@ impl Simulation {
             let each = index.desired().filter(|(.., desired)| !desired.wanted.is_empty());
             let each = each.map(|(cluster, pod, desired)| {
                 let entries = desired.wanted.iter();
-                let entries = entries.map(|it| (it.identity.to_string(), Texts::of(&it.entry)));
+                let entries = entries.map(|it| (it.identity.to_string(), Texts::of(&it.entry().unwrap())));
                 (format!("{cluster} {pod}"), entries.collect())
             });
             each.collect()
@@ -1613,8 +1690,14 @@ fn is_at_rest(replica: &Replica, now: Instant) -> bool {
         && !ledger.has_work(now, true)
         && !replica.must_compare
         && replica.listing.is_none()
+        && !replica.index.is_unsettled()
         && ledger.next_retry().is_none()
         && replica.paused_until.is_none()
+}
+
+/// The entry, made of its facts once more.
+fn made(wanted: &Wanted) -> Result<Entry, Violation> {
+    wanted.entry().map(|entry| (*entry).clone()).map_err(|error| error.to_string())
 }
 
 fn number_of(identity: &IdentityName) -> Result<u8, Violation> {

@@ -254,6 +254,8 @@ pub struct Setup {
     /// How many deletes and changes of identity pass the brake without a release: of one scope and of everything. None
     /// leaves the default, which so few entries never exceed.
     pub budget: Option<(u8, u8)>,
+    /// How many pods are derived before the writer goes on; none is all of them.
+    pub slice: Option<u8>,
 }
 
 /// Setup and events.
@@ -286,7 +288,12 @@ impl Schedule {
             _ => Mode::Sync,
         };
         let budget = dice.chance(35).then(|| (1 + dice.roll(3), 1 + dice.roll(4)));
-        let setup = Setup { replicas, mode, budget };
+        let slice = match seed % 8 {
+            0 | 1 => Some(1),
+            2 => Some(2),
+            _ => None,
+        };
+        let setup = Setup { replicas, mode, budget, slice };
         let mut events = Vec::new();
         for identity in 0..1 + dice.roll(3) {
             let spec = spec(dice);

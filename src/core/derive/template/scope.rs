@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use minijinja::value::{Object, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::format;
 use super::types::{self, Kind};
 use super::unicode;
 use super::value::{Data, Node, View, fail, from_json, string_map, view, zero};
+use crate::facts::{NodeFacts, PodFacts};
 
 /// What a scope is made of.
 #[derive(Debug, Clone)]
@@ -57,52 +58,14 @@ pub struct Described {
 impl Scope {
     /// Makes the scope of a pod and a node, each `{"metadata": …, "spec": …}`.
     pub fn new(variables: &Variables, pod: &Json, node: &Json) -> Self {
-        let text = |text: &Arc<str>| Value::from(text.clone());
-        let part = |ty: u16, object: &Json, part: &str| {
-            let pointer = types::of(ty);
-            let inner = match object.get(part) {
-                Some(json) => from_json(pointer.elem(), json, true),
-                None => zero(pointer.elem(), true),
-            };
-            Value::from_object(Node { ty: pointer, addressable: false, data: Data::Pointer(inner) })
-        };
-        let of = |index: usize| types::of(types::DATA).fields.get(index).map_or(types::ANY, |field| field.ty);
-        let instance = match &variables.instance_id {
-            Some(id) => text(id),
-            None => Value::from(fail(".InstanceID is not known: the pod's node has no spec.providerID")),
-        };
-        let mut fields = vec![
-            text(&variables.trust_domain),
-            text(&variables.cluster_name),
-            text(&variables.cluster_domain),
-            text(&variables.application_name),
-            text(&variables.account_id),
-            text(&variables.region),
-            instance,
-            part(of(7), pod, "metadata"),
-            part(of(8), pod, "spec"),
-            part(of(9), node, "metadata"),
-            part(of(10), node, "spec"),
-        ];
-        if variables.aliases {
-            let of_pod =
-                |pointer: &str| Value::from(pod.pointer(pointer).and_then(Json::as_str).unwrap_or_default());
-            fields.push(text(&variables.eks_cluster_name));
-            fields.push(string_map(variables.cluster_labels.iter()));
-            fields.push(of_pod("/metadata/namespace"));
-            fields.push(of_pod("/spec/serviceAccountName"));
-        }
-        let data = Arc::new(Node {
-            ty: types::of(types::DATA),
-            addressable: true,
-            data: Data::Struct(fields.into_iter().enumerate().collect()),
-        });
-        let dot = Value::from_object(Node {
-            ty: types::of(types::ROOT),
-            addressable: false,
-            data: Data::Pointer(Value::from_dyn_object(data.clone())),
-        });
-        Self { context: Value::from_object(Context { dot, data }) }
+        Self { context: Value::from_object(Context::Made(Whole::new(variables, pod, node))) }
+    }
+
+    /// Makes the scope of a pod and a node of which facts are kept. What most templates read is handed out by reference
+    /// count; all of a pod and a node is made where a template reads something else. Of a node that is not known, nothing.
+    pub fn of(variables: Variables, pod: Arc<PodFacts>, node: Option<Arc<NodeFacts>>) -> Self {
+        let facts = Facts { variables, pod, node };
+        Self { context: Value::from_object(Context::OnDemand(facts, OnceLock::new())) }
     }
 
     pub(super) fn context(&self) -> Value {
@@ -113,7 +76,7 @@ impl Scope {
     pub fn describe(&self) -> Vec<Described> {
         let mut rows = Vec::new();
         if let Some(context) = self.context.downcast_object_ref::<Context>() {
-            describe(&context.data, "", &mut rows);
+            describe(&context.whole().data, "", &mut rows);
         }
         rows
     }
@@ -148,11 +111,190 @@ fn describe(node: &Node, path: &str, rows: &mut Vec<Described>) {
     }
 }
 
-/// What a lowered template finds by name: `dot`, and paths of field numbers such as `f7_2`.
-#[derive(Debug)]
-struct Context {
+/// All variables as values.
+struct Whole {
     dot: Value,
     data: Arc<Node>,
+}
+
+impl Whole {
+    fn new(variables: &Variables, pod: &Json, node: &Json) -> Self {
+        let text = |text: &Arc<str>| Value::from(text.clone());
+        let part = |ty: u16, object: &Json, part: &str| {
+            let pointer = types::of(ty);
+            let inner = match object.get(part) {
+                Some(json) => from_json(pointer.elem(), json, true),
+                None => zero(pointer.elem(), true),
+            };
+            Value::from_object(Node { ty: pointer, addressable: false, data: Data::Pointer(inner) })
+        };
+        let of = |index: usize| types::of(types::DATA).fields.get(index).map_or(types::ANY, |field| field.ty);
+        let mut fields = vec![
+            text(&variables.trust_domain),
+            text(&variables.cluster_name),
+            text(&variables.cluster_domain),
+            text(&variables.application_name),
+            text(&variables.account_id),
+            text(&variables.region),
+            instance(variables),
+            part(of(7), pod, "metadata"),
+            part(of(8), pod, "spec"),
+            part(of(9), node, "metadata"),
+            part(of(10), node, "spec"),
+        ];
+        if variables.aliases {
+            let of_pod =
+                |pointer: &str| Value::from(pod.pointer(pointer).and_then(Json::as_str).unwrap_or_default());
+            fields.push(text(&variables.eks_cluster_name));
+            fields.push(string_map(variables.cluster_labels.iter()));
+            fields.push(of_pod("/metadata/namespace"));
+            fields.push(of_pod("/spec/serviceAccountName"));
+        }
+        let data = Arc::new(Node {
+            ty: types::of(types::DATA),
+            addressable: true,
+            data: Data::Struct(fields.into_iter().enumerate().collect()),
+        });
+        let dot = Value::from_object(Node {
+            ty: types::of(types::ROOT),
+            addressable: false,
+            data: Data::Pointer(Value::from_dyn_object(data.clone())),
+        });
+        Self { dot, data }
+    }
+}
+
+fn instance(variables: &Variables) -> Value {
+    match &variables.instance_id {
+        Some(id) => Value::from(id.clone()),
+        None => Value::from(fail(".InstanceID is not known: the pod's node has no spec.providerID")),
+    }
+}
+
+/// What values can be made of when they are asked for.
+struct Facts {
+    variables: Variables,
+    pod: Arc<PodFacts>,
+    node: Option<Arc<NodeFacts>>,
+}
+
+/// A path whose value facts have at hand.
+#[derive(Clone, Copy)]
+enum AtHand {
+    TrustDomain,
+    ClusterName,
+    ClusterDomain,
+    ApplicationName,
+    AccountId,
+    Region,
+    InstanceId,
+    EksClusterName,
+    PodName,
+    PodNamespace,
+    PodUid,
+    ServiceAccount,
+    NodeName,
+    NodeUid,
+}
+
+/// Those paths, as a lowered template names them.
+static AT_HAND: LazyLock<BTreeMap<String, AtHand>> = LazyLock::new(|| {
+    let data = types::of(types::DATA);
+    let place = |ty: &types::Type, name: &str| ty.fields.iter().position(|field| field.name == name);
+    let variable = |name: &str| place(data, name);
+    let inner = |part: &str, name: &str| {
+        let at = variable(part)?;
+        let ty = types::of(data.fields.get(at)?.ty).elem();
+        Some(format!("f{at}_{}", place(ty, name)?))
+    };
+    let variables = [
+        ("TrustDomain", AtHand::TrustDomain),
+        ("ClusterName", AtHand::ClusterName),
+        ("ClusterDomain", AtHand::ClusterDomain),
+        ("ApplicationName", AtHand::ApplicationName),
+        ("AccountID", AtHand::AccountId),
+        ("Region", AtHand::Region),
+        ("InstanceID", AtHand::InstanceId),
+        ("EKSClusterName", AtHand::EksClusterName),
+        ("Namespace", AtHand::PodNamespace),
+        ("ServiceAccount", AtHand::ServiceAccount),
+    ];
+    let fields = [
+        ("PodMeta", "Name", AtHand::PodName),
+        ("PodMeta", "Namespace", AtHand::PodNamespace),
+        ("PodMeta", "UID", AtHand::PodUid),
+        ("PodSpec", "ServiceAccountName", AtHand::ServiceAccount),
+        ("NodeMeta", "Name", AtHand::NodeName),
+        ("NodeMeta", "UID", AtHand::NodeUid),
+    ];
+    let variables =
+        variables.into_iter().filter_map(|(name, it)| Some((format!("f{}", variable(name)?), it)));
+    let fields = fields.into_iter().filter_map(|(part, name, it)| Some((inner(part, name)?, it)));
+    variables.chain(fields).collect()
+});
+
+/// Go's `types.UID`.
+static UID: LazyLock<&'static types::Type> = LazyLock::new(|| {
+    let pointer = types::of(types::DATA).fields.iter().find(|field| field.name == "PodMeta");
+    let meta = pointer.map(|field| types::of(field.ty).elem());
+    let field = meta.and_then(|meta| meta.fields.iter().find(|field| field.name == "UID"));
+    types::of(field.map_or(types::STRING, |field| field.ty))
+});
+
+fn uid(text: Arc<str>) -> Value {
+    Value::from_object(Node { ty: *UID, addressable: true, data: Data::Text(text.into()) })
+}
+
+impl Facts {
+    fn at_hand(&self, path: &str) -> Option<Value> {
+        let Variables { aliases, .. } = self.variables;
+        let it = *AT_HAND.get(path)?;
+        let text = match it {
+            AtHand::TrustDomain => self.variables.trust_domain.clone(),
+            AtHand::ClusterName => self.variables.cluster_name.clone(),
+            AtHand::ClusterDomain => self.variables.cluster_domain.clone(),
+            AtHand::ApplicationName => self.variables.application_name.clone(),
+            AtHand::AccountId => self.variables.account_id.clone(),
+            AtHand::Region => self.variables.region.clone(),
+            AtHand::InstanceId => return Some(instance(&self.variables)),
+            AtHand::EksClusterName if aliases => self.variables.eks_cluster_name.clone(),
+            AtHand::EksClusterName => return None,
+            AtHand::PodName => self.pod.name.shared(),
+            AtHand::PodNamespace => self.pod.namespace.shared(),
+            AtHand::ServiceAccount => self.pod.service_account.clone(),
+            AtHand::NodeName => self.node.as_ref()?.name.shared(),
+            AtHand::PodUid => return Some(uid(self.pod.uid.shared())),
+            AtHand::NodeUid => return Some(uid(self.node.as_ref()?.uid.shared())),
+        };
+        Some(Value::from(text))
+    }
+}
+
+/// What a lowered template finds by name: `dot`, and paths of field numbers such as `f7_2`.
+enum Context {
+    Made(Whole),
+    OnDemand(Facts, OnceLock<Whole>),
+}
+
+impl Context {
+    fn whole(&self) -> &Whole {
+        match self {
+            Self::Made(whole) => whole,
+            Self::OnDemand(Facts { variables, pod, node }, whole) => {
+                let node = || match node {
+                    Some(node) => node.object(),
+                    None => json!({"metadata": {}, "spec": {}}),
+                };
+                whole.get_or_init(|| Whole::new(variables, &pod.object(), &node()))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Context")
+    }
 }
 
 impl Object for Context {
@@ -161,12 +303,17 @@ impl Object for Context {
     }
 
     fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        if let Self::OnDemand(facts, _) = &**self
+            && let Some(value) = facts.at_hand(key)
+        {
+            return Some(value);
+        }
         let Some(path) =
             key.strip_prefix('f').filter(|path| path.starts_with(|it: char| it.is_ascii_digit()))
         else {
-            return (key == "dot").then(|| self.dot.clone());
+            return (key == "dot").then(|| self.whole().dot.clone());
         };
-        Some(walk(&self.data, path))
+        Some(walk(&self.whole().data, path))
     }
 }
 

@@ -1,0 +1,265 @@
+//! `make bench-fleet`: from a watch's bytes to a batch for SPIRE, at the sizes of a fleet.
+//!
+//! Each row is measured in a process of its own, so that its memory is its own. CPU is that of the one thread that does
+//! everything; making the bytes is not counted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that cannot go on ends"
+)]
+
+mod line;
+mod measure;
+mod plot;
+mod world;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use line::{Line, latencies, one_event};
+use measure::{Spent, peak, percentile, resident};
+use registrar_core::facts::{Change, ObjectChange};
+use registrar_core::mirror::Observed;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use world::Pod;
+
+/// What bare serde_json is asked to read: the same fields.
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "only read for what reading costs")]
+struct BarePage {
+    items: Vec<BarePod>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "only read for what reading costs")]
+struct BarePod {
+    metadata: BareMeta,
+    spec: BareSpec,
+    status: BareStatus,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "only read for what reading costs")]
+struct BareMeta {
+    name: String,
+    namespace: String,
+    uid: String,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only read for what reading costs")]
+struct BareSpec {
+    node_name: Option<String>,
+    service_account_name: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[allow(dead_code, reason = "only read for what reading costs")]
+struct BareStatus {
+    phase: Option<String>,
+}
+
+/// Pods that bare serde_json reads in a second of CPU.
+fn bare_rate(pods: usize) -> f64 {
+    let page = world::page(0, 0..pods.min(world::PAGE));
+    let mut best: f64 = 0.0;
+    for _ in 0..8 {
+        let spent = Spent::begin();
+        let read: BarePage = serde_json::from_slice(page.as_bytes()).unwrap();
+        best = best.max(std::hint::black_box(read).items.len() as f64 / spent.seconds());
+    }
+    best
+}
+
+fn row(pods: usize, clusters: usize) -> Value {
+    let before = resident();
+    let mut line = Line::new(clusters, pods / clusters);
+    let start = line.start(clusters, pods);
+    let (top, steady) = (peak(), resident());
+    assert_eq!(line.writes, pods);
+    let plan = start.read + start.settle + start.plan;
+    // New pods in numbers above the first ones, on a node that is there.
+    let many = (15 * clusters).min(2000);
+    let new = |number: usize| {
+        let number = number % many;
+        Pod {
+            cluster: number % clusters,
+            number: pods / clusters + number / clusters,
+            revision: 0,
+            node: Some(0),
+        }
+    };
+    let (mut added, mut modified, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+    for number in 0..2000 {
+        added.push(one_event(&mut line, new(number), "ADDED", 8, "Pending") * 1e6);
+        modified.push(one_event(&mut line, new(number), "MODIFIED", 9, "Running") * 1e6);
+        deleted.push(one_event(&mut line, new(number), "DELETED", 10, "Running") * 1e6);
+    }
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let jobs = (0..2500).flat_map(|number| [(new(number), "ADDED"), (new(number), "DELETED")]);
+    let mut late = latencies(&mut line, jobs, 1000);
+    let spent = Spent::begin();
+    line.report();
+    let report_ms = spent.seconds() * 1e3;
+    json!({
+        "pods": pods, "clusters": clusters,
+        "cpu_us_per_event": mean(&added), "cpu_us_per_status_event": mean(&modified),
+        "cpu_us_per_deleted": mean(&deleted),
+        "p50_ms": percentile(&mut late, 50), "p99_ms": percentile(&mut late, 99),
+        "rss_bytes_per_pod": (steady - before) / pods as f64,
+        "peak_to_steady": (top - before) / (steady - before),
+        "pods_per_core_second": pods as f64 / plan,
+        "json_only_pods_per_core_second": bare_rate(pods),
+        "read_us_per_pod": start.read * 1e6 / pods as f64, "settle_us_per_pod": start.settle * 1e6 / pods as f64,
+        "plan_us_per_pod": start.plan * 1e6 / pods as f64, "write_us_per_pod": start.write * 1e6 / pods as f64,
+        "report_ms": report_ms,
+    })
+}
+
+/// So many pods come and go one after another; what memory they leave.
+fn churn(pods: usize) -> Value {
+    const STEADY: usize = 10_000;
+    let mut line = Line::new(1, STEADY);
+    line.start(1, STEADY);
+    let mut early = 0.0;
+    for number in 0..pods {
+        let node = Some(number % (STEADY / 30));
+        let pod = Pod { cluster: 0, number: STEADY + number, revision: 0, node };
+        one_event(&mut line, pod, "ADDED", 8, "Running");
+        one_event(&mut line, pod, "DELETED", 9, "Succeeded");
+        if number == pods / 10 {
+            early = resident();
+        }
+    }
+    let late = resident();
+    json!({"pods": pods, "resident_after_a_tenth": early, "resident_at_the_end": late, "grown_bytes": late - early})
+}
+
+/// A start with every entry in place: what SPIRE's list costs to make, and what comparing and planning cost on top.
+fn restart(pods: usize) -> Value {
+    let mut before = Line::new(1, pods);
+    let mut held = Vec::new();
+    before.observe([]);
+    before.list(0, pods);
+    before.settle();
+    before.work(|id, entry| held.push((id.clone(), entry.clone())));
+    drop(before);
+    let mut line = Line::new(1, pods);
+    let read = line.list(0, pods);
+    let spent = Spent::begin();
+    line.settle();
+    let settle = spent.seconds();
+    let spent = Spent::begin();
+    let list: Vec<Observed> = held.iter().map(|(id, entry)| Observed::of(id.clone(), entry)).collect();
+    let serve = spent.seconds();
+    let spent = Spent::begin();
+    line.observe(list);
+    line.work(|_, _| {});
+    let compare = spent.seconds();
+    json!({"pods": pods, "writes": line.writes, "read_s": read, "settle_s": settle, "list_s": serve,
+        "compare_and_plan_s": compare, "to_list": (serve + compare) / serve})
+}
+
+/// An edit of an identity that touches many pods: what settling them takes, and how long nothing else is looked at.
+fn edit(pods: usize) -> Value {
+    let clusters = 10;
+    let mut line = Line::new(clusters, pods / clusters);
+    line.start(clusters, pods);
+    let edited = Arc::new(world::identity(7, "team"));
+    line.index.apply(Change::Identities(ObjectChange::Applied(Ok(edited))));
+    let (mut touched, mut total, mut longest, mut slices) = (0, 0.0, 0.0_f64, 0);
+    let mut longest_apply = 0.0_f64;
+    loop {
+        let spent = Spent::begin();
+        let settled = line.index.settle_some(line::SLICE);
+        let seconds = spent.seconds();
+        (total, longest, slices) = (total + seconds, longest.max(seconds), slices + 1);
+        touched += settled.pods_settled;
+        let spent = Spent::begin();
+        line.ledger.apply(&settled.delta);
+        longest_apply = longest_apply.max(spent.seconds());
+        if !line.index.is_unsettled() {
+            break;
+        }
+    }
+    let before = line.writes;
+    line.work(|_, _| {});
+    json!({"pods": pods, "touched": touched, "settle_ms": total * 1e3, "slices": slices,
+        "longest_slice_ms": longest * 1e3, "longest_apply_ms": longest_apply * 1e3, "writes": line.writes - before})
+}
+
+fn child(arguments: &[&str]) -> Value {
+    let program = std::env::current_exe().unwrap();
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn all() {
+    println!(
+        "{:>8}{:>9}{:>9}{:>9}{:>9}{:>9}{:>8}{:>9}{:>7}{:>11}{:>11}{:>6}",
+        "pods",
+        "clusters",
+        "us new",
+        "us seen",
+        "us gone",
+        "p99 ms",
+        "B/pod",
+        "peak",
+        "",
+        "pods/s",
+        "json/s",
+        "ratio"
+    );
+    let mut rows = Vec::new();
+    for pods in [1000, 10_000, 100_000, 500_000] {
+        for clusters in [1, 10, 100] {
+            let row = child(&["row", &pods.to_string(), &clusters.to_string()]);
+            let of = |key: &str| row[key].as_f64().unwrap_or(f64::NAN);
+            println!(
+                "{pods:>8}{clusters:>9}{:>9.1}{:>9.1}{:>9.1}{:>9.2}{:>8.0}{:>9.2}{:>7}{:>11.0}{:>11.0}{:>6.2}",
+                of("cpu_us_per_event"),
+                of("cpu_us_per_status_event"),
+                of("cpu_us_per_deleted"),
+                of("p99_ms"),
+                of("rss_bytes_per_pod"),
+                of("peak_to_steady"),
+                "",
+                of("pods_per_core_second"),
+                of("json_only_pods_per_core_second"),
+                of("pods_per_core_second") / of("json_only_pods_per_core_second"),
+            );
+            rows.push(row);
+        }
+    }
+    let churn = child(&["churn", "1000000"]);
+    println!("churn    {churn}");
+    let restart = child(&["restart", "100000"]);
+    println!("restart  {restart}");
+    let edit = child(&["edit", "500000"]);
+    println!("edit     {edit}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
+    std::fs::create_dir_all(&folder).unwrap();
+    plot::write(&folder, &rows);
+    let all = json!({"rows": rows, "churn": churn, "restart": restart, "edit": edit});
+    std::fs::write(folder.join("fleet.json"), format!("{all:#}\n")).unwrap();
+}
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|it| it != "--bench").collect();
+    let number = |at: usize| arguments.get(at).and_then(|it| it.parse().ok());
+    match (arguments.first().map(String::as_str), number(1), number(2)) {
+        (Some("row"), Some(pods), Some(clusters)) => println!("{}", row(pods, clusters)),
+        (Some("churn"), Some(pods), _) => println!("{}", churn(pods)),
+        (Some("restart"), Some(pods), _) => println!("{}", restart(pods)),
+        (Some("edit"), Some(pods), _) => println!("{}", edit(pods)),
+        _ => all(),
+    }
+}
