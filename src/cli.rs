@@ -2,6 +2,7 @@
 
 mod crds;
 mod explain;
+mod manual;
 mod migrate;
 mod offline;
 mod plugin;
@@ -37,10 +38,14 @@ enum Command {
     /// Compile a component from standard input to standard output: what the controller starts for each.
     #[command(hide = true)]
     CompileComponent(compile::Arguments),
+    /// Print a shell's completions.
+    Completions(manual::Completions),
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
     /// Say why a pod has the entries that it has, or has none.
     Explain(explain::Arguments),
+    /// Print the manual page, or write one of each command into a folder.
+    Man(manual::Man),
     /// Print WorkloadIdentity manifests for spire-controller-manager's ClusterSPIFFEIDs, and say what has no equal.
     Migrate(migrate::Arguments),
     /// Write, look at, try and test plugins: components that decide in the templates' place.
@@ -65,8 +70,10 @@ enum Command {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::CompileComponent(arguments) => Ok(compile::run(&arguments)),
+        Command::Completions(arguments) => manual::completions::<Arguments>(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Man(arguments) => manual::man::<Arguments>(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Plugin(arguments) => plugin::run(&arguments),
         Command::Release(arguments) => release::run(&arguments),

@@ -1,6 +1,7 @@
 //! `render`: files in, entries out; the same line as in production with both ends replaced.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::ValueEnum;
 use registrar_core::entry::{ClusterTag, Entry, EntryId, Nonce};

@@ -161,7 +161,7 @@ fn runtime() -> Result<tokio::runtime::Runtime, Usage> {
     runtime.map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))
 }
 
-fn print(text: &str) -> Result<ExitCode, Usage> {
+pub(super) fn print(text: &str) -> Result<ExitCode, Usage> {
     let written = std::io::stdout().write_all(text.as_bytes());
     written.map(|()| ExitCode::SUCCESS).map_err(|error| Usage(vec![format!("standard output: {error}")]))
 }

@@ -1,6 +1,6 @@
 //! Why a pod has the entries that it has, or has none: what every identity says of it, made readable.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -474,7 +474,7 @@ fn templates_shown(index: &Index, view: &PodView<'_>, compiled: &CompiledIdentit
         pod,
         node: view.node,
         namespace_labels: view.namespace_labels,
-        services: BTreeSet::new(),
+        services: None,
     };
     let templates = compiled.templates(&subject).into_iter();
     templates

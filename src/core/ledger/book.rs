@@ -109,16 +109,16 @@ impl Ledger {
             entries.push(unwanted(id, EntryState::Held, hold.reason()));
         }
         for want in wanted.iter().filter(|want| !covered.contains(&&want.digest)) {
-            let own = self.mirror.of_pod(key).find(|(id, row)| row.key == want.key && !shown.contains(*id));
+            let own = self.mirror.of_pod(key).find(|(id, row)| row.key == want.key && !shown.contains(id));
             let other = || self.mirror.with_key(&want.key).next();
             let (id, state) = match own.or_else(other) {
                 Some((id, row)) if row.content == Some(want.content) => (Some(id), EntryState::InStep),
                 Some((id, row)) if row.place.is_none() => (Some(id), EntryState::Conflict),
                 found => (found.map(|(id, _)| id), EntryState::Held),
             };
-            shown.extend(id.cloned());
+            shown.extend(id.clone());
             entries.push(BookEntry {
-                id: id.map(EntryId::to_string),
+                id: id.map(|id| id.to_string()),
                 identity: Some(want.identity.to_string()),
                 spiffe_id: want.entry().ok().map(|entry| entry.key.spiffe_id.to_string()),
                 state,
