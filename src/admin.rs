@@ -9,19 +9,21 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::get;
-use registrar_core::config::HealthConfig;
+use axum::routing::{get, post};
+use registrar_core::config::{Config, HealthConfig};
 use registrar_core::desired::PodKey;
 use registrar_core::entry::ClusterTag;
 use registrar_core::explain::{self, PodName};
 use registrar_core::held;
-use registrar_core::index::Index;
+use registrar_core::index::{Index, Proposal, Settings};
+use registrar_core::ledger::difference::Difference;
 use registrar_core::ledger::{Ledger, Outcome};
 use registrar_core::names::{ClusterName, PodUid};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,10 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::questions::Asker;
 use crate::spire::Spire;
+
+/// How many bytes of manifests may be asked about at once.
+const MOST_ASKED: usize = 64 << 20;
+const STOPPING: &str = "the registrar is stopping";
 
 /// An address that cannot be served on.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +98,14 @@ pub struct Answers {
     pub spire: Spire,
 }
 
+impl Answers {
+    /// What applying something would do to SPIRE's entries; none while the process ends.
+    pub async fn difference(&self, proposal: Proposal, full: bool) -> Option<Difference> {
+        let what = self.index.ask(move |index| index.what_if(proposal)).await?;
+        self.ledger.ask(move |ledger| ledger.difference(&what, full, Instant::now())).await
+    }
+}
+
 /// Answers operators' questions until `shutdown`; reads and never writes.
 pub async fn answers(
     address: String,
@@ -101,8 +115,35 @@ pub async fn answers(
     let router = Router::new()
         .route("/explain/{cluster}/{namespace}/{pod}", get(explained))
         .route("/held", get(waiting))
+        .route("/diff", post(difference))
+        .layer(DefaultBodyLimit::max(MOST_ASKED))
         .with_state(answers);
     serve("admin.bindAddress", address, router, shutdown).await
+}
+
+/// A question about manifests, as `diff` asks it.
+#[derive(Deserialize)]
+struct Asked {
+    objects: Vec<Value>,
+    /// The text of a configuration file.
+    config: Option<String>,
+    full: bool,
+}
+
+async fn difference(State(answers): State<Answers>, Json(asked): Json<Asked>) -> impl IntoResponse {
+    let (mut proposal, mut wrong) = Proposal::of(asked.objects);
+    match asked.config.as_deref().map(Config::parse) {
+        Some(Ok(config)) => proposal.settings = Some(Settings::of(&config)),
+        Some(Err(problems)) => wrong.extend(problems.iter().map(ToString::to_string)),
+        None => {}
+    }
+    if !wrong.is_empty() {
+        return (StatusCode::BAD_REQUEST, Json(json!({"error": wrong.join("; ")}))).into_response();
+    }
+    match answers.difference(proposal, asked.full).await {
+        Some(difference) => Json(difference).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": STOPPING}))).into_response(),
+    }
 }
 
 async fn waiting(State(answers): State<Answers>) -> Json<held::Told> {
@@ -119,7 +160,7 @@ async fn explained(
     let asked = PodName { cluster, namespace, name };
     let explained = answers.index.ask(move |index| explain::explain(index, &asked)).await;
     let explanation = match explained {
-        None => return refused(StatusCode::SERVICE_UNAVAILABLE, &"the registrar is stopping"),
+        None => return refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING),
         Some(Err(why)) => return refused(StatusCode::NOT_FOUND, &why),
         Some(Ok(explanation)) => explanation,
     };
@@ -132,7 +173,7 @@ async fn explained(
     let unavailable = answers.outcomes.borrow().unavailable.as_ref().map(|problem| problem.message.clone());
     let book = answers.ledger.ask(move |ledger| ledger.book(&key, unavailable, Instant::now())).await;
     let Some(book) = book else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, &"the registrar is stopping");
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING);
     };
     let mut agents = Vec::new();
     for parent in explanation.parents() {

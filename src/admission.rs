@@ -19,7 +19,7 @@ use kube::core::{DynamicObject, ResourceExt};
 use registrar_core::admission::{self, Review};
 use registrar_core::api::{EKSClusterRegistry, Problem, WorkloadIdentity, told};
 use registrar_core::config::WebhookConfig;
-use registrar_core::index::Settings;
+use registrar_core::index::{Proposal, Settings};
 use registrar_core::report::Report;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -27,12 +27,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
 use self::certificate::Certificates;
-use crate::admin;
+use crate::admin::{self, Answers};
 
 /// An object of ours with all its managed fields is far below; etcd itself takes 1.5 MiB.
 const MAX_BODY: usize = 4 << 20;
 /// How long requests that are in flight may take when the process is asked to stop.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How long the question what an object would do may take: `timeoutSeconds` of the webhook (deploy/) is five.
+const ASKING_TIME: Duration = Duration::from_secs(3);
 
 /// An address that cannot be served on, or a certificate that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +61,8 @@ struct Known {
     settings: Settings,
     /// Has the objects of both kinds as last seen.
     reports: watch::Receiver<Arc<Report>>,
+    /// Say what an object would do to SPIRE's entries.
+    answers: Answers,
 }
 
 /// Serves the webhook from the first moment on which there is a certificate until `shutdown`.
@@ -67,6 +72,7 @@ pub async fn run(
     namespace: String,
     settings: Settings,
     reports: watch::Receiver<Arc<Report>>,
+    answers: Answers,
     shutdown: CancellationToken,
 ) -> Result<(), AdmissionError> {
     let port = config.port;
@@ -88,7 +94,7 @@ pub async fn run(
     let tls = RustlsConfig::from_config(first);
     let bound = listener.local_addr().ok().map(|bound| bound.to_string());
     info!(key = "webhook.port", address = bound, "listening");
-    let known = Arc::new(Known { settings, reports });
+    let known = Arc::new(Known { settings, reports, answers });
     let router = Router::new().route("/validate", post(validate)).with_state(known);
     let router = router.layer(DefaultBodyLimit::max(MAX_BODY));
     let handle: Handle<SocketAddr> = Handle::new();
@@ -120,18 +126,45 @@ async fn validate(
     let request: AdmissionRequest<DynamicObject> = review
         .try_into()
         .map_err(|_| (StatusCode::BAD_REQUEST, "the AdmissionReview has no request".to_owned()))?;
-    Ok(Json(known.answer(&request).into_review()))
+    let mut response = known.answer(&request);
+    // What is refused does nothing, and what is not looked at changes no spec.
+    if let Some(object) =
+        request.object.as_ref().filter(|object| response.allowed && !is_quiet(&request, object))
+        && let Some(summary) = known.consequence(object).await
+    {
+        response.warnings.get_or_insert_default().push(summary);
+    }
+    Ok(Json(response.into_review()))
+}
+
+/// Whoever is leaving is let go, and what does not change the spec changes nothing that could be wrong: an object from before
+/// the webhook can still lose our finalizer.
+fn is_quiet(request: &AdmissionRequest<DynamicObject>, object: &DynamicObject) -> bool {
+    let spec = |object: &DynamicObject| object.data.get("spec").cloned();
+    let before = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
+    object.metadata.deletion_timestamp.is_some() || before.is_some_and(|it| spec(it) == spec(object))
 }
 
 impl Known {
+    /// What applying the object would do to SPIRE's entries, in a line; none where it would do nothing, or nobody can say
+    /// in time.
+    async fn consequence(&self, object: &DynamicObject) -> Option<String> {
+        let mut object = serde_json::to_value(object).ok()?;
+        // The API server gives no status worth looking at, and a managed field is none of ours.
+        if let Some(object) = object.as_object_mut() {
+            object.remove("status");
+        }
+        let (proposal, _) = Proposal::of([object]);
+        let asked = self.answers.difference(proposal, false);
+        let difference = tokio::time::timeout(ASKING_TIME, asked).await.ok()??;
+        let says = difference.problems.is_empty() && !difference.total.is_empty();
+        says.then(|| format!("{}: `spire-eks-workload-registrar diff` shows which", difference.summary()))
+    }
+
     fn answer(&self, request: &AdmissionRequest<DynamicObject>) -> AdmissionResponse {
         let mut response = AdmissionResponse::from(request);
         let Some(object) = &request.object else { return response };
-        // Whoever is leaving is let go, and what does not change the spec changes nothing that could be wrong: an object
-        // from before the webhook can still lose our finalizer.
-        let spec = |object: &DynamicObject| object.data.get("spec").cloned();
-        let before = request.old_object.as_ref().filter(|_| request.operation == Operation::Update);
-        if object.metadata.deletion_timestamp.is_some() || before.is_some_and(|it| spec(it) == spec(object)) {
+        if is_quiet(request, object) {
             return response;
         }
         let report = self.reports.borrow().clone();

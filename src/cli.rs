@@ -1,6 +1,7 @@
 //! The command line.
 
 mod crds;
+mod diff;
 mod explain;
 mod manual;
 mod migrate;
@@ -42,6 +43,8 @@ enum Command {
     Completions(manual::Completions),
     /// Print the CustomResourceDefinitions of both kinds, or write them into a folder.
     Crds(crds::Arguments),
+    /// Say what applying manifests, or another configuration, would do to SPIRE's entries.
+    Diff(diff::Arguments),
     /// Say why a pod has the entries that it has, or has none.
     Explain(explain::Arguments),
     /// Print the manual page, or write one of each command into a folder.
@@ -72,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::CompileComponent(arguments) => Ok(compile::run(&arguments)),
         Command::Completions(arguments) => manual::completions::<Arguments>(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Man(arguments) => manual::man::<Arguments>(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),

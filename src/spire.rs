@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 pub use client::Spire;
 pub use connect::Server;
+pub use convert::observe;
 use registrar_core::entry::{Entry, EntryId};
 use registrar_core::mirror::Observed;
 

@@ -1,19 +1,21 @@
 //! The registrar's facts out of files: manifests and dumps of clusters, settled as in production, without any network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use registrar_core::api::{EKSClusterRegistry, WorkloadIdentity};
 use registrar_core::config::Config;
-use registrar_core::derive::Domains;
 use registrar_core::facts::demand::Demand;
 use registrar_core::facts::{Change, ClusterChange, Malformed, ObjectChange, Phase, Watched, trim};
-use registrar_core::index::{Index, Settings};
+use registrar_core::index::{Index, Proposal, Settings};
+use registrar_core::mirror::Observed;
 use registrar_core::names::ClusterName;
+use registrar_proto::types;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Usage, documents};
 use crate::components::local::Local;
+use crate::spire;
 
 /// The files that stand for the management cluster and the workload clusters.
 #[derive(clap::Args)]
@@ -37,7 +39,7 @@ pub struct Offline {
     pub failures: Vec<String>,
 }
 
-fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
+pub fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
     let (name, file) =
         text.split_once('=').ok_or("must be NAME=FILE, NAME being the registry object's name")?;
     Ok((ClusterName::new(name).map_err(|error| error.to_string())?, file.into()))
@@ -46,17 +48,12 @@ fn name_and_file(text: &str) -> Result<(ClusterName, PathBuf), String> {
 impl Files {
     /// Reads all files; `more` objects are added to the dump of their cluster.
     pub fn read(&self, config: Config, more: &[(ClusterName, Value)]) -> Result<Offline, Usage> {
-        let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
         let max_size = config.plugins.max_size;
         let mut plugins = Local::new(&config.guardrails.plugins.ceilings, max_size, &self.plugins)
             .map_err(|error| Usage(vec![error]))?;
-        let mut index = Index::new(Settings {
-            domains,
-            ignore_namespaces: config.ignore_namespaces,
-            guardrails: config.guardrails,
-        });
+        let mut index = Index::new(Settings::of(&config));
         let mut failures = Vec::new();
-        let (registries, identities) = manifests(&self.files, &mut failures)?;
+        let Proposal { registries, identities, .. } = manifests(&self.files, &mut failures)?;
         index.apply(Change::Registries(ObjectChange::Listed(registries)));
         index.apply(Change::Identities(ObjectChange::Listed(identities)));
         let demand = plugins.settle(&mut index).demand.unwrap_or_default();
@@ -80,40 +77,104 @@ impl Files {
     }
 }
 
-type Objects<K> = Vec<Result<Arc<K>, Malformed>>;
-
-/// Both kinds out of YAML files of any number of documents and lists.
-fn manifests(
-    files: &[PathBuf],
-    failures: &mut Vec<String>,
-) -> Result<(Objects<EKSClusterRegistry>, Objects<WorkloadIdentity>), Usage> {
-    let (mut registries, mut identities) = (Vec::new(), Vec::new());
+/// Both kinds out of YAML files of any number of documents and lists; what is of another kind is a failure.
+pub fn manifests(files: &[PathBuf], failures: &mut Vec<String>) -> Result<Proposal, Usage> {
+    let mut all = Proposal::default();
     for path in files {
-        for object in documents(path)? {
-            match object.get("kind").and_then(Value::as_str) {
-                Some("EKSClusterRegistry") => registries.push(object_of(object)),
-                Some("WorkloadIdentity") => identities.push(object_of(object)),
-                other => {
-                    let name =
-                        object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or("(no name)");
-                    let kind = other.unwrap_or("(no kind)");
-                    let right = "kind must be EKSClusterRegistry or WorkloadIdentity";
-                    failures.push(format!("{}: {kind}/{name}: {right}", path.display()));
-                }
-            }
-        }
+        let (proposal, others) = Proposal::of(documents(path)?);
+        all.registries.extend(proposal.registries);
+        all.identities.extend(proposal.identities);
+        failures.extend(others.into_iter().map(|other| format!("{}: {other}", path.display())));
     }
-    Ok((registries, identities))
+    Ok(all)
 }
 
-fn object_of<K: serde::de::DeserializeOwned>(object: Value) -> Result<Arc<K>, Malformed> {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let (name, uid) = (text("/metadata/name").unwrap_or_default(), text("/metadata/uid"));
-    serde_json::from_value(object).map(Arc::new).map_err(|error| Malformed {
-        name,
-        uid,
-        problem: error.to_string(),
-    })
+/// An entry as `spire-server entry show -output json` prints it.
+#[derive(Deserialize)]
+#[serde(default)]
+struct PrintedEntry {
+    id: String,
+    spiffe_id: PrintedId,
+    parent_id: PrintedId,
+    selectors: Vec<PrintedSelector>,
+    x509_svid_ttl: i32,
+    jwt_svid_ttl: i32,
+    federates_with: Vec<String>,
+    admin: bool,
+    downstream: bool,
+    dns_names: Vec<String>,
+    hint: String,
+    store_svid: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PrintedId {
+    trust_domain: String,
+    path: String,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct PrintedSelector {
+    r#type: String,
+    value: String,
+}
+
+impl Default for PrintedEntry {
+    fn default() -> Self {
+        let (texts, nobody) = (Vec::new, PrintedId::default);
+        Self {
+            id: String::new(),
+            spiffe_id: nobody(),
+            parent_id: nobody(),
+            selectors: Vec::new(),
+            x509_svid_ttl: 0,
+            jwt_svid_ttl: 0,
+            federates_with: texts(),
+            admin: false,
+            downstream: false,
+            dns_names: texts(),
+            hint: String::new(),
+            store_svid: false,
+        }
+    }
+}
+
+/// SPIRE's entries, as `spire-server entry show -output json` prints them.
+pub fn entries(path: &Path) -> Result<Vec<Observed>, Usage> {
+    let wrong = |what: String| Usage(vec![format!("{}: {what}", path.display())]);
+    let printed: Value = serde_json::from_str(&super::read(path)?).map_err(|error| {
+        wrong(format!("is not what `spire-server entry show -output json` prints: {error}"))
+    })?;
+    let list = match &printed {
+        Value::Array(list) => list,
+        _ => printed["entries"].as_array().ok_or_else(|| wrong("entries: is missing".to_owned()))?,
+    };
+    let id = |id: PrintedId| Some(types::Spiffeid { trust_domain: id.trust_domain, path: id.path });
+    let mut observed = Vec::new();
+    for (index, entry) in list.iter().enumerate() {
+        let entry: PrintedEntry = serde_json::from_value(entry.clone())
+            .map_err(|error| wrong(format!("entries[{index}]: {error}")))?;
+        let selectors = entry.selectors.into_iter();
+        let proto = types::Entry {
+            id: entry.id,
+            spiffe_id: id(entry.spiffe_id),
+            parent_id: id(entry.parent_id),
+            selectors: selectors.map(|it| types::Selector { r#type: it.r#type, value: it.value }).collect(),
+            x509_svid_ttl: entry.x509_svid_ttl,
+            jwt_svid_ttl: entry.jwt_svid_ttl,
+            federates_with: entry.federates_with,
+            admin: entry.admin,
+            downstream: entry.downstream,
+            dns_names: entry.dns_names,
+            hint: entry.hint,
+            store_svid: entry.store_svid,
+            ..types::Entry::default()
+        };
+        observed.push(spire::observe(proto).map_err(|error| wrong(format!("entries[{index}]: {error}")))?);
+    }
+    Ok(observed)
 }
 
 /// A dump as the changes that a connection would have told.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::Request;
+use http::{HeaderValue, Method, Request};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -42,7 +42,19 @@ pub struct Registrar {
 impl Registrar {
     /// What the registrar answers to a GET: the status and the body.
     pub async fn get(&self, path: &str) -> Result<(u16, String), Usage> {
-        let asked = tokio::time::timeout(TIME, self.ask(path)).await;
+        self.request(Method::GET, path, String::new()).await
+    }
+
+    /// What it answers to a POST of JSON.
+    pub async fn post(&self, path: &str, body: String) -> Result<(u16, String), Usage> {
+        self.request(Method::POST, path, body).await
+    }
+
+    async fn request(&self, method: Method, path: &str, body: String) -> Result<(u16, String), Usage> {
+        let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+        let request =
+            request.body(Full::new(Bytes::from(body))).map_err(|error| Usage(vec![error.to_string()]))?;
+        let asked = tokio::time::timeout(TIME, self.ask(request)).await;
         let asked = asked.unwrap_or_else(|_| Err(format!("no answer within {TIME:?}")));
         asked.map_err(|why| {
             Usage(vec![
@@ -54,10 +66,10 @@ impl Registrar {
         })
     }
 
-    async fn ask(&self, path: &str) -> Result<(u16, String), String> {
+    async fn ask(&self, request: Request<Full<Bytes>>) -> Result<(u16, String), String> {
         if let Some(address) = &self.registrar {
             let stream = TcpStream::connect(address).await.map_err(|error| format!("{address}: {error}"))?;
-            return exchange(stream, address, path).await;
+            return exchange(stream, address, request).await;
         }
         let client = kube::Client::try_default()
             .await
@@ -76,20 +88,20 @@ impl Registrar {
             pods.portforward(name, &[self.admin_port]).await.map_err(|error| failed(&what, &error))?;
         let stream =
             forwarded.take_stream(self.admin_port).ok_or_else(|| format!("{what} is not forwarded"))?;
-        exchange(stream, name, path).await.map_err(|error| format!("{what}: {error}"))
+        exchange(stream, name, request).await.map_err(|error| format!("{what}: {error}"))
     }
 }
 
 async fn exchange(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     host: &str,
-    path: &str,
+    mut request: Request<Full<Bytes>>,
 ) -> Result<(u16, String), String> {
     let told = |error: hyper::Error| causes::told(&error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
     let connection = tokio::spawn(connection);
-    let request = Request::get(path).header("host", host).body(Empty::<Bytes>::new());
-    let request = request.map_err(|error| error.to_string())?;
+    let host = HeaderValue::from_str(host).map_err(|error| error.to_string())?;
+    request.headers_mut().insert("host", host);
     let answer = sender.send_request(request).await.map_err(told)?;
     let status = answer.status().as_u16();
     let body = Limited::new(answer.into_body(), MOST).collect().await.map_err(|error| error.to_string())?;

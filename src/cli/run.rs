@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use registrar_core::config::Config;
-use registrar_core::derive::Domains;
 use registrar_core::index;
 use registrar_core::ledger::{Mode, Outcome};
 use tokio::signal::unix::{SignalKind, signal};
@@ -91,6 +90,7 @@ type Ended = (&'static str, Result<(), String>);
 
 async fn control(config: Config) -> Result<ExitCode, Usage> {
     let usage = |error: String| Usage(vec![error]);
+    let settings = index::Settings::of(&config);
     let server = match config.spire_server_address {
         Some(address) => Server::Address {
             address,
@@ -156,11 +156,11 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let at_once = usize::from(config.connecting_at_once);
     let connections = clusters::run(eks.clone(), at_once, ends, metrics.clone(), work.clone());
     named(&mut tasks, "connections to clusters", connections);
-    let domains = Domains { trust: config.trust_domain, cluster: config.cluster_domain.into() };
-    let settings = index::Settings {
-        domains,
-        ignore_namespaces: config.ignore_namespaces,
-        guardrails: config.guardrails,
+    let answers = admin::Answers {
+        index: index_asker,
+        ledger: ledger_asker,
+        outcomes: outcomes_in.clone(),
+        spire: spire.clone(),
     };
     if let Some(webhook) = config.webhook {
         let served = admission::run(
@@ -169,6 +169,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
             namespace,
             settings.clone(),
             reports_in.clone(),
+            answers.clone(),
             work.clone(),
         );
         tasks.spawn(async move { ("admission webhook", served.await.map_err(|error| error.to_string())) });
@@ -176,12 +177,6 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let served =
         admin::metrics(config.metrics_bind_address, metrics.clone(), outcomes_in.clone(), work.clone());
     tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
-    let answers = admin::Answers {
-        index: index_asker,
-        ledger: ledger_asker,
-        outcomes: outcomes_in.clone(),
-        spire: spire.clone(),
-    };
     let served = admin::answers(config.admin_bind_address, answers, work.clone());
     tasks.spawn(async move { ("admin", served.await.map_err(|error| error.to_string())) });
     let ends = registrar::Ends {

@@ -158,20 +158,17 @@ impl Brake {
         &self.held
     }
 
-    /// Decides over everything that waits, taken together; gives the pods that may go on now. `size` is the number of a
-    /// scope's entries.
-    pub fn decide(
-        &mut self,
+    /// Which scopes' plans, of all that waits, are beyond their budgets, and which of those are released. `size` is the number
+    /// of a scope's entries.
+    fn weigh<'a>(
+        &self,
+        parked: impl Iterator<Item = (&'a PodKey, &'a Vec<Braked>)>,
         now: Instant,
         released: &BTreeSet<String>,
         size: impl Fn(&Scope) -> u64,
-    ) -> Vec<PodKey> {
-        self.is_open = false;
-        while self.passed.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.budgets.window) {
-            self.passed.pop_front();
-        }
+    ) -> (Vec<Held>, BTreeSet<Scope>) {
         let mut waiting: BTreeMap<Scope, BTreeSet<&Braked>> = BTreeMap::new();
-        for (pod, all) in &self.parked {
+        for (pod, all) in parked {
             for braked in all {
                 for scope in scopes(pod, braked) {
                     waiting.entry(scope).or_default().insert(braked);
@@ -179,13 +176,13 @@ impl Brake {
             }
         }
         let mut before: HashMap<&Scope, HashSet<&EntryId>> = HashMap::new();
-        for (_, id, scopes) in &self.passed {
+        let within = |at: &Instant| now.duration_since(*at) < self.budgets.window;
+        for (_, id, scopes) in self.passed.iter().filter(|(at, ..)| within(at)) {
             for scope in scopes {
                 before.entry(scope).or_default().insert(id);
             }
         }
-        self.held.clear();
-        let mut let_through = BTreeSet::new();
+        let (mut held, mut let_through) = (Vec::new(), BTreeSet::new());
         for (scope, braked) in &waiting {
             // An entry counts once, also where what was let through is not done and has become something else.
             let ids: HashSet<&EntryId> = braked.iter().map(|it| &it.id).collect();
@@ -214,8 +211,36 @@ impl Brake {
             let deletes = braked.iter().filter(|it| it.becomes.is_none()).count() as u64;
             let updates = braked.len() as u64 - deletes;
             let examples = braked.iter().take(EXAMPLES).map(|it| it.id.clone()).collect();
-            self.held.push(Held { scope: scope.clone(), digest, deletes, updates, size, examples });
+            held.push(Held { scope: scope.clone(), digest, deletes, updates, size, examples });
         }
+        (held, let_through)
+    }
+
+    /// The plans that would be beyond a budget if these pods' were added to what waits. Nothing is kept of it.
+    pub fn would_hold(
+        &self,
+        more: &BTreeMap<PodKey, Vec<Braked>>,
+        now: Instant,
+        size: impl Fn(&Scope) -> u64,
+    ) -> Vec<Held> {
+        let parked = self.parked.iter().filter(|(pod, _)| !more.contains_key(pod)).chain(more);
+        self.weigh(parked, now, &BTreeSet::new(), size).0
+    }
+
+    /// Decides over everything that waits, taken together; gives the pods that may go on now. `size` is the number of a
+    /// scope's entries.
+    pub fn decide(
+        &mut self,
+        now: Instant,
+        released: &BTreeSet<String>,
+        size: impl Fn(&Scope) -> u64,
+    ) -> Vec<PodKey> {
+        self.is_open = false;
+        while self.passed.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.budgets.window) {
+            self.passed.pop_front();
+        }
+        let (held, let_through) = self.weigh(self.parked.iter(), now, released, size);
+        self.held = held;
         let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
         let mut go_on = Vec::new();
         for (pod, all) in &self.parked {

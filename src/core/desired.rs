@@ -355,6 +355,18 @@ impl Desired {
         }
     }
 
+    /// What would be desired after this delta, as far as its pods go: of others nothing is known in it.
+    pub fn with(&self, delta: &Delta) -> Self {
+        let mut desired = Self {
+            ready: self.ready,
+            clusters: self.clusters.clone(),
+            identities: self.identities.clone(),
+            ..Self::default()
+        };
+        desired.apply(delta);
+        desired
+    }
+
     /// Whether both own kinds were listed: before that, nothing is planned.
     pub fn is_ready(&self) -> bool {
         self.ready

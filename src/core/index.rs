@@ -7,6 +7,7 @@ mod explain;
 mod objects;
 #[cfg(test)]
 mod plugin_tests;
+mod what_if;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use objects::{Identity, Registry};
 use regex::Regex;
 
 use crate::api::{EKSClusterRegistry, WorkloadIdentity};
+use crate::config::Config;
 use crate::derive::{CompiledIdentity, Domains};
 use crate::desired::{ClusterStanding, Delta, Hold, IdentityStanding, PodDesired, PodKey};
 use crate::entry::ClusterTag;
@@ -35,6 +37,7 @@ pub use answers::Asking;
 pub use cluster::{Told, Verdict};
 pub use explain::PodView;
 pub use objects::{IdentityView, RegistryView};
+pub use what_if::{Proposal, WhatIf};
 
 /// A queue of pods that had more room than this gives it back.
 const QUEUE: usize = 1 << 12;
@@ -48,6 +51,20 @@ pub struct Settings {
     pub ignore_namespaces: Vec<Regex>,
     /// What nobody who writes our objects can take.
     pub guardrails: Guardrails,
+}
+
+impl Settings {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Self {
+        Self {
+            domains: Domains {
+                trust: config.trust_domain.clone(),
+                cluster: config.cluster_domain.as_str().into(),
+            },
+            ignore_namespaces: config.ignore_namespaces.clone(),
+            guardrails: config.guardrails.clone(),
+        }
+    }
 }
 
 /// What came of the changes since the last time.

@@ -2,6 +2,7 @@
 
 pub mod book;
 mod compare;
+pub mod difference;
 #[cfg(test)]
 mod tests;
 
@@ -401,25 +402,8 @@ impl Ledger {
 
     /// Takes out of a plan what has to wait for the brake.
     fn brake_plan(&mut self, plan: &mut PodPlan) {
-        let (desired, mirror) = (&self.desired, &self.mirror);
-        let row = |id: &EntryId| mirror.row(id);
-        let changes_key = |write: &&Write| row(&write.id).is_some_and(|row| row.key != write.wanted.key);
-        let updates = plan.updates.iter().filter(changes_key).map(|write| Braked {
-            id: write.id.clone(),
-            becomes: Some(write.wanted.content),
-            identity: Some(write.wanted.identity.clone()),
-        });
-        // A pod whose end was watched is one pod, and nobody's mistake.
         let was_watched = self.ended.contains(&plan.pod);
-        // What somebody released by its digest has waited once already.
-        let is_settled = |end: &SeenEnd| end.is_release() || was_watched && end.is_pods_end();
-        let counts = |delete: &&Delete| !is_settled(&delete.end);
-        let deletes = plan.deletes.iter().filter(counts).map(|delete| {
-            let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
-            let identity = digest.and_then(|it| desired.identity_of(&plan.pod.pod, it));
-            Braked { id: delete.id.clone(), becomes: None, identity: identity.map(|(name, _)| name.clone()) }
-        });
-        let braked: Vec<Braked> = updates.chain(deletes).collect();
+        let braked = self.braked(plan, &self.desired);
         if was_watched && plan.deletes.is_empty() {
             self.ended.remove(&plan.pod);
         }
@@ -427,7 +411,7 @@ impl Ledger {
             return;
         }
         let (waiting, rest): (Vec<Write>, Vec<Write>) =
-            std::mem::take(&mut plan.updates).into_iter().partition(|write| changes_key(&write));
+            std::mem::take(&mut plan.updates).into_iter().partition(|write| self.changes_key(write));
         plan.updates = rest;
         plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
         if mutants::is_on(Mutant::DeleteFirst) {
@@ -440,15 +424,39 @@ impl Ledger {
         plan.holds.extend(held.into_iter().map(|delete| (delete.id, Hold::Brake)));
     }
 
+    /// What of a pod's plan counts against budgets.
+    fn braked(&self, plan: &PodPlan, desired: &Desired) -> Vec<Braked> {
+        let updates = plan.updates.iter().filter(|write| self.changes_key(write)).map(|write| Braked {
+            id: write.id.clone(),
+            becomes: Some(write.wanted.content),
+            identity: Some(write.wanted.identity.clone()),
+        });
+        // A pod whose end was watched is one pod, and nobody's mistake.
+        let was_watched = self.ended.contains(&plan.pod);
+        // What somebody released by its digest has waited once already.
+        let is_settled = |end: &SeenEnd| end.is_release() || was_watched && end.is_pods_end();
+        let counts = |delete: &&Delete| !is_settled(&delete.end);
+        let deletes = plan.deletes.iter().filter(counts).map(|delete| {
+            let identity = self.made_for(&plan.pod, &delete.id, desired);
+            Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
+        });
+        updates.chain(deletes).collect()
+    }
+
+    /// Whether an update changes the entry's SPIFFE ID, parent or selectors.
+    fn changes_key(&self, write: &Write) -> bool {
+        self.mirror.row(&write.id).is_some_and(|row| row.key != write.wanted.key)
+    }
+
+    /// The identity that an entry on this pod was made for, where it is known.
+    fn made_for<'a>(&self, pod: &PodKey, id: &EntryId, desired: &'a Desired) -> Option<&'a IdentityName> {
+        let place = self.mirror.row(id)?.place.as_ref()?;
+        desired.identity_of(&pod.pod, &place.digest).map(|(name, _)| name)
+    }
+
     /// Lets the brake decide over all that waits, once nothing else is left to be planned.
     fn decide(&mut self, now: Instant) {
-        let mirror = &self.mirror;
-        let size = |scope: &Scope| match scope {
-            Scope::Fleet => mirror.counts().0 as u64,
-            Scope::Cluster(tag) => mirror.count_of(tag) as u64,
-            Scope::Identity(name) => mirror.pods_with(name).count() as u64,
-        };
-        let go_on = self.brake.decide(now, self.desired.released(), size);
+        let go_on = self.brake.decide(now, self.desired.released(), |scope| size(&self.mirror, scope));
         self.stale.extend(go_on);
     }
 
@@ -690,6 +698,15 @@ impl Ledger {
         for hold in &state.holds {
             step(self.held.entry(*hold).or_default());
         }
+    }
+}
+
+/// The number of a scope's entries.
+fn size(mirror: &Mirror, scope: &Scope) -> u64 {
+    match scope {
+        Scope::Fleet => mirror.counts().0 as u64,
+        Scope::Cluster(tag) => mirror.count_of(tag) as u64,
+        Scope::Identity(name) => mirror.pods_with(name).count() as u64,
     }
 }
 

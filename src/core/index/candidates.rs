@@ -31,13 +31,13 @@ pub(super) struct Place {
 }
 
 /// Identities by where their pods are.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Candidates {
     by_namespace: HashMap<NamespaceName, Bucket>,
     anywhere: Bucket,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Bucket {
     any_pod: BTreeSet<Rank>,
     by_label: HashMap<String, HashMap<String, BTreeSet<Rank>>>,

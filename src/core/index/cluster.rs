@@ -142,6 +142,16 @@ pub(super) struct Cluster {
     derived: HashMap<IdentityName, Telling>,
 }
 
+/// What identities are asked with, beside the pod.
+pub(super) struct Basis<'a> {
+    /// What the registry says of the cluster.
+    pub(super) context: &'a Arc<ClusterContext>,
+    pub(super) settings: &'a Settings,
+    pub(super) answers: &'a Answers,
+    /// Nobody can say of some identity which pods are its own.
+    pub(super) hold_all: bool,
+}
+
 /// What came of a pod so far, while one identity after another is asked.
 #[derive(Default)]
 struct Settling {
@@ -306,7 +316,7 @@ impl Cluster {
     }
 
     /// What the registry says of the cluster.
-    pub(super) fn context(&self) -> &ClusterContext {
+    pub(super) fn context(&self) -> &Arc<ClusterContext> {
         &self.context
     }
 
@@ -697,9 +707,9 @@ impl Cluster {
         match pod.facts() {
             None => settling.desired.hold = Some(Hold::Unreadable),
             Some(facts) => {
+                let basis = Basis { context: &self.context, settings, answers, hold_all };
                 for (name, identity) in candidates(facts) {
-                    let verdict =
-                        self.settle_identity(facts, name, identity, settings, answers, &mut settling);
+                    let verdict = self.settle_identity(facts, name, identity, &basis, &mut settling);
                     if let Verdict::Told(told) = verdict {
                         settling.told.push((name.clone(), told));
                     }
@@ -756,10 +766,10 @@ impl Cluster {
         pod: &Arc<PodFacts>,
         name: &IdentityName,
         identity: &Identity,
-        settings: &Settings,
-        answers: &Answers,
+        basis: &Basis<'_>,
         settling: &mut Settling,
     ) -> Verdict {
+        let (cluster_labels, ignored) = (&basis.context.labels, &basis.settings.ignore_namespaces);
         let is_preview = identity.standing() == IdentityStanding::Preview;
         // Fallbacks come last, so what others want is known by now.
         if identity.is_fallback() && settling.others_want {
@@ -772,8 +782,7 @@ impl Cluster {
                 let labels = self.namespaces.get(&pod.namespace);
                 let may_want = match selection {
                     Some(selection) => {
-                        let wants =
-                            selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                        let wants = selection.wants(cluster_labels, labels, pod, ignored);
                         matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
                     }
                     // The pods that are settled when such an identity changes, and no others.
@@ -799,7 +808,7 @@ impl Cluster {
             hold(settling);
             Verdict::Told(Told::Waiting(reason))
         };
-        match compiled.selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces) {
+        match compiled.selection.wants(cluster_labels, labels, pod, ignored) {
             Ok(()) if identity.is_fallback() && settling.others_may_want => {
                 return wait(settling, "OtherIdentityUnknown");
             }
@@ -810,7 +819,7 @@ impl Cluster {
             }
             Err(refusal) => return Verdict::Refused(refusal),
         }
-        let given = self.give(pod, name, compiled, settings, answers, &mut settling.questions);
+        let given = self.give(pod, name, compiled, basis, &mut settling.questions);
         // Whoever is only tried takes nothing from a fallback.
         let counts = !identity.is_fallback() && !is_preview;
         let outcome = match given {
@@ -841,14 +850,15 @@ impl Cluster {
 
     /// What each of these identities says of one pod, asked in this order, and what the pod is to have of them; none where
     /// the pod is not known. Nothing is kept of it.
-    pub(super) fn explain<'i>(
+    pub(super) fn explain<'i, I>(
         &self,
         uid: &PodUid,
-        settings: &Settings,
-        answers: &Answers,
-        hold_all: bool,
-        identities: impl Iterator<Item = (&'i IdentityName, &'i Identity)>,
-    ) -> Option<(Vec<(IdentityName, Verdict)>, PodDesired)> {
+        basis: &Basis<'_>,
+        identities: impl FnOnce(&PodFacts) -> I,
+    ) -> Option<(Vec<(IdentityName, Verdict)>, PodDesired)>
+    where
+        I: Iterator<Item = (&'i IdentityName, &'i Identity)>,
+    {
         let facts = self.pods.get(uid)?.facts();
         let mut settling = Settling::default();
         let Some(facts) = facts else {
@@ -856,11 +866,11 @@ impl Cluster {
             return Some((Vec::new(), settling.desired));
         };
         let mut verdicts = Vec::new();
-        for (name, identity) in identities {
-            let verdict = self.settle_identity(facts, name, identity, settings, answers, &mut settling);
+        for (name, identity) in identities(facts) {
+            let verdict = self.settle_identity(facts, name, identity, basis, &mut settling);
             verdicts.push((name.clone(), verdict));
         }
-        if hold_all {
+        if basis.hold_all {
             settling.desired.hold = Some(Hold::NotDerived);
         }
         Some((verdicts, settling.desired))
@@ -872,8 +882,7 @@ impl Cluster {
         pod: &Arc<PodFacts>,
         name: &IdentityName,
         compiled: &Arc<CompiledIdentity>,
-        settings: &Settings,
-        answers: &Answers,
+        basis: &Basis<'_>,
         questions: &mut Vec<Arc<Question>>,
     ) -> Given {
         let waiting = |reason| Given::Nothing(Told::Waiting(reason));
@@ -906,7 +915,7 @@ impl Cluster {
         let by_templates = || {
             let derivation = Derivation {
                 compiled: compiled.clone(),
-                cluster: self.context.clone(),
+                cluster: basis.context.clone(),
                 pod: pod.clone(),
                 node: node.filter(|_| needs_node).cloned(),
                 services: services.clone(),
@@ -918,14 +927,14 @@ impl Cluster {
         };
         let Some(plugin) = compiled.plugin() else { return by_templates() };
         let subject = Subject {
-            domains: &settings.domains,
-            cluster: &self.context,
+            domains: &basis.settings.domains,
+            cluster: basis.context,
             pod,
             node,
             namespace_labels: self.namespaces.get(&pod.namespace),
             services: services.as_ref(),
         };
-        match by_plugin(&subject, name, compiled, plugin, answers, has_fields, questions) {
+        match by_plugin(&subject, name, compiled, plugin, basis.answers, has_fields, questions) {
             Ok(given) => given,
             Err(_) if plugin.falls_back => by_templates(),
             Err(problem) => Given::Nothing(Told::Failing(problem)),

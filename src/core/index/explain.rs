@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cluster::{Cluster, Verdict};
+use super::cluster::{Basis, Cluster, Verdict};
 use super::objects::Identity;
 use super::{IdentityView, Index, Settings};
 use crate::api::Problem;
@@ -82,9 +82,13 @@ impl Index {
         let mut identities: Vec<(&IdentityName, &Identity)> = self.identities.iter().collect();
         // Whoever has no place is asked last: it is being deleted, or nobody can say what it wants.
         identities.sort_by_key(|(_, it)| it.place().map_or((true, None), |place| (false, Some(&place.rank))));
-        let hold_all = !self.unreadable.is_empty();
-        let identities = identities.into_iter();
-        let (verdicts, desired) = known.explain(uid, &self.settings, &self.answers, hold_all, identities)?;
+        let basis = Basis {
+            context: known.context(),
+            settings: &self.settings,
+            answers: &self.answers,
+            hold_all: !self.unreadable.is_empty(),
+        };
+        let (verdicts, desired) = known.explain(uid, &basis, |_| identities.into_iter())?;
         let (uid, pod) = known.pod(uid)?;
         let (facts, name_of_pod) = (known.facts(uid), pod.name());
         let malformed = known.malformed().find(|(kind, it)| *kind == "pod" && it.name == name_of_pod);

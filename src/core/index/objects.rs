@@ -67,6 +67,16 @@ impl Registry {
         }
     }
 
+    /// The object as last seen.
+    pub(super) fn object(&self) -> Option<&Arc<EKSClusterRegistry>> {
+        self.object.as_ref()
+    }
+
+    /// Why it cannot be used; empty where it can.
+    pub(super) fn problems(&self) -> &[Problem] {
+        self.context.as_ref().err().map(Vec::as_slice).unwrap_or_default()
+    }
+
     /// A registry of which only the end was seen.
     pub(super) fn ended() -> Self {
         let (name, context) = (String::new(), Err(Vec::new()));
@@ -274,6 +284,11 @@ impl Identity {
                 }
             }
         }
+    }
+
+    /// The object as last seen.
+    pub(super) fn object(&self) -> Option<&Arc<WorkloadIdentity>> {
+        self.object.as_ref()
     }
 
     /// An identity of which only the end was seen.
