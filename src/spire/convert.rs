@@ -96,7 +96,7 @@ pub(super) fn encoded_bound(id: &EntryId, entry: &Entry) -> usize {
 
 /// What is kept of an entry that SPIRE tells of. Its content equals that of no entry of ours where anything in it is
 /// such as we never write.
-pub(super) fn observe(proto: types::Entry) -> Result<Observed, UnreadableEntry> {
+pub fn observe(proto: types::Entry) -> Result<Observed, UnreadableEntry> {
     let id = EntryId::observed(&proto.id);
     let entry = key_of(&proto).map(|key| entry_of(key, &proto));
     let (entry, is_complete) = entry.map_err(|problem| UnreadableEntry { id: id.clone(), problem })?;

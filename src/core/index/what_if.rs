@@ -88,8 +88,11 @@ struct Overlay<'a> {
     unreadable: BTreeSet<IdentityName>,
 }
 
-impl Overlay<'_> {
-    fn candidates(&self, pod: &PodFacts) -> impl Iterator<Item = (&IdentityName, &Identity)> {
+impl<'a> Overlay<'a> {
+    fn candidates<'s>(
+        &'s self,
+        pod: &PodFacts,
+    ) -> impl Iterator<Item = (&'s IdentityName, &'s Identity)> + use<'a, 's> {
         let names = self.candidates.of(&pod.namespace, &pod.labels).into_iter();
         names.filter_map(|name| {
             let now = || self.index.identities.get(name);
