@@ -1,7 +1,9 @@
 //! The facts of one workload cluster, found by pod, node and namespace, and what each pod is to have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::Settings;
 use super::answers::{Answers, Readiness};
