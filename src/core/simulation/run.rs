@@ -13,7 +13,7 @@ use k8s_openapi::jiff::Timestamp;
 use replica::{Leftover, Replica};
 
 use super::outside::{Item, Outside};
-use super::schedule::{CLUSTERS, Event, KINDS, OBJECTS, Schedule, Setup};
+use super::schedule::{CLUSTERS, Event, Fetching, KINDS, PLUGINS, Schedule, Setup};
 use super::spire::{Spire, Wish};
 use crate::entry::EntryId;
 use crate::ledger::RoundLimits;
@@ -32,6 +32,8 @@ const WINDOW: Duration = Duration::from_secs(600);
 const HOUR: Duration = Duration::from_secs(3600);
 /// How many times the writer may go on before it counts as not coming to rest.
 const MOST_TURNS: u32 = 400;
+/// How many times a process looks at what follows from what it has asked for: lists of more fields, plugins, their answers.
+const MOST_LOOKS: u32 = 8;
 
 /// Whose budget a write counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -174,11 +176,12 @@ impl Simulation {
 
     fn hear(&mut self) {
         for replica in &mut self.replicas {
-            for _ in 0..4 {
+            replica.host.left = self.outside.answers;
+            for _ in 0..MOST_LOOKS {
                 // Watches are independent of one another: another one is first each time.
-                for watch in 0..=OBJECTS {
-                    let watch = (watch + (self.steps % 10) as u8) % (OBJECTS + 1);
-                    replica.deliver(watch, &self.outside);
+                for watch in 0..=PLUGINS {
+                    let watch = (watch + (self.steps % usize::from(PLUGINS)) as u8) % (PLUGINS + 1);
+                    replica.deliver(watch, &self.outside, self.steps);
                 }
                 replica.go_live(&self.outside);
                 if !replica.settle(&self.outside) {
@@ -229,6 +232,10 @@ impl Simulation {
         for replica in &mut self.replicas {
             replica.watches.iter_mut().for_each(|watch| watch.lags = false);
         }
+        self.outside.answers = None;
+        for fetching in self.outside.sources.iter_mut().filter(|it| **it == Fetching::Hangs) {
+            *fetching = Fetching::Works;
+        }
         (0..CLUSTERS).for_each(|cluster| self.reachable(cluster, true));
         for _ in 0..12 {
             self.pass(Duration::from_secs(400));
@@ -252,10 +259,17 @@ impl Simulation {
             return Err("something is written although nothing happens".to_owned());
         }
         self.check_keys()?;
+        self.check_questions()?;
+        if let Some(question) = self.replicas[self.leader].host.open().first() {
+            return Err(format!("{question:?} is never answered"));
+        }
         self.check_from_scratch()?;
         // What passed the brake is forgotten with the process; without it, a new process has nothing to do.
         // Nor does it know what an entry served that goes by another identity's id.
-        if self.setup.budget.is_none() && self.replicas[self.leader].served.is_empty() {
+        // With a plugin that it cannot load, the templates decide where that is wanted, and everything else stays.
+        let leader = &self.replicas[self.leader];
+        let is_same = leader.host.would_load_all(&self.outside) || !leader.told.falls_back();
+        if self.setup.budget.is_none() && leader.served.is_empty() && is_same {
             self.replicas[self.leader].restart(self.setup);
             self.proceed()?;
             self.proceed()?;

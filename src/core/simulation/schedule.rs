@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::components::{COMPONENTS, Plugin, REFUSED, Use};
+
 /// SplitMix64: small, fast, and the same on every machine.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
@@ -49,6 +51,8 @@ pub const KINDS: u8 = 4;
 pub const REGISTRIES: u8 = CLUSTERS * KINDS;
 /// The watch of identities.
 pub const OBJECTS: u8 = REGISTRIES + 1;
+/// What tells of plugins, after the watches.
+pub const PLUGINS: u8 = OBJECTS + 1;
 
 /// Whether an object can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,6 +134,19 @@ pub struct Spec {
     pub ttl: bool,
     /// `autoPopulateDNSNames`.
     pub services: bool,
+    /// `plugin`: it decides in the place of the SPIFFE ID's template.
+    pub plugin: Option<Use>,
+}
+
+/// What becomes of a component that is to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fetching {
+    /// It is there, and is what its digest says.
+    Works,
+    /// It is not.
+    Fails,
+    /// Nobody knows yet.
+    Hangs,
 }
 
 /// Whether an object of our own kinds can be used.
@@ -188,6 +205,12 @@ pub enum Event {
     SliceGone { cluster: u8, slice: u8 },
     /// An identity is created or edited.
     Identity { identity: u8, spec: Spec, health: Health },
+    /// An identity's plugin becomes another and nothing else of it, or its templates decide again.
+    Plugin { identity: u8, plugin: Option<Use> },
+    /// A component can be loaded or not, by whoever has not yet.
+    Source { component: u8, fetching: Fetching },
+    /// Plugins answer only so many questions between two events, or as many as there are.
+    Answers { most: Option<u8> },
     /// Somebody deletes an identity; our finalizer keeps it until it is released, where it was set.
     IdentityDeleted { identity: u8 },
     /// Somebody takes the finalizer away by hand.
@@ -198,7 +221,7 @@ pub enum Event {
     RegistryDeleted { cluster: u8 },
     /// The management cluster loses all objects, or has them again as they were; both kinds are listed anew.
     Management { lost: bool },
-    /// A watch falls silent without anybody noticing, or tells all that it has to tell.
+    /// A watch falls silent without anybody noticing, or tells all that it has to tell; or what tells of plugins does.
     Lag { replica: u8, watch: u8, lags: bool },
     /// A watch is given up and lists anew: the events between are never told.
     Relist { replica: u8, watch: u8 },
@@ -351,13 +374,20 @@ fn spec(dice: &mut Dice) -> Spec {
         own_parent: dice.chance(25),
         ttl: dice.chance(30),
         services: dice.chance(20),
+        plugin: dice.chance(30).then(|| plugin(dice)),
     }
 }
 
+fn plugin(dice: &mut Dice) -> Use {
+    let config = if dice.chance(6) { REFUSED } else { dice.roll(REFUSED) };
+    Use { plugin: Plugin { component: dice.roll(COMPONENTS), config }, falls_back: dice.chance(35) }
+}
+
 fn watch(dice: &mut Dice) -> u8 {
-    match dice.roll(10) {
+    match dice.roll(11) {
         0 => REGISTRIES,
         1 => OBJECTS,
+        10 => PLUGINS,
         2..6 => dice.roll(CLUSTERS) * KINDS,
         _ => dice.roll(CLUSTERS * KINDS),
     }
@@ -377,7 +407,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
     let cluster = dice.roll(CLUSTERS);
     let slot = dice.roll(SLOTS);
     let replica = dice.roll(replicas);
-    match dice.roll(100) {
+    match dice.roll(106) {
         0..22 => pod(dice),
         22..32 => Event::PodGone { cluster, slot },
         32 => Event::PodMalformed { cluster, slot, nameless: dice.chance(40) },
@@ -446,6 +476,19 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
         92 => Event::Hour,
         93..96 => Event::Release { nth: dice.roll(3), wrong: dice.chance(25) },
         96 => Event::Unrelease,
+        97..99 => {
+            let plugin = dice.chance(80).then(|| plugin(dice));
+            Event::Plugin { identity: dice.roll(IDENTITIES), plugin }
+        }
+        99..102 => {
+            let fetching = match dice.roll(4) {
+                0 | 1 => Fetching::Fails,
+                2 => Fetching::Hangs,
+                _ => Fetching::Works,
+            };
+            Event::Source { component: dice.roll(COMPONENTS), fetching }
+        }
+        102 => Event::Answers { most: dice.maybe(70, 3) },
         _ => Event::Burst { events: 1 + dice.roll(4) },
     }
 }

@@ -5,15 +5,21 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use super::replica::Replica;
-use super::{Passed, Scope, Simulation, Violation, WINDOW};
-use crate::entry::EntryId;
+use super::{MOST_LOOKS, Passed, Scope, Simulation, Violation, WINDOW};
+use crate::desired::{Hold, PodDesired, Wanted};
+use crate::entry::{EntryDigest, EntryId};
 use crate::index::Index;
 use crate::ledger::Mode;
-use crate::names::IdentityName;
+use crate::names::{IdentityName, PodUid};
+use crate::simulation::components::Question;
+use crate::simulation::host::Host;
 use crate::simulation::outside::PodId;
-use crate::simulation::rules::{Due, Texts};
-use crate::simulation::schedule::{FEW, IDENTITIES, OBJECTS};
+use crate::simulation::rules::{Due, Texts, Wish};
+use crate::simulation::schedule::{FEW, IDENTITIES, PLUGINS};
 use crate::simulation::spire::{Owner, Row, Rows};
+
+/// How many entries an identity gives a pod at most.
+const MOST_SLOTS: u8 = 4;
 
 impl Simulation {
     pub(super) fn check_write(
@@ -24,7 +30,7 @@ impl Simulation {
         owner: Owner,
         is_create: bool,
     ) -> Result<(), Violation> {
-        let Owner { pod, identity } = owner;
+        let Owner { pod, identity, slot } = owner;
         let replica = &self.replicas[at];
         let what = if is_create { "created" } else { "updated" };
         let broken = |rule: &str| Err(format!("{id} of {pod:?} is {what} for {identity}: {rule}"));
@@ -38,7 +44,8 @@ impl Simulation {
             return broken("its cluster is silent");
         }
         let Some(wishes) = replica.told.wishes(pod) else { return broken("the pod is not known") };
-        if !wishes.entries.iter().any(|wish| wish.identity == identity && wish.texts == texts) {
+        let is_it = |wish: &Wish| (wish.identity, wish.slot) == (identity, slot) && wish.texts == texts;
+        if !wishes.entries.iter().any(is_it) {
             return broken("the pod is not to have this");
         }
         let holder = replica.known.iter().find(|(other, row)| row.texts.key == texts.key && *other != id);
@@ -54,6 +61,7 @@ impl Simulation {
                 row.owner == Some(owner)
                     && !wishes.has_key(&row.texts.key)
                     && !replica.served.contains_key(&row.observed.id)
+                    && !replica.moved.contains(&row.observed.id)
             });
             if let Some(row) = in_place_of {
                 return broken(&format!("{} could have been updated in place", row.observed.id));
@@ -209,7 +217,9 @@ impl Simulation {
             for wish in open {
                 let old = rows.iter().position(|row| {
                     let served = replica.served.get(&row.observed.id);
-                    row.owner.is_some_and(|it| it.identity == wish.identity)
+                    let is_moved = replica.moved.contains(&row.observed.id);
+                    row.owner
+                        .is_some_and(|it| it.identity == wish.identity && (is_moved || it.slot == wish.slot))
                         || served.is_some_and(|served| served.contains(&wish.identity))
                 });
                 let Some(old) = old else {
@@ -241,6 +251,7 @@ impl Simulation {
                 }
             }
         }
+        self.check_questions()?;
         self.check_brake(&waiting, &conflicts)?;
         let releases: BTreeSet<String> = told.releases().collect();
         let outcome = self.replicas[self.leader].ledger.outcome(None);
@@ -250,6 +261,27 @@ impl Simulation {
             Some(held) => Err(format!("{} is released and still held", held.digest)),
             None => Ok(()),
         }
+    }
+
+    /// What plugins have to be asked is asked, and nothing else; and it is asked until it is answered.
+    pub(super) fn check_questions(&self) -> Result<(), Violation> {
+        let Replica { host, told, index, confusion, .. } = &self.replicas[self.leader];
+        if let Some(confusion) = confusion {
+            return Err(confusion.clone());
+        }
+        let questions = told.questions();
+        let open: BTreeSet<Question> =
+            questions.iter().filter(|(_, answered)| !**answered).map(|(question, _)| *question).collect();
+        if host.open() != open {
+            return Err(format!("plugins are asked {:?}, by the rules {open:?}", host.open()));
+        }
+        if index.question_counts() != (questions.len(), open.len()) {
+            return Err(format!(
+                "{:?} questions are kept, by the rules {questions:?}",
+                index.question_counts()
+            ));
+        }
+        Ok(())
     }
 
     /// What is due and not done is beyond some budget and not released.
@@ -314,21 +346,24 @@ impl Simulation {
         let mut fresh = Replica::new(self.setup);
         // Item by item and one kind after the other, or as lists in another order.
         fresh.hears_singly = self.steps.is_multiple_of(2);
-        for _ in 0..4 {
-            for watch in (0..=OBJECTS).rev() {
-                fresh.deliver(watch, &self.outside);
+        fresh.host = Host::with_loaded_of(&self.replicas[self.leader].host);
+        for _ in 0..MOST_LOOKS {
+            for watch in (0..=PLUGINS).rev() {
+                fresh.deliver(watch, &self.outside, self.steps + 1);
             }
             fresh.go_live(&self.outside);
             if !fresh.settle(&self.outside) {
                 break;
             }
         }
-        let wanted = |index: &Index| -> BTreeMap<String, Vec<(String, Texts)>> {
-            let each = index.desired().filter(|(.., desired)| !desired.wanted.is_empty());
+        let wanted = |index: &Index| -> BTreeMap<String, (bool, Vec<(String, Texts)>)> {
+            // Which pod it is that cannot be read can depend on what was known before.
+            let waits = |desired: &PodDesired| desired.hold == Some(Hold::NotDerived);
+            let each = index.desired().filter(|(.., it)| !it.wanted.is_empty() || waits(it));
             let each = each.map(|(cluster, pod, desired)| {
                 let entries = desired.wanted.iter();
                 let entries = entries.map(|it| (it.identity.to_string(), Texts::of(&it.entry)));
-                (format!("{cluster} {pod}"), entries.collect())
+                (format!("{cluster} {pod}"), (waits(desired), entries.collect()))
             });
             each.collect()
         };
@@ -347,6 +382,15 @@ pub(super) fn is_at_rest(replica: &Replica, now: Instant) -> bool {
         && replica.listing.is_none()
         && ledger.next_retry().is_none()
         && replica.paused_until.is_none()
+}
+
+/// For whom a new entry is made.
+pub(super) fn owner_of(pod: PodId, wanted: &Wanted) -> Result<Owner, Violation> {
+    let identity = number_of(&wanted.identity)?;
+    let uid = PodUid::new(pod.uid()).unwrap();
+    let is_it = |slot: &u8| EntryDigest::of(&wanted.identity, &uid, usize::from(*slot)) == wanted.digest;
+    let slot = (0..MOST_SLOTS).find(is_it).ok_or("a digest that is none of the identity's")?;
+    Ok(Owner { pod, identity, slot })
 }
 
 pub(super) fn number_of(identity: &IdentityName) -> Result<u8, Violation> {

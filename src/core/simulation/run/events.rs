@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::checks::is_at_rest;
-use super::replica::{Watch, unreachable_phase};
+use super::replica::{Replica, Watch, unreachable_phase};
 use super::{HOUR, PREFIX, Simulation};
 use crate::entry::{ClusterTag, Entry, EntryDigest, EntryId, EntryKey, Nonce};
 use crate::names::{IdentityName, PodUid};
@@ -14,7 +14,7 @@ use crate::simulation::outside::{
     identity_name,
 };
 use crate::simulation::schedule::{
-    CLUSTERS, Event, IDENTITIES, KINDS, OBJECTS, Path, PodPhase, REGISTRIES, Reading,
+    CLUSTERS, Event, IDENTITIES, KINDS, OBJECTS, PLUGINS, Path, PodPhase, REGISTRIES, Reading, Spec,
 };
 use crate::simulation::spire::Row;
 use crate::spiffe::{self, Selector, TrustDomain};
@@ -97,6 +97,16 @@ impl Simulation {
                 let release = before.and_then(|it| it.release.clone());
                 self.put_identity(identity, IdentityState { spec, health, deleting, finalizer, release });
             }
+            Event::Plugin { identity, plugin } => {
+                if let Some(state) = self.outside.identities[usize::from(identity)].as_deref().cloned() {
+                    let spec = Spec { plugin, ..state.spec };
+                    self.put_identity(identity, IdentityState { spec, ..state });
+                }
+            }
+            Event::Source { component, fetching } => {
+                self.outside.sources[usize::from(component)] = fetching;
+            }
+            Event::Answers { most } => self.outside.answers = most,
             Event::IdentityDeleted { identity } => {
                 match self.outside.identities[usize::from(identity)].as_deref().cloned() {
                     Some(state) if state.finalizer => {
@@ -123,6 +133,8 @@ impl Simulation {
             }
             Event::Management { lost } => self.management(lost),
             Event::Lag { replica, watch, lags } => self.watch(replica, watch).lags = lags,
+            Event::Relist { replica, watch: PLUGINS } => self.replica(replica).host.tell_anew(),
+            Event::Repeat { replica, watch: PLUGINS } => self.replica(replica).host.answer_again(),
             Event::Relist { replica, watch } => self.watch(replica, watch).must_list = true,
             Event::Repeat { replica, watch } => {
                 let watch = self.watch(replica, watch);
@@ -141,8 +153,8 @@ impl Simulation {
             }
             Event::Reachable { cluster, resumes } => self.reachable(cluster, resumes),
             Event::Restart { replica } => {
-                let at = usize::from(replica) % self.replicas.len();
-                self.replicas[at].restart(self.setup);
+                let setup = self.setup;
+                self.replica(replica).restart(setup);
             }
             Event::Crash { calls, done } => self.spire.kill = Some((calls, done)),
             Event::Handover { late } => {
@@ -181,9 +193,13 @@ impl Simulation {
         }
     }
 
-    fn watch(&mut self, replica: u8, watch: u8) -> &mut Watch {
+    fn replica(&mut self, replica: u8) -> &mut Replica {
         let at = usize::from(replica) % self.replicas.len();
-        &mut self.replicas[at].watches[usize::from(watch)]
+        &mut self.replicas[at]
+    }
+
+    fn watch(&mut self, replica: u8, watch: u8) -> &mut Watch {
+        &mut self.replica(replica).watches[usize::from(watch)]
     }
 
     fn pod(&mut self, cluster: u8, slot: u8, mut state: PodState) {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{PREFIX, Passed, Scope, WINDOW};
+use super::{PREFIX, Passed, Scope, Violation, WINDOW};
 use crate::brake::Budgets;
 use crate::derive::Domains;
 use crate::entry::EntryId;
@@ -14,9 +14,10 @@ use crate::facts::{Change, ClusterChange, ClusterIdentity, Phase};
 use crate::guardrails::Guardrails;
 use crate::index::{Index, Settings};
 use crate::ledger::Ledger;
-use crate::simulation::outside::{self, Item, Outside, cluster_name};
-use crate::simulation::rules::{Due, Told};
-use crate::simulation::schedule::{CLUSTERS, KINDS, OBJECTS, REGISTRIES, Setup};
+use crate::simulation::host::{Host, News};
+use crate::simulation::outside::{self, Item, Kept, Outside, cluster_name};
+use crate::simulation::rules::{Due, Told, Wish};
+use crate::simulation::schedule::{CLUSTERS, KINDS, PLUGINS, REGISTRIES, Setup};
 use crate::simulation::spire::{Owner, Row, Rows};
 use crate::spiffe::TrustDomain;
 
@@ -72,6 +73,12 @@ pub(super) struct Replica {
     pub(super) pages_failed: u32,
     /// What ended connections have not told yet.
     pub(super) leftovers: Vec<Leftover>,
+    /// Runs its plugins.
+    pub(super) host: Host,
+    /// Entries that serve another of the same identity than they were made for.
+    pub(super) moved: BTreeSet<EntryId>,
+    /// Something that the index asked of plugins and that makes no sense.
+    pub(super) confusion: Option<Violation>,
 }
 
 /// Something that an ended connection tells.
@@ -116,7 +123,7 @@ impl Replica {
             ledger: Ledger::new(PREFIX, setup.mode, budgets(setup)),
             told: Told::default(),
             known: Rows::new(),
-            watches: (0..=OBJECTS).map(|_| watch()).collect(),
+            watches: (0..=PLUGINS).map(|_| watch()).collect(),
             connections: [const { None }; CLUSTERS as usize],
             demand: Arc::default(),
             paused_until: None,
@@ -131,6 +138,9 @@ impl Replica {
             hears_singly: false,
             pages_failed: 0,
             leftovers: Vec::new(),
+            host: Host::default(),
+            moved: BTreeSet::new(),
+            confusion: None,
         }
     }
 
@@ -147,6 +157,12 @@ impl Replica {
         for (id, row) in &self.known {
             let Some(owner) = row.owner else { continue };
             let Some(wishes) = self.told.wishes(owner.pod) else { continue };
+            let is_moved = |wish: &Wish| {
+                wish.texts.key == row.texts.key && wish.identity == owner.identity && wish.slot != owner.slot
+            };
+            if wishes.entries.iter().any(is_moved) {
+                self.moved.insert(id.clone());
+            }
             let serves = wishes.entries.iter().filter(|wish| wish.texts.key == row.texts.key);
             let others = serves.map(|wish| wish.identity).filter(|identity| *identity != owner.identity);
             for identity in others {
@@ -191,15 +207,25 @@ impl Replica {
     }
 
     /// Lets one watch tell what it has to tell.
-    pub(super) fn deliver(&mut self, watch: u8, outside: &Outside) {
+    pub(super) fn deliver(&mut self, watch: u8, outside: &Outside, turn: usize) {
         let it = &mut self.watches[usize::from(watch)];
         if it.lags {
+            return;
+        }
+        if watch == PLUGINS {
+            for (change, news) in self.host.news(outside, turn) {
+                match news {
+                    News::Stands(plugin, can_be_asked) => self.told.hear_plugin(plugin, can_be_asked),
+                    News::Answered(question) => self.told.hear_answer(question),
+                }
+                self.index.apply(change);
+            }
             return;
         }
         if watch >= REGISTRIES {
             if std::mem::take(&mut it.must_list) {
                 let items = it.begin(outside.list(watch), self.hears_singly);
-                self.told.hear_all(watch, &items, false, None);
+                self.told.hear_all(watch, &items, Kept::default(), None);
                 self.index.apply(match watch {
                     REGISTRIES => Change::Registries(outside::listed_registries(&items)),
                     _ => Change::Identities(outside::listed_identities(&items)),
@@ -226,8 +252,7 @@ impl Replica {
             it.demand = self.demand.clone();
             let items = it.begin(outside.list(watch), self.hears_singly);
             let change = outside::listed(kind, &items, &self.demand);
-            let has_annotations = outside::reads_annotations(&self.demand);
-            self.told.hear_all(watch, &items, has_annotations, Some(session));
+            self.told.hear_all(watch, &items, Kept::by(&self.demand), Some(session));
             self.index.apply(Change::Cluster(cluster_name(cluster), number, change));
         }
         while let Some(item) = self.watches[usize::from(watch)].next() {
@@ -271,6 +296,18 @@ impl Replica {
         self.told.settle();
         self.ledger.apply(&settled.delta);
         let mut goes_on = false;
+        if let Some(plugins) = settled.plugins {
+            self.host.want(plugins.keys());
+            goes_on = true;
+        }
+        for asking in settled.asking {
+            goes_on = true;
+            match self.host.hear(asking) {
+                Ok(Some(question)) => self.told.ask(&question),
+                Ok(None) => {}
+                Err(confusion) => self.confusion = Some(confusion),
+            }
+        }
         if let Some(demand) = settled.demand {
             for watch in 0..usize::from(REGISTRIES) {
                 let kind = watch % usize::from(KINDS);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::checks::number_of;
+use super::checks::{number_of, owner_of};
 use super::{BATCH, LIMITS, MOST_TURNS, Scope, Simulation, Violation};
 use crate::api::Problem;
 use crate::desired::PodKey;
@@ -147,8 +147,7 @@ impl Simulation {
             for plan in plans {
                 let pod = pod_of(&plan.pod)?;
                 for write in if is_create { &plan.creates } else { &plan.updates } {
-                    let identity = number_of(&write.wanted.identity)?;
-                    writes.push((plan, write, Owner { pod, identity }));
+                    writes.push((plan, write, owner_of(pod, &write.wanted)?));
                 }
             }
             for batch in writes.chunks(BATCH) {
