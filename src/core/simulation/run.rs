@@ -62,6 +62,8 @@ pub struct Tally {
     pub calls: u64,
     /// Entries written.
     pub writes: u64,
+    /// Questions that plugins were asked.
+    pub questions: u64,
     /// Times at which everything was at rest and compared with the rules.
     pub rests: u64,
     /// Entries that stood at the end and that no pod was to have.
@@ -75,6 +77,7 @@ impl Tally {
         self.events += other.events;
         self.calls += other.calls;
         self.writes += other.writes;
+        self.questions += other.questions;
         self.rests += other.rests;
         self.held += other.held;
     }
@@ -116,6 +119,7 @@ pub fn run(schedule: &Schedule) -> Result<Tally, (usize, Violation)> {
     tally.events = schedule.events.len() as u64;
     tally.calls = simulation.spire.calls;
     tally.writes = simulation.spire.writes;
+    tally.questions += simulation.replicas.iter().map(|replica| replica.asked).sum::<u64>();
     Ok(tally)
 }
 

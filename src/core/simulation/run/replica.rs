@@ -79,6 +79,8 @@ pub(super) struct Replica {
     pub(super) moved: BTreeSet<EntryId>,
     /// Something that the index asked of plugins and that makes no sense.
     pub(super) confusion: Option<Violation>,
+    /// How many questions its plugins were asked.
+    pub(super) asked: u64,
 }
 
 /// Something that an ended connection tells.
@@ -141,6 +143,7 @@ impl Replica {
             host: Host::default(),
             moved: BTreeSet::new(),
             confusion: None,
+            asked: 0,
         }
     }
 
@@ -303,7 +306,10 @@ impl Replica {
         for asking in settled.asking {
             goes_on = true;
             match self.host.hear(asking) {
-                Ok(Some(question)) => self.told.ask(&question),
+                Ok(Some(question)) => {
+                    self.asked += 1;
+                    self.told.ask(&question);
+                }
                 Ok(None) => {}
                 Err(confusion) => self.confusion = Some(confusion),
             }
