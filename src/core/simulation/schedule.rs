@@ -215,8 +215,8 @@ pub enum Event {
     IdentityDeleted { identity: u8 },
     /// Somebody takes the finalizer away by hand.
     IdentityForced { identity: u8 },
-    /// A registry is created or edited; another way leads to the same cluster.
-    Registry { cluster: u8, env: u8, way: u8, enabled: bool, health: Health },
+    /// A registry is created or edited; another way leads to the same cluster, and may not list the pods at first.
+    Registry { cluster: u8, env: u8, way: u8, enabled: bool, health: Health, lags: bool },
     /// Somebody deletes a registry.
     RegistryDeleted { cluster: u8 },
     /// The management cluster loses all objects, or has them again as they were; both kinds are listed anew.
@@ -231,8 +231,8 @@ pub enum Event {
     Unreachable { cluster: u8 },
     /// It answers again; its watches go on where they were, or list anew.
     Reachable { cluster: u8, resumes: bool },
-    /// A process is killed and starts again, knowing nothing.
-    Restart { replica: u8 },
+    /// A process is killed and starts again, knowing nothing; a watch may not answer it at first.
+    Restart { replica: u8, lags: Option<u8> },
     /// The leader is killed at its so-manieth call from now, which is done or not.
     Crash { calls: u8, done: bool },
     /// The other replica leads; the last call of the old leader is cut off or lands after the new one has listed.
@@ -384,11 +384,11 @@ fn plugin(dice: &mut Dice) -> Use {
 }
 
 fn watch(dice: &mut Dice) -> u8 {
-    match dice.roll(11) {
+    match dice.roll(12) {
         0 => REGISTRIES,
-        1 => OBJECTS,
-        10 => PLUGINS,
-        2..6 => dice.roll(CLUSTERS) * KINDS,
+        1 | 2 => OBJECTS,
+        3 => PLUGINS,
+        4..8 => dice.roll(CLUSTERS) * KINDS,
         _ => dice.roll(CLUSTERS * KINDS),
     }
 }
@@ -407,7 +407,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
     let cluster = dice.roll(CLUSTERS);
     let slot = dice.roll(SLOTS);
     let replica = dice.roll(replicas);
-    match dice.roll(106) {
+    match dice.roll(108) {
         0..22 => pod(dice),
         22..32 => Event::PodGone { cluster, slot },
         32 => Event::PodMalformed { cluster, slot, nameless: dice.chance(40) },
@@ -443,8 +443,9 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
                 cluster,
                 env: dice.roll(2),
                 way: dice.roll(2),
-                enabled: dice.chance(75),
+                enabled: dice.chance(80),
                 health,
+                lags: dice.chance(25),
             }
         }
         62 => Event::RegistryDeleted { cluster },
@@ -454,7 +455,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
         68 => Event::Repeat { replica, watch: watch(dice) },
         69..72 => Event::Unreachable { cluster },
         72..74 => Event::Reachable { cluster, resumes: dice.chance(50) },
-        74..76 => Event::Restart { replica },
+        74..76 => Event::Restart { replica, lags: dice.chance(35).then(|| watch(dice)) },
         76 => Event::Crash { calls: dice.roll(4), done: dice.chance(50) },
         77 if replicas > 1 => Event::Handover { late: dice.chance(30) },
         77..82 => Event::Fail { after: dice.roll(3), fault: fault(dice) },
@@ -489,6 +490,10 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
             Event::Source { component: dice.roll(COMPONENTS), fetching }
         }
         102 => Event::Answers { most: dice.maybe(70, 3) },
+        103 => {
+            let watch = if dice.chance(50) { OBJECTS } else { PLUGINS };
+            Event::Restart { replica, lags: Some(watch) }
+        }
         _ => Event::Burst { events: 1 + dice.roll(4) },
     }
 }

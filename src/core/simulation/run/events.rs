@@ -116,7 +116,10 @@ impl Simulation {
                 }
             }
             Event::IdentityForced { identity } => self.identity_gone(identity),
-            Event::Registry { cluster, env, way, enabled, health } => {
+            Event::Registry { cluster, env, way, enabled, health, lags } => {
+                for replica in &mut self.replicas {
+                    replica.watches[usize::from(cluster * KINDS)].lags |= lags;
+                }
                 let before = self.outside.registries[usize::from(cluster)].as_deref();
                 let (deleting, finalizer) = before.map_or((false, false), |it| (it.deleting, it.finalizer));
                 let release = before.and_then(|it| it.release.clone());
@@ -152,9 +155,12 @@ impl Simulation {
                 self.replicas.iter_mut().for_each(|replica| replica.tell_phase(cluster, unreachable_phase()));
             }
             Event::Reachable { cluster, resumes } => self.reachable(cluster, resumes),
-            Event::Restart { replica } => {
+            Event::Restart { replica, lags } => {
                 let setup = self.setup;
                 self.replica(replica).restart(setup);
+                if let Some(watch) = lags {
+                    self.watch(replica, watch).lags = true;
+                }
             }
             Event::Crash { calls, done } => self.spire.kill = Some((calls, done)),
             Event::Handover { late } => {
