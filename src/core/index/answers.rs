@@ -114,10 +114,10 @@ impl Answers {
         match self.kept.get_key_value(&question) {
             Some((question, kept)) => (question.clone(), kept.answer.as_ref()),
             None => {
-                let same = |it: &(&Arc<Question>, &Kept)| it.0.plugin == question.plugin;
-                let others = self.kept.iter().filter(same);
-                let stale = others.filter(|_| mutants::is_on(Mutant::StaleAnswer));
-                let stale = stale.filter_map(|(_, kept)| kept.answer.as_ref()).next();
+                let is_other = |it: &&Arc<Question>| it.plugin == question.plugin;
+                let others = self.kept.keys().filter(|_| mutants::is_on(Mutant::StaleAnswer));
+                let answers = others.filter(is_other).filter_map(|other| self.kept[other].answer.as_ref());
+                let stale = answers.min_by_key(|answer| format!("{answer:?}"));
                 (Arc::new(question), stale)
             }
         }

@@ -318,6 +318,9 @@ impl Schedule {
         };
         let setup = Setup { replicas, mode, budget, slice };
         let mut events = Vec::new();
+        if dice.chance(10) {
+            events.push(Event::Answers { most: Some(dice.roll(2)) });
+        }
         for identity in 0..1 + dice.roll(3) {
             let spec = spec(dice);
             events.push(Event::Identity { identity, spec, health: Health::Fine });
@@ -414,7 +417,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
     let cluster = dice.roll(CLUSTERS);
     let slot = dice.roll(SLOTS);
     let replica = dice.roll(replicas);
-    match dice.roll(108) {
+    match dice.roll(112) {
         0..22 => pod(dice),
         22..32 => Event::PodGone { cluster, slot },
         32 => Event::PodMalformed { cluster, slot, nameless: dice.chance(40) },
@@ -456,7 +459,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
             }
         }
         62 => Event::RegistryDeleted { cluster },
-        63 => Event::Management { lost: dice.chance(50) },
+        63 | 108 => Event::Management { lost: dice.chance(60) },
         64..67 => Event::Lag { replica, watch: watch(dice), lags: dice.chance(60) },
         67 => Event::Relist { replica, watch: watch(dice) },
         68 => Event::Repeat { replica, watch: watch(dice) },
@@ -496,8 +499,8 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
             };
             Event::Source { component: dice.roll(COMPONENTS), fetching }
         }
-        102 => Event::Answers { most: dice.maybe(70, 3) },
-        103 => {
+        102..105 => Event::Answers { most: dice.maybe(85, 2) },
+        105 => {
             let watch = if dice.chance(50) { OBJECTS } else { PLUGINS };
             Event::Restart { replica, lags: Some(watch) }
         }

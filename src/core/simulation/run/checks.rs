@@ -265,25 +265,34 @@ impl Simulation {
                 }
                 open.push(wish);
             }
-            // Only of what no key keeps in place: an entry may serve another identity than it was made for.
-            for wish in open {
-                let old = rows.iter().position(|row| {
-                    let served = replica.served.get(&row.observed.id);
-                    let is_moved = replica.moved.contains(&row.observed.id);
-                    row.owner
-                        .is_some_and(|it| it.identity == wish.identity && (is_moved || it.slot == wish.slot))
-                        || served.is_some_and(|served| served.contains(&wish.identity))
+            // Only of what no key keeps in place: an entry may serve another identity than it was made for, or another of
+            // the same; those that do not come first, since they can be nothing else.
+            let is_made_for = |row: &Row, wish: &Wish| {
+                !replica.moved.contains(&row.observed.id)
+                    && row.owner.is_some_and(|it| (it.identity, it.slot) == (wish.identity, wish.slot))
+            };
+            let may_serve = |row: &Row, wish: &Wish| {
+                let served = replica.served.get(&row.observed.id);
+                replica.moved.contains(&row.observed.id)
+                    && row.owner.is_some_and(|it| it.identity == wish.identity)
+                    || served.is_some_and(|served| served.contains(&wish.identity))
+            };
+            let ways: [&dyn Fn(&Row, &Wish) -> bool; 2] = [&is_made_for, &may_serve];
+            for is_one in ways {
+                open.retain(|wish: &&Wish| {
+                    let Some(old) = rows.iter().position(|row| is_one(row, wish)) else { return true };
+                    let row = rows.swap_remove(old);
+                    let scopes =
+                        vec![Scope::Fleet, Scope::Cluster(pod.cluster), Scope::Identity(wish.identity)];
+                    waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes));
+                    false
                 });
-                let Some(old) = old else {
-                    // The brake may hold an entry that two of them can be made of.
-                    if self.setup.budget.is_some() && !replica.served.is_empty() {
-                        continue;
-                    }
-                    return Err(format!("{pod:?} is without {}", wish.texts.content));
-                };
-                let row = rows.swap_remove(old);
-                let scopes = vec![Scope::Fleet, Scope::Cluster(pod.cluster), Scope::Identity(wish.identity)];
-                waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes));
+            }
+            // The brake may hold an entry that two of them can be made of.
+            let is_sure =
+                self.setup.budget.is_none() || replica.served.is_empty() && replica.moved.is_empty();
+            if let Some(wish) = open.first().filter(|_| is_sure) {
+                return Err(format!("{pod:?} is without {}", wish.texts.content));
             }
             for row in rows {
                 let Some(owner) = row.owner else { continue };
@@ -324,8 +333,11 @@ impl Simulation {
         let questions = told.questions();
         let open: BTreeSet<Question> =
             questions.iter().filter(|(_, answered)| !**answered).map(|(question, _)| *question).collect();
-        if host.open() != open {
-            return Err(format!("plugins are asked {:?}, by the rules {open:?}", host.open()));
+        // One that was answered before it was asked again may be answered once more.
+        let asked: BTreeSet<Question> =
+            host.open().into_iter().filter(|question| questions.get(question) != Some(&true)).collect();
+        if asked != open {
+            return Err(format!("plugins are asked {asked:?}, by the rules {open:?}"));
         }
         if index.question_counts() != (questions.len(), open.len()) {
             return Err(format!(

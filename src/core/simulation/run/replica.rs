@@ -70,7 +70,7 @@ pub(super) struct Replica {
     pub(super) blind_until: Option<Instant>,
     /// Nobody knows what of the last call was done.
     pub(super) is_in_doubt: bool,
-    /// A call failed: what the brake let through counts there, and perhaps was never planned again.
+    /// A call or a write failed: what the brake let through counts there, and perhaps was never planned again.
     pub(super) has_failed: bool,
     /// Lists are empty, and what they have comes one by one after them.
     pub(super) hears_singly: bool,

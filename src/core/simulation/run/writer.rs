@@ -203,6 +203,7 @@ impl Simulation {
                             let problem = Problem::new("Test", "(entry)", "refused");
                             let identity = Some(&write.wanted.identity);
                             replica.ledger.failed(&plan.pod, identity, problem, self.now);
+                            replica.has_failed = true;
                             blocked.insert(plan.pod.clone());
                         }
                     }
@@ -228,6 +229,7 @@ impl Simulation {
                     Answer::Refused => {
                         let problem = Problem::new("Test", "(entry)", "refused");
                         replica.ledger.failed(&plan.pod, None, problem, self.now);
+                        replica.has_failed = true;
                     }
                     _ => {
                         replica.note(&delete.id, None);
