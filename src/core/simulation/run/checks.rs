@@ -85,8 +85,9 @@ impl Simulation {
         if !wishes.entries.iter().any(is_it) {
             return broken("the pod is not to have this");
         }
+        let has_key = replica.known.get(id).is_some_and(|row| row.texts.key == texts.key);
         let holder = replica.known.iter().find(|(other, row)| row.texts.key == texts.key && *other != id);
-        if let Some((holder, _)) = holder {
+        if let Some((holder, _)) = holder.filter(|_| !has_key) {
             return broken(&format!("{holder} has the same key"));
         }
         let known = replica.known.get(id);
