@@ -29,6 +29,8 @@ use crate::pulse::Pulse;
 use crate::questions::Questions;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
+/// What the writer knows is published at most as often, in time for a report.
+const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
 const ROUND: RoundLimits = RoundLimits { writes: 400, updates: 200 };
 /// How long one call may take.
@@ -96,6 +98,7 @@ pub async fn run(
         behind_since: None,
         told: Told::default(),
     };
+    let mut publish_at = Instant::now();
     loop {
         pulse.works();
         while let Ok(delta) = deltas.try_recv() {
@@ -113,7 +116,13 @@ pub async fn run(
             Some(until) if !paused => writer.step(until).await,
             Some(_) => {}
         }
-        writer.publish(&outcomes);
+        writer.count_backlog();
+        // What is published is as large as there are identities and clusters: not for each new pod.
+        let is_published = publish_at <= Instant::now();
+        if is_published {
+            writer.publish(&outcomes);
+            publish_at = Instant::now() + PUBLISH_PAUSE;
+        }
         questions.answer(&writer.ledger);
         let leads = until.is_some_and(|until| until > Instant::now());
         writer.metrics.leading(leads);
@@ -124,6 +133,7 @@ pub async fn run(
             continue;
         }
         let wake = writer.wakes_at(leads);
+        let wake = if is_published { wake } else { wake.min(publish_at) };
         pulse.waits();
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -553,13 +563,16 @@ impl Writer {
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
-    fn publish(&mut self, outcomes: &watch::Sender<Arc<Outcome>>) {
+    fn count_backlog(&mut self) {
         let (ours, foreign) = self.ledger.counts();
         self.metrics.entries(ours, foreign);
         let backlog = self.ledger.backlog();
         self.behind_since =
             if backlog == 0 { None } else { self.behind_since.or_else(|| Some(Instant::now())) };
         self.metrics.backlog(backlog, self.behind_since);
+    }
+
+    fn publish(&mut self, outcomes: &watch::Sender<Arc<Outcome>>) {
         let outcome = self.ledger.outcome(self.unavailable.clone());
         self.metrics.held(&outcome.held);
         self.metrics.waiting(&outcome);

@@ -1,8 +1,10 @@
 //! What SPIRE is to hold, as the index gives it out: entries by pod, and what a seen fact allows to end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use crate::api::Problem;
 use crate::derive::Derivation;

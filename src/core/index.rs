@@ -315,6 +315,9 @@ impl Index {
         }
         // It may read what no watch keeps yet.
         self.objects_changed = true;
+        if mutants::is_on(Mutant::ForgetPluginsPods) {
+            return;
+        }
         let uses = |identity: &&Identity| {
             let used = identity.wanting().and_then(CompiledIdentity::plugin);
             used.is_some_and(|used| used.plugin == *plugin)

@@ -6,12 +6,13 @@ pub mod difference;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compare::Comparison;
+use hashbrown::{HashMap, HashSet};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::adopt;
@@ -462,13 +463,35 @@ impl Ledger {
 
     /// Notes that an entry stands in SPIRE as wanted.
     pub fn written(&mut self, pod: &PodKey, write: &Write) {
+        let is_new = self.mirror.row(&write.id).is_none();
         self.mirror.insert(Observed {
             id: write.id.clone(),
             key: write.wanted.key,
             content: Some(write.wanted.content),
             pod: Some(pod.pod.clone()),
         });
-        self.stale.insert(pod.clone());
+        if !(is_new && self.is_all_created(pod, write)) {
+            self.stale.insert(pod.clone());
+        }
+    }
+
+    /// Counts a created entry as in place where that is all that came of the pod's plan, so that another need not be made:
+    /// at a start, pods with nothing but new entries are many.
+    fn is_all_created(&mut self, pod: &PodKey, write: &Write) -> bool {
+        let Some(state) = self.states.get(pod) else { return false };
+        let PodState { in_place, pending, failing, holds, previews } = &**state;
+        let wanted = self.desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+        let is_simple = failing.is_empty() && holds.is_empty() && previews.is_empty();
+        let is_wanted = wanted.len() == in_place.len() + pending.len() && wanted.contains(&write.wanted);
+        let is_changed =
+            self.stale.contains(pod) || self.fresh.contains(pod) || self.failures.contains_key(pod);
+        let at = pending.iter().position(|identity| *identity == write.wanted.identity);
+        let Some(at) = at.filter(|_| is_simple && is_wanted && !is_changed) else { return false };
+        let mut state = (**state).clone();
+        let identity = state.pending.swap_remove(at);
+        state.in_place.push(identity);
+        self.set_state(pod, state);
+        true
     }
 
     /// Notes an entry that SPIRE told of and that was not known.

@@ -58,6 +58,22 @@ pub(crate) enum Mutant {
     HearEndedSessions,
     /// An identity's finalizer goes while entries of it are left.
     ReleaseTooEarly,
+    /// A plugin that has not spoken counts as one that leaves the pod to others.
+    SilenceIsSkip,
+    /// Until a plugin has spoken of new facts, what it said of others counts.
+    StaleAnswer,
+    /// A pod that was asked about once is never asked about again.
+    ForgetQuestion,
+    /// A pod whose plugin cannot decide loses what it has.
+    FailureIsDenial,
+    /// A plugin that can be asked now concerns nobody.
+    ForgetPluginsPods,
+    /// A fallback does not wait for a plugin that may yet leave the pod to it.
+    FallbackWhileAsked,
+    /// Of the pods that share a question, one hears the answer.
+    AnswerOne,
+    /// What nobody depends on any more is kept.
+    KeepAnswers,
 }
 
 /// Of so many changes [`Mutant::LoseEvents`] loses one.
@@ -109,7 +125,7 @@ pub(crate) fn with<T>(mutant: Mutant, run: impl FnOnce() -> T) -> T {
 
 /// All of them.
 #[cfg(test)]
-pub(crate) const ALL: [Mutant; 26] = [
+pub(crate) const ALL: [Mutant; 34] = [
     Mutant::DeleteOnSilence,
     Mutant::DeleteUnreadable,
     Mutant::DeleteOrphans,
@@ -136,4 +152,12 @@ pub(crate) const ALL: [Mutant; 26] = [
     Mutant::NeverRetry,
     Mutant::HearEndedSessions,
     Mutant::ReleaseTooEarly,
+    Mutant::SilenceIsSkip,
+    Mutant::StaleAnswer,
+    Mutant::ForgetQuestion,
+    Mutant::FailureIsDenial,
+    Mutant::ForgetPluginsPods,
+    Mutant::FallbackWhileAsked,
+    Mutant::AnswerOne,
+    Mutant::KeepAnswers,
 ];

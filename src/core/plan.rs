@@ -1,5 +1,8 @@
 //! Desired against observed, pod by pod: what to create, update and delete, with a checker that trusts none of it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::adopt::is_predecessors;
@@ -246,7 +249,10 @@ pub fn check(plan: &PodPlan, desired: &Desired, mirror: &Mirror, prefix: &str) -
         if !desired.pod(&plan.pod).is_some_and(|pod| pod.wanted.contains(&write.wanted)) {
             return Err(PlanFault::NotWanted(write.id.clone()));
         }
-        if let Some((holder, _)) = mirror.with_key(&write.wanted.key).find(|(id, _)| *id != write.id)
+        // What has its key already does not take it: SPIRE lets updates make keys equal.
+        let has_key = mirror.row(&write.id).is_some_and(|row| row.key == write.wanted.key);
+        if !has_key
+            && let Some((holder, _)) = mirror.with_key(&write.wanted.key).find(|(id, _)| *id != write.id)
             && !plan.deletes.iter().any(|delete| delete.id == holder)
         {
             return Err(PlanFault::KeyTaken(write.id.clone(), holder));

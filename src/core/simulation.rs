@@ -5,6 +5,8 @@
 //! scratch. `make simulate SEEDS=N` runs many, `make simulate SEED=K` runs one again; a schedule that fails is made small
 //! and printed.
 
+mod components;
+mod host;
 mod outside;
 mod rules;
 mod run;

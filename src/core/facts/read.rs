@@ -2,13 +2,13 @@
 //! once.
 
 use std::borrow::Cow;
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -55,6 +55,7 @@ pub struct Reader {
     nodes: HashSet<NodeName>,
     accounts: HashSet<Arc<str>>,
     labels: HashMap<u64, Labels>,
+    hasher: DefaultHashBuilder,
 }
 
 impl Reader {
@@ -105,9 +106,7 @@ impl Reader {
 
     /// Pods of one Deployment have the same labels.
     fn labels(&mut self, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Labels {
-        let mut hasher = DefaultHasher::new();
-        pairs.hash(&mut hasher);
-        let hash = hasher.finish();
+        let hash = self.hasher.hash_one(pairs);
         let is_same = |known: &&Labels| {
             let has =
                 |(key, value): &(Cow<'_, str>, Cow<'_, str>)| known.get(&**key).is_some_and(|it| it == value);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::Problem;
 use crate::facts::demand::Demand;
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, PodUid};
 use crate::plugin::{Answer, Description, Plugin, PluginState, Question, Source};
 
@@ -112,7 +113,13 @@ impl Answers {
     pub(super) fn look_up(&self, question: Question) -> (Arc<Question>, Option<&Answer>) {
         match self.kept.get_key_value(&question) {
             Some((question, kept)) => (question.clone(), kept.answer.as_ref()),
-            None => (Arc::new(question), None),
+            None => {
+                let is_other = |it: &&Arc<Question>| it.plugin == question.plugin;
+                let others = self.kept.keys().filter(|_| mutants::is_on(Mutant::StaleAnswer));
+                let answers = others.filter(is_other).filter_map(|other| self.kept[other].answer.as_ref());
+                let stale = answers.min_by_key(|answer| format!("{answer:?}"));
+                (Arc::new(question), stale)
+            }
         }
     }
 
@@ -121,7 +128,8 @@ impl Answers {
         match self.kept.get_mut(question) {
             Some(kept) if kept.answer.as_ref() != Some(&answer) => {
                 kept.answer = Some(answer);
-                kept.pods.iter().cloned().collect()
+                let most = if mutants::is_on(Mutant::AnswerOne) { 1 } else { usize::MAX };
+                kept.pods.iter().take(most).cloned().collect()
             }
             _ => Vec::new(),
         }
@@ -136,7 +144,9 @@ impl Answers {
         };
         for question in &questions {
             let kept = self.kept.entry(question.clone()).or_insert_with(|| {
-                self.news.push(Asking::Open(question.clone()));
+                if before.is_empty() || !mutants::is_on(Mutant::ForgetQuestion) {
+                    self.news.push(Asking::Open(question.clone()));
+                }
                 Kept::default()
             });
             kept.pods.insert(pod.clone());
@@ -144,7 +154,7 @@ impl Answers {
         for question in before.iter().filter(|it| !questions.contains(it)) {
             let Some(kept) = self.kept.get_mut(question) else { continue };
             kept.pods.remove(pod);
-            if kept.pods.is_empty() {
+            if kept.pods.is_empty() && !mutants::is_on(Mutant::KeepAnswers) {
                 let is_open = self.kept.remove(question).is_some_and(|kept| kept.answer.is_none());
                 if is_open {
                     self.news.push(Asking::Closed(question.clone()));

@@ -1,7 +1,9 @@
 //! The facts of one workload cluster, found by pod, node and namespace, and what each pod is to have.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+use hashbrown::{HashMap, HashSet};
 
 use super::Settings;
 use super::answers::{Answers, Readiness};
@@ -829,7 +831,7 @@ impl Cluster {
                 let is_open =
                     matches!(told, Told::Waiting(_) | Told::Failing(_)) && compiled.plugin().is_some();
                 settling.others_want |= counts && !is_open;
-                settling.others_may_want |= counts && is_open;
+                settling.others_may_want |= counts && is_open && !mutants::is_on(Mutant::FallbackWhileAsked);
                 told
             }
             Given::Entries(_)
@@ -842,7 +844,8 @@ impl Cluster {
                 settling.want(entries, is_preview)
             }
         };
-        if matches!(outcome, Told::Waiting(_) | Told::Failing(_)) {
+        let is_lost = mutants::is_on(Mutant::FailureIsDenial) && compiled.plugin().is_some();
+        if matches!(outcome, Told::Waiting(_)) || matches!(outcome, Told::Failing(_)) && !is_lost {
             hold(settling);
         }
         Verdict::Told(outcome)
@@ -971,6 +974,7 @@ fn by_plugin(
     let (question, answer) = answers.look_up(Question { plugin: plugin.plugin.clone(), workload });
     questions.push(question);
     let decision = match answer {
+        None if mutants::is_on(Mutant::SilenceIsSkip) => return Ok(Given::Skipped),
         None => return waiting("PluginAsked"),
         Some(Answer::Failed(problem)) => {
             let told = match problem.field.as_str() {

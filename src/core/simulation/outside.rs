@@ -7,7 +7,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::schedule::{Apps, CLUSTERS, FEW, Health, IDENTITIES, KINDS, Path, Place, PodPhase, Reading, Spec};
+use super::components::COMPONENTS;
+use super::host;
+use super::schedule::{
+    Apps, CLUSTERS, FEW, Fetching, Health, IDENTITIES, KINDS, Path, Place, PodPhase, Reading, Spec,
+};
 use crate::api::{EKSClusterRegistry, RELEASE_ANNOTATION, WorkloadIdentity};
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{
@@ -127,6 +131,10 @@ pub struct Outside {
     pub identities: [Option<Rc<IdentityState>>; IDENTITIES as usize],
     /// What the management cluster held before it was lost.
     pub lost: Option<LostObjects>,
+    /// Where components come from.
+    pub sources: [Fetching; COMPONENTS as usize],
+    /// How many questions plugins answer between two events.
+    pub answers: Option<u8>,
     made: u16,
 }
 
@@ -161,6 +169,8 @@ impl Outside {
             registries: [registry(), registry()],
             identities: [const { None }; IDENTITIES as usize],
             lost: None,
+            sources: [Fetching::Works; COMPONENTS as usize],
+            answers: None,
             made: 1,
         }
     }
@@ -204,7 +214,7 @@ pub fn cluster_name(cluster: u8) -> ClusterName {
 /// Objects and facts that were made before: a schedule has few that differ, and making them costs more than using them.
 #[derive(Default)]
 struct Made {
-    pods: HashMap<(PodId, PodState, bool), Result<PodFacts, Malformed>>,
+    pods: HashMap<(PodId, PodState, Kept), Result<PodFacts, Malformed>>,
     nodes: HashMap<(u8, NodeState), Result<NodeFacts, Malformed>>,
     namespaces: HashMap<(u8, NamespaceState), Result<NamespaceFacts, Malformed>>,
     identities: HashMap<(u8, Spec, Health, bool), Read<WorkloadIdentity>>,
@@ -242,15 +252,37 @@ fn cached<K: std::hash::Hash + Eq, V: Clone>(
     })
 }
 
-/// The demand of pods' annotations.
-pub fn reads_annotations(demand: &Demand) -> bool {
-    demand.paths_of(Source::Pod).next().is_some()
+/// Which annotations of pods are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Kept {
+    /// The one that templates read.
+    pub role: bool,
+    /// All of them.
+    pub all: bool,
+}
+
+impl Kept {
+    /// By this demand.
+    pub fn by(demand: &Demand) -> Self {
+        thread_local! {
+            static ROLE: Demand = reading(&["metadata", "annotations", "role"]);
+            static ALL: Demand = reading(&["metadata", "annotations"]);
+        }
+        let covers = |other: &Demand| demand.covers_in(Source::Pod, other);
+        Self { role: ROLE.with(covers), all: ALL.with(covers) }
+    }
+}
+
+fn reading(path: &[&str]) -> Demand {
+    let mut demand = Demand::default();
+    demand.add(Source::Pod, path.iter().map(|part| (*part).to_owned()).collect());
+    demand
 }
 
 fn pod(id: PodId, state: PodState, demand: &Demand) -> Result<PodFacts, Malformed> {
     cached(
         |made| &mut made.pods,
-        (id, state, reads_annotations(demand)),
+        (id, state, Kept::by(demand)),
         |_| {
             let mut object = json!({
                 "metadata": {"name": pod_name(id.slot), "namespace": namespace_name(state.namespace), "uid": id.uid(),
@@ -407,6 +439,14 @@ fn spec_object(spec: &Spec, health: Health) -> Value {
     let mut object = json!({"applicationName": "x", "priority": spec.priority, "fallback": spec.fallback,
         "preview": spec.preview, "autoPopulateDNSNames": spec.services,
         "spiffeIDTemplate": format!("spiffe://{{{{ .TrustDomain }}}}/{path}")});
+    if let Some(used) = spec.plugin {
+        let policy = if used.falls_back { "Fallback" } else { "Keep" };
+        if !used.falls_back && health != Health::Invalid {
+            object["spiffeIDTemplate"] = Value::Null;
+        }
+        object["plugin"] = json!({"source": {"file": "/plugin.wasm"}, "failurePolicy": policy,
+            "sha256": host::digest(used.plugin.component), "config": {"v": used.plugin.config}});
+    }
     let label = |key: &str, value: String| json!({"matchLabels": {key: value}});
     match spec.apps {
         Apps::Any => {}

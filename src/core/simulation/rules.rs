@@ -1,17 +1,17 @@
 //! The rules of `docs/architecture.md` once more, small and from scratch: what a process was told, what each pod is to have
 //! after that, and what may end. Nothing here calls the code that is under test.
 
+mod wishes;
+
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use super::components::{Plugin, Question};
 use super::outside::{
-    IdentityState, Item, NamespaceState, NodeState, PodId, PodState, RegistryState, SLICES_NAMESPACE,
-    SliceState, namespace_name, node_name, service_name,
+    IdentityState, Item, Kept, NamespaceState, NodeState, PodId, PodState, RegistryState, SliceState,
 };
-use super::schedule::{
-    Apps, CLUSTERS, FEW, Health, IDENTITIES, KINDS, Path, Place, PodPhase, REGISTRIES, Reading, Spec,
-};
+use super::schedule::{CLUSTERS, FEW, Health, IDENTITIES, KINDS, REGISTRIES, Reading};
 use crate::entry::Entry;
 
 /// An object of our own kinds as a process knows it; none where it does not.
@@ -61,6 +61,8 @@ impl Texts {
 pub struct Wish {
     /// Which identity gives it.
     pub identity: u8,
+    /// Which of those that it gives.
+    pub slot: u8,
     /// The entry.
     pub texts: Texts,
 }
@@ -72,6 +74,8 @@ pub struct Wishes {
     pub entries: Vec<Wish>,
     /// Whatever else it has stays.
     pub holds: bool,
+    /// What plugins have to be asked for it.
+    pub questions: BTreeSet<Question>,
 }
 
 impl Wishes {
@@ -114,7 +118,7 @@ pub struct ToldCluster {
     nodes: [Option<NodeState>; FEW as usize],
     namespaces: [Option<NamespaceState>; FEW as usize],
     slices: [Option<SliceState>; FEW as usize],
-    has_annotations: bool,
+    annotations: Kept,
     /// The namespace that a pod's name was last told with, for those that cannot be read.
     names: BTreeMap<PodId, u8>,
 }
@@ -139,6 +143,12 @@ pub struct Told {
     pub clusters: [Option<ToldCluster>; CLUSTERS as usize],
     /// Pods whose end was watched.
     pub watched_ends: BTreeSet<PodId>,
+    /// Plugins that identities used when the process last looked.
+    wanted: BTreeSet<Plugin>,
+    /// Whether each can be asked, as far as anything was told.
+    stands: BTreeMap<Plugin, bool>,
+    /// Questions that were answered since they were last asked.
+    answered: BTreeSet<Question>,
     sessions: u32,
     wishes: RefCell<HashMap<PodId, Rc<Wishes>>>,
 }
@@ -195,7 +205,7 @@ impl Told {
     }
 
     /// Takes in a complete list.
-    pub fn hear_all(&mut self, watch: u8, items: &[Item], has_annotations: bool, session: Option<u32>) {
+    pub fn hear_all(&mut self, watch: u8, items: &[Item], annotations: Kept, session: Option<u32>) {
         self.wishes.get_mut().clear();
         if watch >= REGISTRIES {
             self.hear_all_objects(watch, items);
@@ -206,7 +216,7 @@ impl Told {
         cluster.listed[usize::from(kind)] = true;
         match kind {
             0 => {
-                cluster.has_annotations = has_annotations;
+                cluster.annotations = annotations;
                 cluster.nameless.clear();
                 let before = std::mem::take(&mut cluster.pods);
                 for item in items {
@@ -276,16 +286,66 @@ impl Told {
         }
     }
 
-    /// What the process works out of a burst: endpoint slices that nobody reads are forgotten.
+    /// Takes in whether a plugin can be asked.
+    pub fn hear_plugin(&mut self, plugin: Plugin, can_be_asked: bool) {
+        if self.wanted.contains(&plugin) {
+            self.wishes.get_mut().clear();
+            self.stands.insert(plugin, can_be_asked);
+        }
+    }
+
+    /// A question is asked: no answer is known.
+    pub fn ask(&mut self, question: &Question) {
+        self.wishes.get_mut().clear();
+        self.answered.remove(question);
+    }
+
+    /// Takes in that a plugin has spoken.
+    pub fn hear_answer(&mut self, question: Question) {
+        self.wishes.get_mut().clear();
+        self.answered.insert(question);
+    }
+
+    /// What the process works out of a burst: endpoint slices that nobody reads are forgotten, and so is where plugins stand
+    /// that nobody uses.
     pub fn settle(&mut self) {
-        let reads = |known: &Option<Known<IdentityState>>| matches!(known, Some(Known::Seen(it)) if it.health == Health::Fine && !it.deleting && it.spec.services);
-        if !self.identities.iter().any(reads) {
+        let used = self.identities.iter().filter_map(|known| match known {
+            Some(Known::Seen(it)) if it.health == Health::Fine && !it.deleting => Some(&it.spec),
+            _ => None,
+        });
+        let (mut reads_slices, mut wanted) = (false, BTreeSet::new());
+        for spec in used {
+            reads_slices |= spec.services;
+            wanted.extend(spec.plugin.map(|used| used.plugin));
+        }
+        if !reads_slices {
             self.wishes.get_mut().clear();
             for cluster in self.clusters.iter_mut().flatten() {
                 cluster.listed[3] = false;
                 cluster.slices = [const { None }; FEW as usize];
             }
         }
+        if self.wanted != wanted {
+            self.wishes.get_mut().clear();
+            self.stands.retain(|plugin, _| wanted.contains(plugin));
+            self.wanted = wanted;
+        }
+    }
+
+    /// Whether templates decide where some plugin cannot.
+    pub fn falls_back(&self) -> bool {
+        let mut seen = self.identities.iter().flatten();
+        seen.any(
+            |known| matches!(known, Known::Seen(it) if it.spec.plugin.is_some_and(|used| used.falls_back)),
+        )
+    }
+
+    /// All that plugins have to be asked now, and whether each has spoken.
+    pub fn questions(&self) -> BTreeMap<Question, bool> {
+        let pods = self.clusters.iter().flatten().flat_map(|cluster| cluster.pods.keys());
+        let wishes = pods.filter_map(|pod| self.wishes(*pod));
+        let questions = wishes.flat_map(|wishes| wishes.questions.iter().copied().collect::<Vec<_>>());
+        questions.map(|question| (question, self.answered.contains(&question))).collect()
     }
 
     fn cluster(&mut self, cluster: u8, session: Option<u32>) -> Option<&mut ToldCluster> {
@@ -403,85 +463,6 @@ impl Told {
         self.wishes.borrow_mut().insert(pod, wishes.clone());
         Some(wishes)
     }
-
-    fn derive(&self, pod: PodId, state: &PodState, cluster: &ToldCluster) -> Wishes {
-        let mut wishes = Wishes::default();
-        let (mut others_want, mut others_may_want) = (false, false);
-        let seen = self.identities.iter().zip(0..).filter_map(|(known, name)| match known {
-            Some(Known::Seen(it)) if !is_deleting(it.deleting, it.health) => Some((name, it)),
-            _ => None,
-        });
-        let mut seen: Vec<(u8, &Rc<IdentityState>)> = seen.collect();
-        if seen.iter().any(|(_, it)| it.health == Health::Unreadable) {
-            wishes.holds = true;
-        }
-        seen.retain(|(_, it)| it.health != Health::Unreadable);
-        seen.sort_by_key(|(name, it)| (it.spec.fallback, std::cmp::Reverse(it.spec.priority), *name));
-        for (name, identity) in seen {
-            let spec = &identity.spec;
-            let (is_fallback, is_tried) = (spec.fallback, spec.preview);
-            if is_fallback && others_want {
-                continue;
-            }
-            let selects = self.selects(spec, identity.health, pod.cluster, state, cluster);
-            if selects == Some(false) || identity.health != Health::Fine && is_tried {
-                continue;
-            }
-            if selects.is_none() || identity.health != Health::Fine {
-                wishes.holds |= !is_tried;
-                others_may_want |= !is_fallback && !is_tried;
-                continue;
-            }
-            if is_fallback && others_may_want {
-                wishes.holds |= !is_tried;
-                continue;
-            }
-            others_want |= !is_fallback && !is_tried;
-            match texts(spec, pod, state, cluster) {
-                None => wishes.holds |= !is_tried,
-                Some(texts) if wishes.has_key(&texts.key) || is_tried => {}
-                Some(texts) => wishes.entries.push(Wish { identity: name, texts }),
-            }
-        }
-        wishes
-    }
-
-    /// Whether the identity selects the pod; none where nobody can say.
-    fn selects(
-        &self,
-        spec: &Spec,
-        health: Health,
-        cluster: u8,
-        pod: &PodState,
-        facts: &ToldCluster,
-    ) -> Option<bool> {
-        let namespace = facts.namespaces[usize::from(pod.namespace)].filter(|it| it.reading == Reading::Good);
-        let team = |wanted: u8| namespace.map(|it| it.team == wanted);
-        let (is_there, has_team) = match spec.place {
-            Place::Nowhere => (false, Some(true)),
-            Place::Named(name) => (name == pod.namespace, Some(true)),
-            Place::Team(wanted) => (true, team(wanted)),
-            Place::Both(name, wanted) => (name == pod.namespace, team(wanted)),
-        };
-        if health == Health::BadSelector {
-            // Nothing of such a selection can be used but what it says of namespaces.
-            return if is_there && has_team != Some(false) { None } else { Some(false) };
-        }
-        let env = match &self.registries[usize::from(cluster)] {
-            Some(Known::Seen(it)) => it.env,
-            _ => return Some(false),
-        };
-        let has_app = match spec.apps {
-            Apps::Any => true,
-            Apps::One(app) => app == pod.app,
-            Apps::NotIn(app) => app != pod.app,
-        };
-        let fits = is_there
-            && spec.env.is_none_or(|wanted| wanted == env)
-            && has_app
-            && pod.phase == PodPhase::Bound;
-        if fits { has_team } else { Some(false) }
-    }
 }
 
 impl ToldCluster {
@@ -516,54 +497,4 @@ impl ToldCluster {
 /// Of an object that cannot be read nobody sees that it is being deleted.
 fn is_deleting(deleting: bool, health: Health) -> bool {
     deleting && health != Health::Unreadable
-}
-
-/// The entry that an identity gives a pod; none where it does not come out right, or not yet.
-fn texts(spec: &Spec, pod: PodId, state: &PodState, cluster: &ToldCluster) -> Option<Texts> {
-    type Made = (Path, bool, bool, PodId, u8, Option<u8>, u8, u16, u8);
-    thread_local! {
-        static MADE: RefCell<HashMap<Made, Texts>> = RefCell::default();
-    }
-    if spec.path == Path::ByRole && !cluster.has_annotations || spec.services && !cluster.listed[3] {
-        return None;
-    }
-    let node = cluster.nodes[usize::from(state.node)].filter(|node| node.reading == Reading::Good)?;
-    if node.fargate && !spec.own_parent || spec.path == Path::ByRole && state.role.is_none() {
-        return None;
-    }
-    let slices = cluster.slices.iter().flatten().filter(|_| spec.services);
-    let of_pod = slices.filter(|slice| slice.pods.contains(&pod) && state.namespace == SLICES_NAMESPACE);
-    let services = of_pod.fold(0_u8, |services, slice| services | 1 << slice.service);
-    let key: Made =
-        (spec.path, spec.own_parent, spec.ttl, pod, state.app, state.role, state.node, node.uid, services);
-    MADE.with_borrow_mut(|made| {
-        if made.len() > 50_000 {
-            made.clear();
-        }
-        Some(made.entry(key).or_insert_with(|| write(spec, pod, state, node, services)).clone())
-    })
-}
-
-fn write(spec: &Spec, pod: PodId, state: &PodState, node: NodeState, services: u8) -> Texts {
-    let path = match spec.path {
-        Path::Fixed(path) => format!("f{path}"),
-        Path::ByApp => format!("c{}/a{}", pod.cluster, state.app),
-        Path::ByRole => format!("role/r{}", state.role.unwrap_or_default()),
-    };
-    let parent = match spec.own_parent {
-        true => format!("agent/{}", node_name(state.node)),
-        false => format!("spire/agent/k8s_psat/c{}/n{}", pod.cluster, node.uid),
-    };
-    let namespace = namespace_name(state.namespace);
-    let names = (0..8_u8).filter(|service| services & 1 << service != 0).map(service_name).map(|service| {
-        format!("{service},{service}.{namespace},{service}.{namespace}.svc,{service}.{namespace}.svc.cluster.local")
-    });
-    let names: Vec<String> = names.collect();
-    Texts::new(
-        &format!("spiffe://example.org/{path}"),
-        &format!("spiffe://example.org/{parent}"),
-        &format!("k8s:pod-uid:{}", pod.uid()),
-        if spec.ttl { 3600 } else { 0 },
-        &names.join(","),
-    )
 }

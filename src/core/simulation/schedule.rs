@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::components::{COMPONENTS, Plugin, REFUSED, Use};
+
 /// SplitMix64: small, fast, and the same on every machine.
 #[derive(Debug, Clone)]
 pub struct Dice(u64);
@@ -49,6 +51,8 @@ pub const KINDS: u8 = 4;
 pub const REGISTRIES: u8 = CLUSTERS * KINDS;
 /// The watch of identities.
 pub const OBJECTS: u8 = REGISTRIES + 1;
+/// What tells of plugins, after the watches.
+pub const PLUGINS: u8 = OBJECTS + 1;
 
 /// Whether an object can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,6 +134,19 @@ pub struct Spec {
     pub ttl: bool,
     /// `autoPopulateDNSNames`.
     pub services: bool,
+    /// `plugin`: it decides in the place of the SPIFFE ID's template.
+    pub plugin: Option<Use>,
+}
+
+/// What becomes of a component that is to be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Fetching {
+    /// It is there, and is what its digest says.
+    Works,
+    /// It is not.
+    Fails,
+    /// Nobody knows yet.
+    Hangs,
 }
 
 /// Whether an object of our own kinds can be used.
@@ -188,17 +205,23 @@ pub enum Event {
     SliceGone { cluster: u8, slice: u8 },
     /// An identity is created or edited.
     Identity { identity: u8, spec: Spec, health: Health },
+    /// An identity's plugin becomes another and nothing else of it, or its templates decide again.
+    Plugin { identity: u8, plugin: Option<Use> },
+    /// A component can be loaded or not, by whoever has not yet.
+    Source { component: u8, fetching: Fetching },
+    /// Plugins answer only so many questions between two events, or as many as there are.
+    Answers { most: Option<u8> },
     /// Somebody deletes an identity; our finalizer keeps it until it is released, where it was set.
     IdentityDeleted { identity: u8 },
     /// Somebody takes the finalizer away by hand.
     IdentityForced { identity: u8 },
-    /// A registry is created or edited; another way leads to the same cluster.
-    Registry { cluster: u8, env: u8, way: u8, enabled: bool, health: Health },
+    /// A registry is created or edited; another way leads to the same cluster, and may not list the pods at first.
+    Registry { cluster: u8, env: u8, way: u8, enabled: bool, health: Health, lags: bool },
     /// Somebody deletes a registry.
     RegistryDeleted { cluster: u8 },
     /// The management cluster loses all objects, or has them again as they were; both kinds are listed anew.
     Management { lost: bool },
-    /// A watch falls silent without anybody noticing, or tells all that it has to tell.
+    /// A watch falls silent without anybody noticing, or tells all that it has to tell; or what tells of plugins does.
     Lag { replica: u8, watch: u8, lags: bool },
     /// A watch is given up and lists anew: the events between are never told.
     Relist { replica: u8, watch: u8 },
@@ -208,8 +231,8 @@ pub enum Event {
     Unreachable { cluster: u8 },
     /// It answers again; its watches go on where they were, or list anew.
     Reachable { cluster: u8, resumes: bool },
-    /// A process is killed and starts again, knowing nothing.
-    Restart { replica: u8 },
+    /// A process is killed and starts again, knowing nothing; a watch may not answer it at first.
+    Restart { replica: u8, lags: Option<u8> },
     /// The leader is killed at its so-manieth call from now, which is done or not.
     Crash { calls: u8, done: bool },
     /// The other replica leads; the last call of the old leader is cut off or lands after the new one has listed.
@@ -295,6 +318,9 @@ impl Schedule {
         };
         let setup = Setup { replicas, mode, budget, slice };
         let mut events = Vec::new();
+        if dice.chance(10) {
+            events.push(Event::Answers { most: Some(dice.roll(2)) });
+        }
         for identity in 0..1 + dice.roll(3) {
             let spec = spec(dice);
             events.push(Event::Identity { identity, spec, health: Health::Fine });
@@ -358,14 +384,21 @@ fn spec(dice: &mut Dice) -> Spec {
         own_parent: dice.chance(25),
         ttl: dice.chance(30),
         services: dice.chance(20),
+        plugin: dice.chance(30).then(|| plugin(dice)),
     }
 }
 
+fn plugin(dice: &mut Dice) -> Use {
+    let config = if dice.chance(6) { REFUSED } else { dice.roll(REFUSED) };
+    Use { plugin: Plugin { component: dice.roll(COMPONENTS), config }, falls_back: dice.chance(35) }
+}
+
 fn watch(dice: &mut Dice) -> u8 {
-    match dice.roll(10) {
+    match dice.roll(12) {
         0 => REGISTRIES,
-        1 => OBJECTS,
-        2..6 => dice.roll(CLUSTERS) * KINDS,
+        1 | 2 => OBJECTS,
+        3 => PLUGINS,
+        4..8 => dice.roll(CLUSTERS) * KINDS,
         _ => dice.roll(CLUSTERS * KINDS),
     }
 }
@@ -384,7 +417,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
     let cluster = dice.roll(CLUSTERS);
     let slot = dice.roll(SLOTS);
     let replica = dice.roll(replicas);
-    match dice.roll(100) {
+    match dice.roll(112) {
         0..22 => pod(dice),
         22..32 => Event::PodGone { cluster, slot },
         32 => Event::PodMalformed { cluster, slot, nameless: dice.chance(40) },
@@ -420,18 +453,19 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
                 cluster,
                 env: dice.roll(2),
                 way: dice.roll(2),
-                enabled: dice.chance(75),
+                enabled: dice.chance(80),
                 health,
+                lags: dice.chance(25),
             }
         }
         62 => Event::RegistryDeleted { cluster },
-        63 => Event::Management { lost: dice.chance(50) },
+        63 | 108 => Event::Management { lost: dice.chance(60) },
         64..67 => Event::Lag { replica, watch: watch(dice), lags: dice.chance(60) },
         67 => Event::Relist { replica, watch: watch(dice) },
         68 => Event::Repeat { replica, watch: watch(dice) },
         69..72 => Event::Unreachable { cluster },
         72..74 => Event::Reachable { cluster, resumes: dice.chance(50) },
-        74..76 => Event::Restart { replica },
+        74..76 => Event::Restart { replica, lags: dice.chance(35).then(|| watch(dice)) },
         76 => Event::Crash { calls: dice.roll(4), done: dice.chance(50) },
         77 if replicas > 1 => Event::Handover { late: dice.chance(30) },
         77..82 => Event::Fail { after: dice.roll(3), fault: fault(dice) },
@@ -453,6 +487,23 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
         92 => Event::Hour,
         93..96 => Event::Release { nth: dice.roll(3), wrong: dice.chance(25) },
         96 => Event::Unrelease,
+        97..99 => {
+            let plugin = dice.chance(80).then(|| plugin(dice));
+            Event::Plugin { identity: dice.roll(IDENTITIES), plugin }
+        }
+        99..102 => {
+            let fetching = match dice.roll(4) {
+                0 | 1 => Fetching::Fails,
+                2 => Fetching::Hangs,
+                _ => Fetching::Works,
+            };
+            Event::Source { component: dice.roll(COMPONENTS), fetching }
+        }
+        102..105 => Event::Answers { most: dice.maybe(85, 2) },
+        105 => {
+            let watch = if dice.chance(50) { OBJECTS } else { PLUGINS };
+            Event::Restart { replica, lags: Some(watch) }
+        }
         _ => Event::Burst { events: 1 + dice.roll(4) },
     }
 }

@@ -18,6 +18,8 @@ const PAGE: usize = 3;
 pub struct Owner {
     pub pod: PodId,
     pub identity: u8,
+    /// Which of those that the identity gives the pod.
+    pub slot: u8,
 }
 
 /// One entry.
