@@ -24,6 +24,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::leader::Lead;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
@@ -63,7 +64,9 @@ pub struct Ends {
     /// To the report.
     pub outcomes: watch::Sender<Arc<Outcome>>,
     /// Until when this replica may write; none while it does not lead.
-    pub leading: watch::Receiver<Option<Instant>>,
+    pub leading: watch::Receiver<Option<Lead>>,
+    /// To the holder of the lease: whether SPIRE answers.
+    pub answers: watch::Sender<bool>,
 }
 
 /// Writes until `shutdown`, or until the index ends.
@@ -75,12 +78,15 @@ pub async fn run(
     pulse: Pulse,
     shutdown: CancellationToken,
 ) {
-    let Ends { mut deltas, outcomes, mut leading } = ends;
+    let Ends { mut deltas, outcomes, mut leading, answers } = ends;
     let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
         ledger: if settings.adopt { ledger.adopting() } else { ledger },
         spire,
         metrics,
+        leading: leading.clone(),
+        term: None,
+        answers,
         gc_interval: settings.gc_interval,
         is_asked: false,
         listed: None,
@@ -98,28 +104,23 @@ pub async fn run(
         while let Ok(delta) = deltas.try_recv() {
             writer.apply(&delta);
         }
-        let until = *leading.borrow_and_update();
-        let now = Instant::now();
-        let paused = writer.retry_at.is_some_and(|at| at > now);
-        match until.filter(|until| *until > now) {
-            // What others write while we do not lead is not known.
-            None => {
-                writer.ledger.doubt();
-                writer.listing = None;
+        leading.mark_unchanged();
+        writer.begin_or_end_term();
+        if !writer.is_paused() {
+            match writer.term {
+                Some(_) => writer.step().await,
+                None => writer.look().await,
             }
-            Some(until) if !paused => writer.step(until).await,
-            Some(_) => {}
         }
         writer.publish(&outcomes);
-        let leads = until.is_some_and(|until| until > Instant::now());
-        writer.metrics.leading(leads);
-        if leads && writer.can_go_on() {
+        writer.metrics.leading(writer.leads());
+        if writer.can_go_on() {
             if shutdown.is_cancelled() {
                 return;
             }
             continue;
         }
-        let wake = writer.wakes_at(leads);
+        let wake = writer.wakes_at();
         pulse.waits();
         tokio::select! {
             () = shutdown.cancelled() => return,
@@ -137,6 +138,10 @@ struct Writer {
     ledger: Ledger,
     spire: Spire,
     metrics: Metrics,
+    leading: watch::Receiver<Option<Lead>>,
+    /// In which this replica leads.
+    term: Option<i32>,
+    answers: watch::Sender<bool>,
     gc_interval: Duration,
     /// Somebody asked for a comparison that has not begun.
     is_asked: bool,
@@ -193,21 +198,56 @@ impl Writer {
         }
     }
 
+    /// What others write in a term that is not ours is not known: SPIRE has to be listed again from the beginning.
+    fn begin_or_end_term(&mut self) {
+        let term = self.leading.borrow().filter(Lead::holds).map(|lead| lead.term);
+        if self.term != term {
+            self.term = term;
+            self.ledger.doubt();
+            self.listing = None;
+        }
+    }
+
+    fn leads(&self) -> bool {
+        self.writes_until() > Instant::now()
+    }
+
+    /// Until when calls may write in the term that the plans are of; the past where that is over.
+    fn writes_until(&self) -> Instant {
+        let lead = self.leading.borrow().filter(|lead| Some(lead.term) == self.term);
+        lead.map_or_else(Instant::now, |lead| lead.until)
+    }
+
+    fn is_paused(&self) -> bool {
+        self.retry_at.is_some_and(|at| at > Instant::now())
+    }
+
     /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
-    async fn step(&mut self, until: Instant) {
+    async fn step(&mut self) {
         let now = Instant::now();
         if self.ledger.has_work(now, self.pace.left(now) > 0) {
-            self.round(until).await;
+            self.round().await;
         }
-        let now = Instant::now();
-        if self.retry_at.is_some_and(|at| at > now) {
+        if self.is_paused() {
             return;
         }
+        let now = Instant::now();
         if self.listing.is_none() && (self.ledger.needs_list() || self.list_due(now) <= now) {
             self.begin_list(now);
         }
         if self.listing.is_some() {
-            self.page(until).await;
+            self.page().await;
+        }
+    }
+
+    /// One page of a list, where one is due: who does not lead reads along, so that it knows what is there when it does.
+    async fn look(&mut self) {
+        let now = Instant::now();
+        if self.listing.is_none() && self.list_due(now) <= now {
+            self.begin_list(now);
+        }
+        if self.listing.is_some() {
+            self.page().await;
         }
     }
 
@@ -221,26 +261,24 @@ impl Writer {
     /// Whether there is something to do at once.
     fn can_go_on(&self) -> bool {
         let now = Instant::now();
-        let paused = self.retry_at.is_some_and(|at| at > now);
-        let has_work = self.listing.is_some()
-            || self.ledger.needs_list()
-            || self.list_due(now) <= now
-            || self.ledger.has_work(now, self.pace.next_at(now).is_none());
-        !paused && has_work
+        let may_list = self.listing.is_some() || self.list_due(now) <= now;
+        let has_work =
+            || self.ledger.needs_list() || self.ledger.has_work(now, self.pace.next_at(now).is_none());
+        !self.is_paused() && (may_list || self.leads() && has_work())
     }
 
-    fn wakes_at(&self, leads: bool) -> Instant {
+    fn wakes_at(&self) -> Instant {
         let now = Instant::now();
-        if !leads {
-            return now + self.gc_interval;
+        if let Some(at) = self.retry_at.filter(|at| *at > now) {
+            return at;
+        }
+        let due = self.list_due(now);
+        if !self.leads() {
+            return due;
         }
         let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
-        let retries =
-            [self.retry_at, self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
-        match self.retry_at.filter(|at| *at > now) {
-            Some(at) => at,
-            None => retries.fold(self.list_due(now), Instant::min),
-        }
+        let retries = [self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
+        retries.fold(due, Instant::min)
     }
 
     fn begin_list(&mut self, now: Instant) {
@@ -253,10 +291,10 @@ impl Writer {
         self.ledger.begin_list();
     }
 
-    async fn page(&mut self, until: Instant) {
+    async fn page(&mut self) {
         let Some(listing) = &mut self.listing else { return };
         let started = Instant::now();
-        let answer = self.spire.list(&listing.page_token, deadline(until)).await;
+        let answer = self.spire.list(&listing.page_token, (started + CALL_TIME).into()).await;
         let failed = answer.as_ref().err();
         self.metrics.spire_called(
             "ListEntries",
@@ -299,12 +337,19 @@ impl Writer {
         if changed + deleted + appeared > 0 {
             warn!(changed, deleted, appeared, "entries in SPIRE were not as this registrar had left them");
         }
-        let message =
-            if is_first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };
+        let message = match self.term {
+            None => "listed SPIRE's entries while another replica writes",
+            Some(_) if is_first => "listed SPIRE's entries",
+            Some(_) => "garbage collection: compared all entries",
+        };
         info!(ours, foreign, seconds = took, "{message}");
+        if self.term.is_none() {
+            // Others go on writing.
+            self.ledger.doubt();
+        }
     }
 
-    async fn round(&mut self, until: Instant) {
+    async fn round(&mut self) {
         let now = Instant::now();
         let limits = RoundLimits { updates: self.pace.left(now).min(ROUND.updates), ..ROUND };
         let Round { plans, faults } = self.ledger.round(now, limits, || Nonce::new(rand::random()));
@@ -319,13 +364,13 @@ impl Writer {
         let creates = writes(&plans, |plan| &plan.creates);
         let updates = writes(&plans, |plan| &plan.updates);
         let result = async {
-            created = self.create(&creates, until, &mut blocked).await?;
-            updated = self.update(&updates, until, &mut blocked).await?;
+            created = self.create(&creates, &mut blocked).await?;
+            updated = self.update(&updates, &mut blocked).await?;
             // Whoever did not get what it is to have keeps what it has.
             let unblocked = plans.iter().filter(|plan| !blocked.contains(&plan.pod));
             let deletes = unblocked.flat_map(|plan| plan.deletes.iter().map(|delete| (&plan.pod, delete)));
             let deletes: Vec<(&PodKey, &Delete)> = deletes.collect();
-            deleted = self.delete(&deletes, until).await?;
+            deleted = self.delete(&deletes).await?;
             Ok(())
         };
         let result: Result<(), SpireError> = result.await;
@@ -352,7 +397,6 @@ impl Writer {
     async fn create(
         &mut self,
         writes: &[(&PodKey, &Write)],
-        until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
         let entries = identified(writes);
@@ -360,7 +404,7 @@ impl Writer {
         let mut parts = Parts::new(spire::batches(&entries));
         while let Some(part) = parts.next() {
             let started = Instant::now();
-            let answer = self.spire.create(part, deadline(until)).await;
+            let answer = self.spire.create(part, self.deadline()).await;
             self.called("BatchCreateEntry", started, answer.as_ref().err());
             let of_part = || writes.iter().skip(at).take(part.len());
             let lost = |came: &Came<'_>| {
@@ -404,7 +448,6 @@ impl Writer {
     async fn update(
         &mut self,
         writes: &[(&PodKey, &Write)],
-        until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
         let entries = identified(writes);
@@ -412,7 +455,7 @@ impl Writer {
         let mut parts = Parts::new(spire::batches(&entries));
         while let Some(part) = parts.next() {
             let started = Instant::now();
-            let answer = self.spire.update(part, deadline(until)).await;
+            let answer = self.spire.update(part, self.deadline()).await;
             self.called("BatchUpdateEntry", started, answer.as_ref().err());
             let of_part = || writes.iter().skip(at).take(part.len());
             let lost = |came: &Came<'_>| {
@@ -444,13 +487,13 @@ impl Writer {
         Ok(done)
     }
 
-    async fn delete(&mut self, deletes: &[(&PodKey, &Delete)], until: Instant) -> Result<usize, SpireError> {
+    async fn delete(&mut self, deletes: &[(&PodKey, &Delete)]) -> Result<usize, SpireError> {
         let mut done = 0;
         let mut parts = Parts::new(deletes.chunks(spire::MAX_BATCH_ENTRIES));
         while let Some(part) = parts.next() {
             let ids: Vec<EntryId> = part.iter().map(|(_, delete)| delete.id.clone()).collect();
             let started = Instant::now();
-            let answer = self.spire.delete(&ids, deadline(until)).await;
+            let answer = self.spire.delete(&ids, self.deadline()).await;
             self.called("BatchDeleteEntry", started, answer.as_ref().err());
             let lost = |came: &Came<'_>| {
                 part.iter().for_each(|(pod, delete)| audit::delete(&self.ledger, pod, delete, came));
@@ -480,6 +523,11 @@ impl Writer {
         Ok(done)
     }
 
+    /// When a writing call that begins now has to be over: before another could lead.
+    fn deadline(&self) -> tokio::time::Instant {
+        (Instant::now() + CALL_TIME).min(self.writes_until()).into()
+    }
+
     fn failed(&mut self, pod: &PodKey, write: &Write, problem: Problem, blocked: &mut HashSet<PodKey>) {
         let identity = &write.wanted.identity;
         let spiffe_id = &write.wanted.entry.key.spiffe_id;
@@ -500,6 +548,7 @@ impl Writer {
         }
         self.pause = FIRST_PAUSE;
         self.retry_at = None;
+        self.answers.send_if_modified(|answers| !std::mem::replace(answers, true));
     }
 
     /// A writing call as a whole gave nothing: pause, and after an unknown outcome ask what SPIRE holds before anything else.
@@ -508,7 +557,10 @@ impl Writer {
             self.ledger.doubt();
             self.listing = None;
         }
-        self.pause(error);
+        // That the lease has run out says nothing of SPIRE.
+        if !matches!(error, SpireError::Send { .. }) {
+            self.pause(error);
+        }
     }
 
     /// SPIRE is left alone for a while.
@@ -518,6 +570,7 @@ impl Writer {
             warn!(%error, "SPIRE cannot be used now; everything waits and nothing is lost");
             self.unavailable = Some(problem);
         }
+        self.answers.send_if_modified(|answers| std::mem::replace(answers, false));
         self.retry_at = Some(Instant::now() + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
@@ -557,10 +610,6 @@ impl Writer {
         }
         self.told.vanishing = outcome.vanishing.keys().cloned().collect();
     }
-}
-
-fn deadline(until: Instant) -> tokio::time::Instant {
-    (Instant::now() + CALL_TIME).min(until).into()
 }
 
 fn writes<'a>(

@@ -153,7 +153,7 @@ pub struct Ledger {
     mirror: Mirror,
     listed: bool,
     listed_at: Option<Timestamp>,
-    /// Pods that are new: they go before everything else.
+    /// Pods that are new: they go before everything else, also while SPIRE is not listed.
     fresh: BTreeSet<PodKey>,
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
@@ -224,7 +224,8 @@ impl Ledger {
                 self.ended.remove(key);
             }
             let is_new = pod.is_some() && self.desired.pod(key).is_none();
-            let queue = if is_new && self.listed { &mut self.fresh } else { &mut self.stale };
+            let is_fresh = is_new && (self.listed || self.may_be_first(key));
+            let queue = if is_fresh { &mut self.fresh } else { &mut self.stale };
             queue.insert(key.clone());
         }
         // What such an identity no longer wants is not among the changed pods: it did not want it before either.
@@ -258,24 +259,30 @@ impl Ledger {
         }
     }
 
-    /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again, from the beginning.
+    /// Notes that a write's outcome is not known, or that others write: until SPIRE was listed again, from the beginning,
+    /// nothing is written but the first entries of new pods. SPIRE itself says where somebody else has made them.
     pub fn doubt(&mut self) {
         self.listed = false;
         self.comparison = None;
     }
 
-    /// Whether a complete list is needed before anything can be written.
+    /// Whether a complete list is needed before everything can be written.
     pub fn needs_list(&self) -> bool {
         !self.listed
     }
 
+    /// Whether a pod is one of those that get their first entries while it is not known what others have written.
+    fn may_be_first(&self, pod: &PodKey) -> bool {
+        let has_any = || self.mirror.of_pod(pod).next().is_some() || self.mirror.has_unclaimed(&pod.pod);
+        self.listed_at.is_some() && !self.stale.contains(pod) && !has_any()
+    }
+
     /// Whether a round at this time would look at any pod; `may_update` is whether it may make updates.
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
-        let ready = self.listed && self.desired.is_ready();
         let is_due = || self.failures.values().any(|it| it.due <= now);
         let is_open = self.brake.is_open() || self.orphans.is_open();
         let others = || !self.stale.is_empty() || is_open || is_due();
-        ready && (!self.fresh.is_empty() || may_update && others())
+        self.desired.is_ready() && (!self.fresh.is_empty() || self.listed && may_update && others())
     }
 
     /// When the next failed pod is to be tried again.
@@ -286,7 +293,7 @@ impl Ledger {
     /// Plans pods that may not be in step, new ones first, until the limits are reached.
     pub fn round(&mut self, now: Instant, limits: RoundLimits, mut nonce: impl FnMut() -> Nonce) -> Round {
         let mut round = Round::default();
-        if !self.listed || !self.desired.is_ready() {
+        if !self.desired.is_ready() {
             return round;
         }
         let due: Vec<PodKey> = self
@@ -299,10 +306,14 @@ impl Ledger {
         let (mut writes, mut updates) = (0, 0);
         while writes < limits.writes {
             let next = match self.fresh.pop_first() {
-                None if updates < limits.updates => self.stale.pop_first(),
+                None if self.listed && updates < limits.updates => self.stale.pop_first(),
                 fresh => fresh,
             };
             let Some(pod) = next else { break };
+            if !self.listed && !self.may_be_first(&pod) {
+                self.stale.insert(pod);
+                continue;
+            }
             // In both queues, it would be planned twice before the first plan is carried out.
             self.stale.remove(&pod);
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
@@ -337,7 +348,7 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
-        if self.fresh.is_empty() && self.stale.is_empty() {
+        if self.listed && self.fresh.is_empty() && self.stale.is_empty() {
             if self.brake.is_open() {
                 self.decide(now);
             }

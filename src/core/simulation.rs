@@ -73,6 +73,10 @@ enum Event {
     },
     /// The next call is carried out and its answer is lost.
     LoseAnswer,
+    /// The other replica, which has seen all that happened, leads from now on.
+    TakeOver,
+    /// The other replica reads what SPIRE holds.
+    ReadAlong,
 }
 
 fn event() -> impl Strategy<Value = Event> {
@@ -91,6 +95,8 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Event::Restart),
         1 => (1..4_u8).prop_map(|writes| Event::Refuse { writes }),
         1 => Just(Event::LoseAnswer),
+        2 => Just(Event::TakeOver),
+        1 => Just(Event::ReadAlong),
     ]
 }
 
@@ -108,6 +114,8 @@ struct World {
     nodes_made: u32,
     index: Index,
     ledger: Ledger,
+    /// Of the replica that does not lead.
+    other: Ledger,
     /// What SPIRE holds: id → key, content, pod.
     spire: BTreeMap<EntryId, (KeyHash, ContentHash, PodUid)>,
     /// Every id that SPIRE ever held.
@@ -132,6 +140,14 @@ fn settings() -> Settings {
     Settings { domains, ignore_namespaces: Vec::new(), guardrails: Guardrails::default() }
 }
 
+fn observed(id: &EntryId, (key, content, pod): &(KeyHash, ContentHash, PodUid)) -> Observed {
+    Observed { id: id.clone(), key: *key, content: Some(*content), pod: Some(pod.clone()) }
+}
+
+fn ledger() -> Ledger {
+    Ledger::new("t-", Mode::Sync, Budgets::default())
+}
+
 impl World {
     fn new() -> Self {
         let cluster = || Cluster { node: Some(0), is_reachable: true, ..Cluster::default() };
@@ -140,7 +156,8 @@ impl World {
             identities: BTreeMap::new(),
             nodes_made: 0,
             index: Index::new(settings()),
-            ledger: Ledger::new("t-", Mode::Sync, Budgets::default()),
+            ledger: ledger(),
+            other: ledger(),
             spire: BTreeMap::new(),
             used: BTreeSet::new(),
             refuse: 0,
@@ -154,7 +171,7 @@ impl World {
 
     fn start(&mut self) {
         self.index = Index::new(settings());
-        self.ledger = Ledger::new("t-", Mode::Sync, Budgets::default());
+        (self.ledger, self.other) = (ledger(), ledger());
         let registries = CLUSTERS.map(|name| {
             let object = json!({"metadata": {"name": name}, "spec": {"clusterName": name, "region": "us-west-2",
                 "accountId": "111111111111", "enabled": true}});
@@ -276,23 +293,34 @@ impl World {
             Event::Restart => self.start(),
             Event::Refuse { writes } => self.refuse = writes,
             Event::LoseAnswer => self.lose_answer = true,
+            Event::TakeOver => {
+                std::mem::swap(&mut self.ledger, &mut self.other);
+                self.ledger.doubt();
+                self.other.doubt();
+            }
+            Event::ReadAlong => {
+                self.other.observe(self.listed(), Timestamp::UNIX_EPOCH);
+                self.other.doubt();
+            }
         }
+    }
+
+    fn listed(&self) -> Vec<Observed> {
+        self.spire.iter().map(|(id, row)| observed(id, row)).collect()
     }
 
     /// Lets the writer work until it has nothing to do, failures included.
     fn settle(&mut self) {
         let delta = self.index.settle().delta;
         self.ledger.apply(&delta);
+        self.other.apply(&delta);
         for _ in 0..100 {
             self.now += Duration::from_secs(400);
             if self.ledger.needs_list() {
-                let list = self.spire.iter().map(|(id, (key, content, pod))| Observed {
-                    id: id.clone(),
-                    key: *key,
-                    content: Some(*content),
-                    pod: Some(pod.clone()),
-                });
-                self.ledger.observe(list.collect::<Vec<_>>(), Timestamp::UNIX_EPOCH);
+                while self.ledger.has_work(self.now, true) {
+                    self.round();
+                }
+                self.ledger.observe(self.listed(), Timestamp::UNIX_EPOCH);
             }
             if !self.ledger.has_work(self.now, true) {
                 return;
@@ -309,8 +337,11 @@ impl World {
             Nonce::new(*nonce)
         });
         assert!(round.faults.is_empty(), "{:?}", round.faults);
+        let in_doubt = self.ledger.needs_list();
         for plan in round.plans {
             let mut blocked = false;
+            let is_more = !plan.updates.is_empty() || !plan.deletes.is_empty();
+            assert!(!(in_doubt && is_more), "more than created before it was listed: {plan:?}");
             for write in plan.creates.iter().chain(&plan.updates) {
                 if self.refuse > 0 {
                     self.refuse -= 1;
@@ -319,9 +350,14 @@ impl World {
                     self.ledger.failed(&plan.pod, Some(&write.wanted.identity), problem, self.now);
                     continue;
                 }
-                let taken =
-                    self.spire.iter().any(|(id, (key, _, _))| *key == write.wanted.key && *id != write.id);
-                assert!(!taken, "two entries of one key");
+                let holder =
+                    self.spire.iter().find(|(id, row)| row.0 == write.wanted.key && **id != write.id);
+                if let Some((id, row)) = holder {
+                    // What the other replica has made; SPIRE says so, of new entries.
+                    assert!(in_doubt, "two entries of one key");
+                    self.ledger.found(&plan.pod, observed(id, row));
+                    continue;
+                }
                 if plan.creates.contains(write) {
                     assert!(self.used.insert(write.id.clone()), "an id came back");
                 }
