@@ -145,7 +145,7 @@ pub async fn run(
     loop {
         let is_answered = *spire.borrow_and_update();
         if leads && patience.is_over(is_answered, config.lease_duration, Instant::now()) {
-            warn!("SPIRE does not answer this replica: the lease is given back, for another that it answers");
+            warn!("SPIRE does not answer this replica, which leaves the lease to one that it answers");
             patience.used();
             leads = false;
             leading.send_replace(None);
@@ -231,7 +231,7 @@ impl Held {
     async fn give_back(&mut self) {
         let written = tokio::time::timeout(self.config.renew_deadline / 2, self.write("")).await;
         let problem = match written {
-            Ok(Ok(_)) => return,
+            Ok(Ok(_)) => return info!("the lease is given back"),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };

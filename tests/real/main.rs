@@ -23,6 +23,7 @@ mod examples;
 mod exchanges;
 mod install;
 mod kinds;
+mod leader;
 mod monitoring;
 mod mutual_tls;
 mod node;
@@ -95,6 +96,7 @@ const TESTS: &[Test] = &[
         "mutual_tls::an_svid_that_is_renewed_writes_entries",
         mutual_tls::an_svid_that_is_renewed_writes_entries,
     ),
+    ("leader::one_writes_whatever_happens_to_either", leader::one_writes_whatever_happens_to_either),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
     ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
     (
