@@ -176,7 +176,7 @@ pub async fn run(
             leads = false;
             warn!("the lease could not be renewed in time: writing stops");
         }
-        let pause = if leads { config.retry_period } else { config.retry_period.min(LOOK) };
+        let pause = if leads { config.retry_period } else { lease.next_look(Instant::now()) };
         tokio::select! {
             () = shutdown.cancelled() => break,
             () = tokio::time::sleep(pause) => {}
@@ -207,6 +207,14 @@ impl Held {
             warn!(error, "cannot read or write the lease; trying again");
             self.told = Some(error);
         }
+    }
+
+    /// How long a replica that does not lead waits before it looks again: not past the moment when the lease has run out.
+    fn next_look(&self, now: Instant) -> Duration {
+        let pause = self.config.retry_period.min(LOOK);
+        let runs_out = self.seen.as_ref().map(|seen| seen.at + seen.duration(self.config.lease_duration));
+        let left = runs_out.map(|at| at.saturating_duration_since(now)).filter(|left| !left.is_zero());
+        left.map_or(pause, |left| left.min(pause))
     }
 
     /// The term, if this replica holds the lease now.

@@ -16,6 +16,7 @@ mod spire;
 mod wait;
 mod world;
 
+mod admission;
 mod bad_input;
 mod crash;
 mod deletion;
@@ -96,6 +97,7 @@ const TESTS: &[Test] = &[
         "mutual_tls::an_svid_that_is_renewed_writes_entries",
         mutual_tls::an_svid_that_is_renewed_writes_entries,
     ),
+    ("admission::the_api_server_asks_before_it_stores", admission::the_api_server_asks_before_it_stores),
     ("leader::one_writes_whatever_happens_to_either", leader::one_writes_whatever_happens_to_either),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
     ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
