@@ -300,14 +300,14 @@ mod tests {
         let begin = Instant::now();
         let seen = Sighting::of(None, lease("other", 1), begin);
         let later = |seconds| begin + Duration::from_secs(seconds);
-        let may_take = |seen, now| super::may_take(Some(seen), "me", DURATION, Duration::ZERO, now);
-        assert!(!may_take(&seen, later(14)));
-        assert!(may_take(&seen, later(15)));
+        let taken = |seen, now| may_take(Some(seen), "me", DURATION, Duration::ZERO, now);
+        assert!(!taken(&seen, later(14)));
+        assert!(taken(&seen, later(15)));
         // Silence counts from the first sighting of the same renewal; a renewal starts it anew.
         let same = Sighting::of(Some(seen.clone()), lease("other", 1), later(10));
-        assert!(may_take(&same, later(15)));
-        let renewed = Sighting::of(Some(seen), lease("other", 2), later(10));
-        assert!(!may_take(&renewed, later(15)));
+        assert!(taken(&same, later(15)));
+        let renewed = Sighting::of(Some(seen.clone()), lease("other", 2), later(10));
+        assert!(!taken(&renewed, later(15)));
     }
 
     #[test]
@@ -316,11 +316,11 @@ mod tests {
         let mut long = lease("other", 1);
         long.spec.as_mut().unwrap().lease_duration_seconds = Some(60);
         let seen = Sighting::of(None, long, begin);
-        let may_take = |seconds| {
-            super::may_take(Some(&seen), "me", DURATION, Duration::ZERO, begin + Duration::from_secs(seconds))
+        let taken = |seconds| {
+            may_take(Some(&seen), "me", DURATION, Duration::ZERO, begin + Duration::from_secs(seconds))
         };
-        assert!(!may_take(59));
-        assert!(may_take(60));
+        assert!(!taken(59));
+        assert!(taken(60));
     }
 
     #[test]
@@ -339,11 +339,11 @@ mod tests {
         let courtesy = Duration::from_secs(4);
         for (holder, taken_after) in [("", 4), ("other", 19), ("me", 0)] {
             let seen = Sighting::of(None, lease(holder, 1), begin);
-            let may_take = |seconds| {
+            let taken = |seconds| {
                 may_take(Some(&seen), "me", DURATION, courtesy, begin + Duration::from_secs(seconds))
             };
-            assert!(taken_after == 0 || !may_take(taken_after - 1), "{holder}");
-            assert!(may_take(taken_after), "{holder}");
+            assert!(taken_after == 0 || !taken(taken_after - 1), "{holder}");
+            assert!(taken(taken_after), "{holder}");
         }
     }
 

@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::registrar::Arrived;
+
 /// A kind of ours as a change.
 trait Watchable:
     Resource<DynamicType = ()> + CustomResourceExt + DeserializeOwned + Clone + Debug + Send + 'static
@@ -36,7 +38,7 @@ impl Watchable for WorkloadIdentity {
 }
 
 /// Watches both kinds until `shutdown`, or until nobody wants the changes any more. Errors are told and tried again.
-pub async fn run(client: Client, changes: mpsc::Sender<Change>, shutdown: CancellationToken) {
+pub async fn run(client: Client, changes: mpsc::Sender<Arrived>, shutdown: CancellationToken) {
     let registries = watch::<EKSClusterRegistry>(client.clone(), changes.clone());
     let identities = watch::<WorkloadIdentity>(client, changes);
     tokio::select! {
@@ -46,7 +48,7 @@ pub async fn run(client: Client, changes: mpsc::Sender<Change>, shutdown: Cancel
     }
 }
 
-async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Change>) {
+async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Arrived>) {
     let kind = K::crd_name();
     let api: Api<DeserializeGuard<K>> = Api::all(client);
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
@@ -82,7 +84,7 @@ async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Change>) {
             Event::Apply(object) => ObjectChange::Applied(read(object)),
             Event::Delete(object) => ObjectChange::Deleted(name_of(&object)),
         };
-        if changes.send(K::change(change)).await.is_err() {
+        if changes.send(Arrived::now(K::change(change))).await.is_err() {
             return;
         }
     }

@@ -4,7 +4,7 @@ mod audit;
 mod pace;
 mod parts;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use pace::Pace;
 use parts::Parts;
 use registrar_core::api::Problem;
 use registrar_core::brake::Budgets;
-use registrar_core::desired::{Delta, PodKey};
+use registrar_core::desired::PodKey;
 use registrar_core::drift::Drift;
 use registrar_core::entry::{EntryId, Nonce};
 use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
@@ -27,6 +27,7 @@ use tracing::{debug, error, info, warn};
 use crate::leader::Lead;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
+use crate::registrar::Settled;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
@@ -60,7 +61,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Ends {
     /// From the index.
-    pub deltas: mpsc::Receiver<Delta>,
+    pub deltas: mpsc::Receiver<Settled>,
     /// To the report.
     pub outcomes: watch::Sender<Arc<Outcome>>,
     /// Until when this replica may write; none while it does not lead.
@@ -96,13 +97,14 @@ pub async fn run(
         pause: FIRST_PAUSE,
         retry_at: None,
         pace: Pace::new(Instant::now()),
+        arrived: HashMap::new(),
         behind_since: None,
         told: Told::default(),
     };
     loop {
         pulse.works();
-        while let Ok(delta) = deltas.try_recv() {
-            writer.apply(&delta);
+        while let Ok(settled) = deltas.try_recv() {
+            writer.apply(&settled);
         }
         leading.mark_unchanged();
         writer.begin_or_end_term();
@@ -125,7 +127,7 @@ pub async fn run(
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {
-                Some(delta) => writer.apply(&delta),
+                Some(settled) => writer.apply(&settled),
                 None => return,
             },
             changed = leading.changed() => if changed.is_err() { return },
@@ -153,6 +155,8 @@ struct Writer {
     /// When SPIRE is asked again after it could not be reached.
     retry_at: Option<Instant>,
     pace: Pace,
+    /// Since when pods without any entry are to have one.
+    arrived: HashMap<PodKey, Instant>,
     /// Since when there was no moment without a pod that waits.
     behind_since: Option<Instant>,
     told: Told,
@@ -190,7 +194,16 @@ struct Told {
 }
 
 impl Writer {
-    fn apply(&mut self, delta: &Delta) {
+    fn apply(&mut self, Settled { since, delta }: &Settled) {
+        for (pod, wanted) in &delta.pods {
+            // What was there before is not new, and before the first list nobody knows.
+            let is_known = || self.ledger.desired().pod(pod).is_some() || self.ledger.holds_any_of(pod);
+            if wanted.is_none() {
+                self.arrived.remove(pod);
+            } else if self.listed.is_some() && !is_known() {
+                self.arrived.insert(pod.clone(), *since);
+            }
+        }
         self.ledger.apply(delta);
         if delta.compare {
             info!("a full reconciliation was asked for");
@@ -328,6 +341,8 @@ impl Writer {
         let Some(Listing { started, is_first, .. }) = self.listing.take() else { return };
         let drift = self.ledger.end_list(Timestamp::now());
         self.listed = Some(Instant::now());
+        // Others have made their entries.
+        self.arrived.retain(|pod, _| !self.ledger.holds_any_of(pod));
         let (ours, foreign) = self.ledger.counts();
         let took = started.elapsed().as_secs_f64();
         self.metrics.listed(took);
@@ -424,6 +439,9 @@ impl Writer {
                 match result {
                     CreateResult::Created => {
                         done += 1;
+                        if let Some(since) = self.arrived.remove(*pod) {
+                            self.metrics.registered(since.elapsed().as_secs_f64());
+                        }
                         let spiffe_id = &write.wanted.entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully created SPIRE entry");
                         self.ledger.written(pod, write);

@@ -273,7 +273,7 @@ impl Ledger {
 
     /// Whether a pod is one of those that get their first entries while it is not known what others have written.
     fn may_be_first(&self, pod: &PodKey) -> bool {
-        let has_any = || self.mirror.of_pod(pod).next().is_some() || self.mirror.has_unclaimed(&pod.pod);
+        let has_any = || self.holds_any_of(pod) || self.mirror.has_unclaimed(&pod.pod);
         self.listed_at.is_some() && !self.stale.contains(pod) && !has_any()
     }
 
@@ -484,6 +484,11 @@ impl Ledger {
     /// What the book says beside entries: what exists and what is wanted.
     pub fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// Whether SPIRE is known to hold an entry of ours for a pod.
+    pub fn holds_any_of(&self, pod: &PodKey) -> bool {
+        self.mirror.of_pod(pod).next().is_some()
     }
 
     /// What SPIRE is known to hold.

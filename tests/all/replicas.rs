@@ -69,12 +69,34 @@ async fn health_and_metrics_are_served() {
     assert!(get(fleet.registrar.health, "/healthz").await.starts_with("HTTP/1.1 200"));
     let metrics = get(fleet.registrar.metrics, "/metrics").await;
     for line in [
+        "spire_eks_workload_registrar_cluster_entries{cluster=\"east\",state=\"InPlace\"} 1",
         "spire_eks_workload_registrar_entries{owner=\"ours\"} 1",
         "spire_eks_workload_registrar_ready{kind=\"EKSClusterRegistry\",name=\"east\"} 1",
         "spire_eks_workload_registrar_leading 1",
         "spire_eks_workload_registrar_pods 1",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    // What is new from here on, and what does not come out right.
+    const REGISTERED: &str = "spire_eks_workload_registrar_pod_registration_seconds_count ";
+    let registered = metrics.lines().find_map(|line| line.strip_prefix(REGISTERED)).unwrap();
+    let registered = format!("{REGISTERED}{}\n", registered.parse::<u64>().unwrap() + 1);
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(2).await;
+    let mut bad = identity("bad", "bad");
+    bad["spec"]["spiffeIDTemplate"] = json!("spiffe://{{ .TrustDomain }}/{{ .PodMeta.Labels.nothing }}");
+    fleet.identity(bad);
+    fleet.pod("east", "bad-1", "bad");
+    let told = fleet.until_condition("workloadidentities", "bad", "Ready", "False", "InvalidSPIFFEID").await;
+    assert!(told.contains("bad-1"), "{told}");
+    let all = async || get(fleet.registrar.metrics, "/metrics").await;
+    for line in [
+        &registered,
+        "spire_eks_workload_registrar_failing_pods{identity=\"bad\",reason=\"InvalidSPIFFEID\"} 1\n",
+        "spire_eks_workload_registrar_changes_waiting 0\n",
+    ] {
+        let shown = async { while !all().await.contains(line) {} };
+        assert!(tokio::time::timeout(PATIENCE, shown).await.is_ok(), "{line} in {}", all().await);
     }
 }
 
