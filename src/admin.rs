@@ -25,7 +25,7 @@ use crate::pulse::Pulse;
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address cannot be listened on.
-    #[error("{key} {address:?} cannot be listened on: {source}")]
+    #[error("{key} {address:?} cannot be listened on: {source}. Choose another; \"0\" is none at all")]
     Listen {
         /// The configuration's key.
         key: &'static str,

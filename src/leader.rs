@@ -168,8 +168,8 @@ pub async fn run(
                 }
             }
             // What was published ends by itself.
-            Ok(Err(error)) => lease.tell(error.to_string()),
-            Err(_) => lease.tell("no answer in time".to_owned()),
+            Ok(Err(error)) => lease.tell(error.to_string(), next_step(&error)),
+            Err(_) => lease.tell("no answer in time".to_owned(), OUT_OF_REACH),
         }
         if leading.borrow().is_some_and(|lead| !lead.holds()) {
             leading.send_replace(None);
@@ -202,9 +202,16 @@ struct Held {
 }
 
 impl Held {
-    fn tell(&mut self, error: String) {
+    fn tell(&mut self, error: String, next: &'static str) {
         if self.told.as_ref() != Some(&error) {
-            warn!(error, "cannot read or write the lease; trying again");
+            let LeaderElectionConfig { resource_namespace, resource_name, .. } = &self.config;
+            warn!(
+                error,
+                lease = format!("{resource_namespace}/{resource_name}"),
+                next,
+                "cannot read or write the lease (leaderElection.resourceNamespace, leaderElection.resourceName), so \
+                 that nothing is written; trying again"
+            );
             self.told = Some(error);
         }
     }
@@ -260,6 +267,19 @@ impl Held {
         let term = written.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default();
         self.seen = Some(Sighting::of(self.seen.take(), written, Instant::now()));
         Ok(term)
+    }
+}
+
+const OUT_OF_REACH: &str = "see whether the API server of the management cluster can be reached from here";
+
+/// What is to be done where the lease cannot be read or written.
+fn next_step(error: &Error) -> &'static str {
+    match error {
+        Error::Api(status) if matches!(status.code, 401 | 403) => {
+            "give the registrar's service account its Role: deploy/kustomize/rbac.yaml, in that namespace"
+        }
+        Error::Api(status) if status.code == 404 => "make the namespace, or name another",
+        _ => OUT_OF_REACH,
     }
 }
 

@@ -8,7 +8,7 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Client, CustomResourceExt, Resource, ResourceExt};
+use kube::{Client, CustomResourceExt, Error, Resource, ResourceExt};
 use registrar_core::api::{EKSClusterRegistry, WorkloadIdentity};
 use registrar_core::facts::{Change, Malformed, ObjectChange};
 use serde::de::DeserializeOwned;
@@ -61,7 +61,8 @@ async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Arrived>) {
             Err(error) => {
                 // The stream goes on, with a backoff; one line tells of it until it works again.
                 if !failing {
-                    warn!(kind, %error, "cannot watch {kind} (is its definition installed? see `crds`); trying again");
+                    let next = next_step(&error);
+                    warn!(kind, %error, next, "cannot watch {kind} in the management cluster; trying again");
                 }
                 failing = true;
                 continue;
@@ -87,6 +88,22 @@ async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Arrived>) {
         if changes.send(Arrived::now(K::change(change))).await.is_err() {
             return;
         }
+    }
+}
+
+/// What is to be done where a kind cannot be watched.
+fn next_step(error: &watcher::Error) -> &'static str {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    let code = match error {
+        InitialListFailed(Error::Api(status))
+        | WatchStartFailed(Error::Api(status))
+        | WatchFailed(Error::Api(status)) => status.code,
+        _ => 0,
+    };
+    match code {
+        404 => "install its definition: kubectl apply -f crds/",
+        401 | 403 => "give the registrar's service account its ClusterRole: deploy/kustomize/rbac.yaml",
+        _ => "see whether the API server of the management cluster can be reached from here",
     }
 }
 

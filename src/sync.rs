@@ -642,11 +642,12 @@ fn identified(writes: &[(&PodKey, &Write)]) -> Vec<Identified> {
 }
 
 fn refusal(failure: &Failure) -> Problem {
-    Problem::new(
-        "SPIRERefused",
-        "(entry)",
-        format!("SPIRE refused it: {}: {}", failure.code, failure.message),
-    )
+    let Failure { code, message } = failure;
+    // SPIRE's own words, which do not say where to look.
+    let is_elsewhere = message.contains("is not a member of trust domain");
+    let next =
+        if is_elsewhere { "; trustDomain of the configuration has to be the SPIRE server's" } else { "" };
+    Problem::new("SPIRERefused", "(entry)", format!("SPIRE refused it: {code}: {message}{next}"))
 }
 
 /// What came of each entry of a part; none where SPIRE refused it as a whole, for its size for example, and its halves are

@@ -69,6 +69,10 @@ const TESTS: &[Test] = &[
         "bad_input::a_registry_that_cannot_be_used_is_alone",
         bad_input::a_registry_that_cannot_be_used_is_alone,
     ),
+    (
+        "bad_input::what_is_missing_around_it_is_told_within_seconds",
+        bad_input::what_is_missing_around_it_is_told_within_seconds,
+    ),
     ("svid::a_process_in_the_pod_gets_its_svid", svid::a_process_in_the_pod_gets_its_svid),
     ("deletion::a_disabled_registry_keeps_its_entries", deletion::a_disabled_registry_keeps_its_entries),
     (
