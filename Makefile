@@ -55,6 +55,7 @@ soak:
 	cargo test --locked --test all -- --ignored --nocapture --skip bench_ --skip built_plugins
 	tests/real/build
 	STOPPED_SECONDS=180 cargo test --locked --test real -- outages
+	LEADER_ROUNDS=200 cargo test --locked --test real -- leader
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
