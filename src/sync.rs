@@ -216,7 +216,7 @@ impl Writer {
         let term = self.leading.borrow().filter(Lead::holds).map(|lead| lead.term);
         if self.term != term {
             self.term = term;
-            self.ledger.doubt();
+            self.ledger.others_write();
             self.listing = None;
         }
     }
@@ -359,8 +359,8 @@ impl Writer {
         };
         info!(ours, foreign, seconds = took, "{message}");
         if self.term.is_none() {
-            // Others go on writing.
-            self.ledger.doubt();
+            // They go on.
+            self.ledger.others_write();
         }
     }
 

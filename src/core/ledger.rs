@@ -18,7 +18,8 @@ use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
 use crate::drift::{Deletions, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::held::Anchor;
-use crate::mirror::{Mirror, Observed, Row};
+use crate::mirror::{Mirror, Observed, Place, Row};
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName};
 use crate::orphans::{OrphanPlan, Orphans};
 use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
@@ -152,8 +153,10 @@ pub struct Ledger {
     desired: Desired,
     mirror: Mirror,
     listed: bool,
+    /// What became of a call of ours is not known.
+    in_doubt: bool,
     listed_at: Option<Timestamp>,
-    /// Pods that are new: they go before everything else, also while SPIRE is not listed.
+    /// Pods that are new: they go before everything else, also when others may have written since SPIRE was listed.
     fresh: BTreeSet<PodKey>,
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
@@ -184,6 +187,7 @@ impl Ledger {
             desired: Desired::default(),
             mirror: Mirror::new(prefix),
             listed: false,
+            in_doubt: false,
             listed_at: None,
             fresh: BTreeSet::new(),
             stale: BTreeSet::new(),
@@ -251,6 +255,8 @@ impl Ledger {
                 Some(IdentityStanding::Ended) => self.touch_ended(name),
                 None => {
                     self.ending.remove(name);
+                    // It has no budget any more, and nobody reads on it what is held.
+                    self.stale.extend(self.brake.waiting_for(name).cloned());
                 }
             }
         }
@@ -259,9 +265,16 @@ impl Ledger {
         }
     }
 
-    /// Notes that a write's outcome is not known, or that others write: until SPIRE was listed again, from the beginning,
-    /// nothing is written but the first entries of new pods. SPIRE itself says where somebody else has made them.
+    /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again, from the beginning.
     pub fn doubt(&mut self) {
+        self.comparison = None;
+        self.in_doubt = !mutants::is_on(Mutant::IgnoreUnknownOutcome);
+        self.listed &= !self.in_doubt;
+    }
+
+    /// Notes that others write: until SPIRE was listed again, from the beginning, nothing is written but the first entries of
+    /// new pods. SPIRE itself says where somebody else has made them.
+    pub fn others_write(&mut self) {
         self.listed = false;
         self.comparison = None;
     }
@@ -274,7 +287,11 @@ impl Ledger {
     /// Whether a pod is one of those that get their first entries while it is not known what others have written.
     fn may_be_first(&self, pod: &PodKey) -> bool {
         let has_any = || self.holds_any_of(pod) || self.mirror.has_unclaimed(&pod.pod);
-        self.listed_at.is_some() && !self.stale.contains(pod) && !has_any()
+        self.has_been_listed() && !self.stale.contains(pod) && !has_any()
+    }
+
+    fn has_been_listed(&self) -> bool {
+        self.listed_at.is_some() && !self.in_doubt
     }
 
     /// Whether a round at this time would look at any pod; `may_update` is whether it may make updates.
@@ -282,7 +299,8 @@ impl Ledger {
         let is_due = || self.failures.values().any(|it| it.due <= now);
         let is_open = self.brake.is_open() || self.orphans.is_open();
         let others = || !self.stale.is_empty() || is_open || is_due();
-        self.desired.is_ready() && (!self.fresh.is_empty() || self.listed && may_update && others())
+        let is_new = self.has_been_listed() && !self.fresh.is_empty();
+        self.desired.is_ready() && (is_new || self.listed && may_update && others())
     }
 
     /// When the next failed pod is to be tried again.
@@ -293,13 +311,13 @@ impl Ledger {
     /// Plans pods that may not be in step, new ones first, until the limits are reached.
     pub fn round(&mut self, now: Instant, limits: RoundLimits, mut nonce: impl FnMut() -> Nonce) -> Round {
         let mut round = Round::default();
-        if !self.desired.is_ready() {
+        if !self.desired.is_ready() || !self.has_been_listed() {
             return round;
         }
         let due: Vec<PodKey> = self
             .failures
             .iter()
-            .filter(|(_, failure)| failure.due <= now)
+            .filter(|(_, failure)| failure.due <= now && !mutants::is_on(Mutant::NeverRetry))
             .map(|(pod, _)| pod.clone())
             .collect();
         self.stale.extend(due);
@@ -323,7 +341,8 @@ impl Ledger {
                 self.stale.insert(PodKey { cluster: ClusterTag::predecessor(), pod: pod.pod.clone() });
             }
             let mut plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
-                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
+                let nonce = if mutants::is_on(Mutant::ReuseId) { Nonce::new(0) } else { nonce() };
+                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce)
             });
             if let Err(fault) = plan::check(&plan, &self.desired, &self.mirror, &self.prefix) {
                 let problem = Problem::new("PlanFault", "(plan)", &fault);
@@ -334,6 +353,10 @@ impl Ledger {
             let is_kept = |id: &&EntryId| !plan.deletes.iter().any(|delete| delete.id == **id);
             let kept = self.mirror.of_pod(&pod).map(|(id, _)| id).filter(is_kept);
             kept.for_each(|id| self.desired.take_back(id));
+            // Its id goes on naming the identity that it was made for, of which perhaps nothing is known any more.
+            for (id, digest) in &plan.taken_over {
+                self.mirror.put(id, Place { pod: pod.clone(), digest: digest.clone() });
+            }
             if self.mode != Mode::Sync {
                 let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
                 plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, hold)));
@@ -387,7 +410,9 @@ impl Ledger {
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
             let of = |standing| digest.and_then(|it| desired.identity_of(&plan.pod.pod, it, standing));
-            let identity = of(IdentityStanding::Live).or_else(|| of(IdentityStanding::Ended));
+            let identity = of(IdentityStanding::Live)
+                .or_else(|| of(IdentityStanding::Ended))
+                .or_else(|| of(IdentityStanding::Preview));
             Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
         });
         let braked: Vec<Braked> = updates.chain(deletes).collect();
@@ -401,6 +426,9 @@ impl Ledger {
             std::mem::take(&mut plan.updates).into_iter().partition(|write| changes_key(&write));
         plan.updates = rest;
         plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
+        if mutants::is_on(Mutant::DeleteFirst) {
+            return;
+        }
         // All of them: whoever does not get what it is to have keeps what it has.
         let (released, held): (Vec<Delete>, Vec<Delete>) =
             std::mem::take(&mut plan.deletes).into_iter().partition(|delete| delete.end.is_release());
@@ -512,7 +540,7 @@ impl Ledger {
                     row.place.as_ref().is_some_and(|place| place.digest.is_beside(&digest))
                         && !wanted.iter().any(|want| want.key == row.key)
                 };
-                mirror.of_pod(pod).any(|(_, row)| is_left(row))
+                mirror.of_pod(pod).any(|(_, row)| is_left(row)) && !mutants::is_on(Mutant::ReleaseTooEarly)
             });
         }
         let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();

@@ -360,13 +360,13 @@ fn after_an_unknown_outcome_nothing_is_written_before_a_list_from_its_beginning(
 }
 
 #[test]
-fn in_doubt_new_pods_get_their_first_entries_and_all_else_waits_for_a_list() {
+fn after_a_take_over_new_pods_get_their_first_entries_and_all_else_waits_for_a_list() {
     let mut world = World::start();
     world.list();
     world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
     let others = own_id("east", "web", "u4");
     world.spire.insert(others.clone(), entry("u4", "four", ""));
-    world.ledger.doubt();
+    world.ledger.others_write();
     // One that another replica has given its entry, one that nobody has, and one that was edited since.
     let new = vec![pod("u4", "four"), pod("u5", "five"), pod("u6", "six")];
     world.ledger.apply(&Delta { ready: true, pods: new, ..Delta::default() });
