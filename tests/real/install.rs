@@ -23,7 +23,7 @@ pub const IDENTITIES: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1/
 /// Where a container finds what its service account is.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-fn helm(world: &World, arguments: &[&str]) -> Command {
+pub fn helm(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(world.parts.join("helm"));
     command.args(arguments).current_dir(ROOT);
     // Nothing of the user's own.
@@ -206,9 +206,11 @@ fn folder(world: &World, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
 
 /// The chart without the Kubernetes versions that it is for: an API server that is built from its module alone does not
 /// know its own.
-fn unversioned_chart(world: &World) -> String {
+pub fn unversioned_chart(world: &World) -> String {
     let chart = world.folder.join("chart");
-    output(Command::new("cp").arg("-r").arg(Path::new(ROOT).join(CHART)).arg(&chart));
+    if !chart.exists() {
+        output(Command::new("cp").arg("-r").arg(Path::new(ROOT).join(CHART)).arg(&chart));
+    }
     let text = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("kubeVersion:")).collect();
     std::fs::write(chart.join("Chart.yaml"), lines.join("\n")).unwrap();

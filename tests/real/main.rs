@@ -30,6 +30,7 @@ mod mutual_tls;
 mod node;
 mod outages;
 mod pod_life;
+mod readme;
 mod rights;
 mod svid;
 
@@ -96,6 +97,7 @@ const TESTS: &[Test] = &[
         "install::from_an_empty_cluster_to_an_entry_and_away_again",
         install::from_an_empty_cluster_to_an_entry_and_away_again,
     ),
+    ("readme::every_command_is_run", readme::every_command_is_run),
     ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
     (
         "mutual_tls::an_svid_that_is_renewed_writes_entries",
