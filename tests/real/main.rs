@@ -98,6 +98,7 @@ const TESTS: &[Test] = &[
         install::from_an_empty_cluster_to_an_entry_and_away_again,
     ),
     ("readme::every_command_is_run", readme::every_command_is_run),
+    ("readme::every_command_of_operations_is_run", readme::every_command_of_operations_is_run),
     ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
     (
         "mutual_tls::an_svid_that_is_renewed_writes_entries",

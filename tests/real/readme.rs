@@ -1,4 +1,5 @@
-//! README.md as a user follows it: every command in it is run, every object in it is applied or is the seed's.
+//! README.md and docs/operations.md as a user follows them: every command in them is run, every object in README.md is applied
+//! or is the seed's.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ struct Block {
     text: String,
 }
 
-fn blocks() -> Vec<Block> {
-    let text = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+fn blocks(file: &str) -> Vec<Block> {
+    let text = std::fs::read_to_string(Path::new(ROOT).join(file)).unwrap();
     let (mut blocks, mut heading, mut open) = (Vec::new(), String::new(), None::<Block>);
     for line in text.lines() {
         match (&mut open, line.strip_prefix("```")) {
@@ -104,13 +105,22 @@ impl<'a> Desk<'a> {
             parts = world.parts.display(),
             socket = spire.socket.display(),
         );
-        std::fs::write(bin.join("kubectl"), kubectl).unwrap();
-        std::fs::set_permissions(bin.join("kubectl"), PermissionsExt::from_mode(0o755)).unwrap();
+        let spire_server = format!(
+            "#!/usr/bin/env bash\nexec '{}/spire-server' \"$@\" -socketPath '{}'\n",
+            world.parts.display(),
+            spire.socket.display()
+        );
+        for (name, script) in [("kubectl", kubectl), ("spire-server", spire_server)] {
+            std::fs::write(bin.join(name), script).unwrap();
+            std::fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        }
         Self { world, folder, kubeconfig }
     }
 
     fn run(&self, block: &Block) -> String {
+        // What a user puts in.
         let script = block.text.replace("REGISTRY/", "registry.example/");
+        let script = script.replace("eksclusterregistry NAME ", "eksclusterregistry workload-cluster ");
         let helm = helm(self.world, &[]);
         let program = Path::new(PROGRAM).parent().unwrap();
         let inherited = std::env::var("PATH").unwrap();
@@ -157,7 +167,7 @@ fn start(world: &World, cluster: &Cluster, spire: &SpireServer) -> Child {
 }
 
 pub fn every_command_is_run(world: &World) {
-    let blocks = blocks();
+    let blocks = blocks("README.md");
     for block in &blocks {
         // What is not run is what was said, or a drawing.
         let is_known = ["bash", "yaml", "console", ""].contains(&block.language.as_str());
@@ -267,4 +277,45 @@ pub fn every_command_is_run(world: &World) {
     spire.wait_for_none_of(&pod.uid);
     running.stop();
     pod.delete();
+}
+
+pub fn every_command_of_operations_is_run(world: &World) {
+    let blocks = blocks("docs/operations.md");
+    let mut left: Vec<&Block> = blocks.iter().filter(|block| block.language == "bash").collect();
+    let mut take = |heading: &str| {
+        let at = left.iter().position(|block| block.heading == heading);
+        left.remove(at.unwrap_or_else(|| panic!("docs/operations.md has no commands under {heading:?}")))
+    };
+    let folder = world.folder.join("operations-spire");
+    std::fs::create_dir(&folder).unwrap();
+    let spire = SpireServer::start(&world.parts, &folder, "server", free_port(), None);
+    let by_helm = world.empty_cluster("operations-helm");
+    let desk = Desk::set(world, "operations-helm-desk", &by_helm, &spire);
+    desk.run(take("Install"));
+    assert!(desk.run(take("Upgrade")).contains("REVISION: 2"));
+    assert!(desk.run(take("Roll back")).contains("Rollback was a success"));
+    desk.run(take("The release"));
+    drop(by_helm);
+    let cluster = world.empty_cluster("operations");
+    let desk = Desk::set(world, "operations-desk", &cluster, &spire);
+    let map = desk.folder.join("deploy/kustomize/configmap.yaml");
+    let text =
+        std::fs::read_to_string(&map).unwrap().replace("trustDomain: \"\"", "trustDomain: example.org");
+    std::fs::write(&map, text).unwrap();
+    desk.run(take("Install"));
+    for file in ["kinds.yaml", "example-1.yaml"] {
+        cluster.kubectl(&["apply", "-f", &crate::world::seed(file)]);
+    }
+    assert!(desk.run(take("Ways to SPIRE")).contains("spiffe://example.org/spire-eks-workload-registrar"));
+    for heading in
+        ["The right cluster", "SPIRE restored from an old backup", "A cluster or an account is closed"]
+    {
+        let said = desk.run(take(heading));
+        assert!(said.contains("annotated") || said.contains("deleted"), "{heading}: {said}");
+    }
+    // Those need the registrar, and run in the order in which it is installed and taken away: see install.
+    for heading in ["Entries go", "Entries stay"] {
+        take(heading);
+    }
+    assert!(left.is_empty(), "docs/operations.md, {}: no test runs it", left[0].heading);
 }
