@@ -60,6 +60,65 @@ async fn of_two_replicas_one_writes_and_the_other_takes_over() {
 }
 
 #[tokio::test]
+async fn a_replica_that_spire_does_not_answer_leaves_the_lease_to_one_that_it_answers() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.register("east");
+    let socket = world.spire.path().to_owned();
+    world.configure(&json!({"spireServerSocketPath": world.folder().join("nobody.sock")}));
+    let mut cut_off = world.run(crate::PROGRAM);
+    // Nobody else is there: somebody has to tell on the objects what is wrong.
+    cut_off.until_logged("became leader", PATIENCE).await;
+    world.configure(&json!({"spireServerSocketPath": socket}));
+    let registrar = world.run(crate::PROGRAM);
+    cut_off.until_logged("leaves the lease to one that it answers", PATIENCE).await;
+    registrar.until_logged("became leader", PATIENCE).await;
+    let fleet = Fleet { world, registrar };
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    let leads = |process: &registrar_world::Process| process.logged("became leader");
+    let before = leads(&cut_off);
+    // Where the other is gone, it tells again.
+    let Fleet { mut registrar, world } = fleet;
+    registrar.kill().await;
+    tokio::time::timeout(PATIENCE, async {
+        while leads(&cut_off) == before {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .unwrap();
+    cut_off.terminate();
+    assert!(cut_off.ended(PATIENCE).await.success());
+    drop(world);
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_while_nobody_leads_has_its_entry_before_spire_is_listed() {
+    let mut fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    let other = fleet.world.run(crate::PROGRAM);
+    other.until_logged("listed SPIRE's entries while another replica writes", PATIENCE).await;
+    other.until_logged("the cluster is connected and watched", PATIENCE).await;
+    // From now on no list ends.
+    fleet.world.spire.ration_pages(Some(0));
+    fleet.registrar.kill().await;
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(2).await;
+    assert_eq!(other.logged("became leader"), 1);
+    // What is more than a first entry waits for the list.
+    fleet.cluster("east").remove("pods", Some("shop"), "web-1");
+    fleet.pod("east", "web-3", "web");
+    fleet.until_entries(3).await;
+    fleet.world.spire.ration_pages(None);
+    fleet.until_entries(2).await;
+    assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (3, 1));
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_served() {
     let fleet = Fleet::start(&["east"]).await;
     fleet.identity(identity("web", "web"));
