@@ -35,6 +35,8 @@ const AT_ONCE: usize = 8;
 /// How soon objects are tried again that could not be written.
 const RETRY: Duration = Duration::from_secs(5);
 const CALL_TIME: Duration = Duration::from_secs(20);
+/// How soon an object is written again: however much happens, its watchers hear of it no more often.
+const APART: Duration = Duration::from_secs(1);
 
 /// A kind whose status is ours.
 trait Told:
@@ -123,6 +125,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
     let mut identities = Writer::<WorkloadIdentity>::new(client, ends.events.clone());
     loop {
         let mut all_written = true;
+        let begun = Instant::now();
         let leads = ends.leading.borrow_and_update().is_some_and(|lead| lead.holds());
         let report = ends.reports.borrow_and_update().clone();
         if leads {
@@ -136,6 +139,12 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
         } else {
             registries.teller.forget();
             identities.teller.forget();
+        }
+        if leads {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep_until((begun + APART).into()) => {}
+            }
         }
         tokio::select! {
             () = shutdown.cancelled() => return,

@@ -119,6 +119,26 @@ async fn a_pod_that_comes_while_nobody_leads_has_its_entry_before_spire_is_liste
 }
 
 #[tokio::test]
+async fn however_many_pods_come_and_go_a_status_is_written_once_a_second_at_most() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-0", "web");
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    let written =
+        || fleet.world.management.requests(registrar_world::kube::Verb::Patch, "workloadidentities");
+    let (before, begun) = (written(), std::time::Instant::now());
+    // A hundred a second, for as long as it takes to see some of what they cost.
+    let mut beat = tokio::time::interval(std::time::Duration::from_millis(10));
+    for number in 1..400 {
+        beat.tick().await;
+        fleet.pod("east", &format!("web-{number}"), "web");
+    }
+    fleet.until_entries(400).await;
+    let (cost, seconds) = (written() - before, begun.elapsed().as_secs());
+    assert!((1..=seconds + 2).contains(&cost), "{cost} writes in {seconds} s");
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_served() {
     let fleet = Fleet::start(&["east"]).await;
     fleet.identity(identity("web", "web"));
