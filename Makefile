@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: manifests build demo test test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
+.PHONY: image-check manifests build demo test test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -60,6 +60,7 @@ soak:
 	cargo test --locked --test all -- --ignored --nocapture --skip bench_ --skip built_plugins
 	tests/real/build
 	STOPPED_SECONDS=180 cargo test --locked --test real -- outages
+	LEADER_ROUNDS=200 cargo test --locked --test real -- leader
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
@@ -135,7 +136,11 @@ IMAGE_BYTES := 60000000
 image:
 	$(or $(ENGINE),$(error none of docker, podman, buildah is here)) build --tag $(IMAGE):$(VERSION) \
 	    --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) .
-	deploy/image-size $(ENGINE) $(IMAGE):$(VERSION) $(IMAGE_BYTES)
+	deploy/image/size $(ENGINE) $(IMAGE):$(VERSION) $(IMAGE_BYTES)
+
+# The same without a base image, where buildah and musl-tools are; told where they are not.
+image-check:
+	deploy/image/check $(IMAGE_BYTES)
 
 # The chart checked, rendered and packed into target/chart.
 CHART := deploy/helm/spire-eks-workload-registrar

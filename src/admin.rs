@@ -42,7 +42,7 @@ const STOPPING: &str = "the registrar is stopping";
 #[derive(Debug, thiserror::Error)]
 pub enum AdminError {
     /// The address cannot be listened on.
-    #[error("{key} {address:?} cannot be listened on: {source}")]
+    #[error("{key} {address:?} cannot be listened on: {source}. Choose another; \"0\" is none at all")]
     Listen {
         /// The configuration's key.
         key: &'static str,

@@ -44,7 +44,7 @@ pub enum AdmissionError {
     #[error("webhook.host {0:?} is no IP address")]
     Host(String),
     /// The address cannot be listened on.
-    #[error("webhook.port {port} cannot be listened on: {source}")]
+    #[error("webhook.port {port} cannot be listened on: {source}. Choose another, in the Service too")]
     Listen {
         /// The configured port.
         port: u16,

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use rand::Rng;
 use registrar_core::facts::demand::Demand;
-use registrar_core::facts::{Change, ClusterChange, Phase, Session};
+use registrar_core::facts::{ClusterChange, Phase, Session};
 use registrar_core::names::ClusterName;
 use tokio::sync::{mpsc, watch as channel};
 use tokio::task::JoinSet;
@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 
 use crate::eks::{Eks, Endpoint};
 use crate::metrics::Metrics;
+use crate::registrar::Arrived;
 use connection::{Connection, ConnectionError};
 use turns::Turns;
 use watch::{EndpointSlices, Namespaces, Nodes, Pods, Position, Reporter, Streams};
@@ -43,7 +44,7 @@ pub struct Ends {
     /// From the index: which fields.
     pub demand: channel::Receiver<Arc<Demand>>,
     /// To the index.
-    pub changes: mpsc::Sender<Change>,
+    pub changes: mpsc::Sender<Arrived>,
 }
 
 /// Keeps one task for each session that the index asks for, until `shutdown` or until the index ends.
@@ -106,7 +107,7 @@ struct Cluster {
     session: Session,
     eks: Arc<Eks>,
     demand: channel::Receiver<Arc<Demand>>,
-    changes: mpsc::Sender<Change>,
+    changes: mpsc::Sender<Arrived>,
     turns: Arc<Turns>,
     metrics: Metrics,
 }

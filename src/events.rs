@@ -12,6 +12,8 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::leader::Lead;
+
 /// What Events name as their controller.
 const CONTROLLER: &str = "spire-eks-workload-registrar";
 /// How soon one may follow another, over all objects: a fleet that is lost at once is told in turn.
@@ -127,7 +129,7 @@ pub struct Ends {
     /// From the status writer.
     pub events: mpsc::Receiver<Told>,
     /// Until when this replica may write; none while it does not lead.
-    pub leading: watch::Receiver<Option<Instant>>,
+    pub leading: watch::Receiver<Option<Lead>>,
 }
 
 /// Writes Events one after another until `shutdown`; what waited while this replica ceased to lead is left out.
@@ -139,7 +141,7 @@ pub async fn run(client: Client, instance: String, mut ends: Ends, shutdown: Can
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
     while let Some(Some(Told { regarding, event })) = shutdown.run_until_cancelled(ends.events.recv()).await {
-        let leads = ends.leading.borrow().is_some_and(|until| until > Instant::now());
+        let leads = ends.leading.borrow().is_some_and(|lead| lead.holds());
         if !leads {
             continue;
         }

@@ -12,6 +12,36 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+/// How often a replica that does not lead looks at the lease, at least: so long a released one is nobody's.
+const LOOK: Duration = Duration::from_millis(500);
+/// How often a replica that cannot use SPIRE has given the lease back in vain until it does so no more often.
+const MOST_DOUBLINGS: u32 = 6;
+
+/// Leave to write, until a moment of this process's own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lead {
+    /// How often the lease has changed hands: with another number than before, others may have written in between.
+    pub term: i32,
+    /// When it ends, unless it is renewed.
+    pub until: Instant,
+}
+
+impl Lead {
+    /// Whether it still holds.
+    pub fn holds(&self) -> bool {
+        self.until > Instant::now()
+    }
+}
+
+/// What the holder of the lease is connected to.
+#[derive(Debug)]
+pub struct Ends {
+    /// Whether SPIRE answers this replica.
+    pub spire: watch::Receiver<bool>,
+    /// Until when this replica may write; none while it does not lead.
+    pub leading: watch::Sender<Option<Lead>>,
+}
+
 /// What was last seen of the lease, and when by our own clock. Others' clocks are never compared with ours.
 #[derive(Debug, Clone)]
 struct Sighting {
@@ -43,120 +73,214 @@ impl Sighting {
     }
 }
 
-/// Whether this replica may try to hold the lease now.
-fn may_take(seen: Option<&Sighting>, me: &str, duration: Duration, now: Instant) -> bool {
+/// Whether this replica may try to hold the lease now; `courtesy` is how long it leaves one that is free to others.
+fn may_take(seen: Option<&Sighting>, me: &str, duration: Duration, courtesy: Duration, now: Instant) -> bool {
     seen.is_none_or(|seen| {
-        let is_free = seen.holder().is_empty() || seen.holder() == me;
-        is_free || now.duration_since(seen.at) >= seen.duration(duration)
+        let silent = match seen.holder() {
+            "" => Duration::ZERO,
+            holder if holder == me => return true,
+            _ => seen.duration(duration),
+        };
+        now.duration_since(seen.at) >= silent + courtesy
     })
 }
 
+/// When a replica that SPIRE does not answer gives the lease back: after `leaseDuration`, and where nobody else took it,
+/// after twice the time, and so on. Somebody has to tell on the objects that SPIRE does not answer anybody.
+#[derive(Debug, Default)]
+struct Patience {
+    unanswered: Option<Instant>,
+    in_vain: u32,
+}
+
+impl Patience {
+    fn is_over(&mut self, is_answered: bool, duration: Duration, now: Instant) -> bool {
+        if is_answered {
+            *self = Self::default();
+            return false;
+        }
+        let since = *self.unanswered.get_or_insert(now);
+        now.duration_since(since) >= duration * (1 << self.in_vain)
+    }
+
+    fn used(&mut self) {
+        *self = Self { unanswered: None, in_vain: (self.in_vain + 1).min(MOST_DOUBLINGS) };
+    }
+}
+
 /// Holds the lease whenever it can, and publishes until when this replica may write: `renewDeadline` after the moment
-/// right before the last renewal, which ends before `leaseDuration`, after which another may take it. Gives the lease
-/// back at `shutdown`, which therefore must come after the writers have ended. With `leaderElect: false` this replica
-/// always may.
+/// right before the last renewal, which ends before `leaseDuration`, after which another may take it. A replica that SPIRE
+/// does not answer leaves the lease to others for a while. Gives the lease back at `shutdown`, which therefore must come
+/// after the writers have ended. With `leaderElect: false` this replica always may.
 pub async fn run(
     client: Client,
     config: LeaderElectionConfig,
     me: String,
-    leading: watch::Sender<Option<Instant>>,
+    ends: Ends,
     shutdown: CancellationToken,
 ) {
+    let Ends { mut spire, leading } = ends;
     if !config.leader_elect {
         // Renewed all the same, so that no instant has to stand for "always".
         loop {
-            leading.send_replace(Some(Instant::now() + config.lease_duration));
+            leading.send_replace(Some(Lead { term: 0, until: Instant::now() + config.lease_duration }));
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep(config.retry_period) => {}
             }
         }
     }
-    let api: Api<Lease> = Api::namespaced(client, &config.resource_namespace);
-    let mut seen: Option<Sighting> = None;
+    let mut lease = Held {
+        api: Api::namespaced(client, &config.resource_namespace),
+        // Others look sooner than that.
+        courtesy: config.retry_period * 2,
+        config,
+        me,
+        seen: None,
+        told: None,
+    };
+    let config = lease.config.clone();
     let mut leads = false;
-    let mut told: Option<String> = None;
+    let mut patience = Patience::default();
     loop {
+        let is_answered = *spire.borrow_and_update();
+        if leads && patience.is_over(is_answered, config.lease_duration, Instant::now()) {
+            warn!("SPIRE does not answer this replica, which leaves the lease to one that it answers");
+            patience.used();
+            leads = false;
+            leading.send_replace(None);
+            lease.give_back().await;
+        }
         let started = Instant::now();
-        let attempt =
-            tokio::time::timeout(config.renew_deadline / 2, try_hold(&api, &config, &me, &mut seen)).await;
+        let attempt = tokio::time::timeout(config.renew_deadline / 2, lease.try_hold(is_answered)).await;
         match attempt {
-            Ok(Ok(true)) => {
-                leading.send_replace(Some(started + config.renew_deadline));
+            Ok(Ok(Some(term))) => {
+                leading.send_replace(Some(Lead { term, until: started + config.renew_deadline }));
                 if !std::mem::replace(&mut leads, true) {
-                    info!(holder = me, "became leader");
+                    info!(holder = lease.me, "became leader");
                 }
-                told = None;
+                lease.told = None;
             }
-            Ok(Ok(false)) => {
+            Ok(Ok(None)) => {
                 if std::mem::replace(&mut leads, false) {
                     leading.send_replace(None);
                     warn!("another replica holds the lease");
                 }
             }
             // What was published ends by itself.
-            Ok(Err(error)) => tell(&mut told, error.to_string()),
-            Err(_) => tell(&mut told, "no answer in time".to_owned()),
+            Ok(Err(error)) => lease.tell(error.to_string(), next_step(&error)),
+            Err(_) => lease.tell("no answer in time".to_owned(), OUT_OF_REACH),
         }
-        if leading.borrow().is_some_and(|until| until <= Instant::now()) {
+        if leading.borrow().is_some_and(|lead| !lead.holds()) {
             leading.send_replace(None);
             leads = false;
             warn!("the lease could not be renewed in time: writing stops");
         }
+        let pause = if leads { config.retry_period } else { lease.next_look(Instant::now()) };
         tokio::select! {
             () = shutdown.cancelled() => break,
-            () = tokio::time::sleep(config.retry_period) => {}
+            () = tokio::time::sleep(pause) => {}
+            // One that is free is taken as soon as it is known that SPIRE answers.
+            Ok(()) = spire.changed(), if !leads => {}
         }
     }
     leading.send_replace(None);
-    if leads && let Err(error) = write(&api, &config, "", &mut seen).await {
-        warn!(%error, "the lease could not be given back; another replica takes it when it has run out");
+    if leads {
+        lease.give_back().await;
     }
 }
 
-fn tell(told: &mut Option<String>, error: String) {
-    if told.as_ref() != Some(&error) {
-        warn!(error, "cannot read or write the lease; trying again");
-        *told = Some(error);
+/// The lease, as this replica knows it.
+struct Held {
+    api: Api<Lease>,
+    config: LeaderElectionConfig,
+    me: String,
+    courtesy: Duration,
+    seen: Option<Sighting>,
+    /// What was last told in the log.
+    told: Option<String>,
+}
+
+impl Held {
+    fn tell(&mut self, error: String, next: &'static str) {
+        if self.told.as_ref() != Some(&error) {
+            let LeaderElectionConfig { resource_namespace, resource_name, .. } = &self.config;
+            warn!(
+                error,
+                lease = format!("{resource_namespace}/{resource_name}"),
+                next,
+                "cannot read or write the lease (leaderElection.resourceNamespace, leaderElection.resourceName), so \
+                 that nothing is written; trying again"
+            );
+            self.told = Some(error);
+        }
+    }
+
+    /// How long a replica that does not lead waits before it looks again: not past the moment when the lease has run out.
+    fn next_look(&self, now: Instant) -> Duration {
+        let pause = self.config.retry_period.min(LOOK);
+        let runs_out = self.seen.as_ref().map(|seen| seen.at + seen.duration(self.config.lease_duration));
+        let left = runs_out.map(|at| at.saturating_duration_since(now)).filter(|left| !left.is_zero());
+        left.map_or(pause, |left| left.min(pause))
+    }
+
+    /// The term, if this replica holds the lease now.
+    async fn try_hold(&mut self, is_answered: bool) -> Result<Option<i32>, Error> {
+        let lease = self.api.get_opt(&self.config.resource_name).await?;
+        // After the answer: the holder may have renewed while it was on its way, and its time counts from then at the earliest.
+        let now = Instant::now();
+        self.seen = lease.map(|lease| Sighting::of(self.seen.take(), lease, now));
+        let courtesy = if is_answered { Duration::ZERO } else { self.courtesy };
+        if !may_take(self.seen.as_ref(), &self.me, self.config.lease_duration, courtesy, now) {
+            return Ok(None);
+        }
+        let me = self.me.clone();
+        match self.write(&me).await {
+            Ok(term) => Ok(Some(term)),
+            // Another was quicker.
+            Err(Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn give_back(&mut self) {
+        let written = tokio::time::timeout(self.config.renew_deadline / 2, self.write("")).await;
+        let problem = match written {
+            Ok(Ok(_)) => return info!("the lease is given back"),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        warn!(
+            error = problem,
+            "the lease could not be given back; another replica takes it when it has run out"
+        );
+    }
+
+    /// Writes the lease, guarded by the version that was seen; what others keep on it stays. The term that it is in.
+    async fn write(&mut self, holder: &str) -> Result<i32, Error> {
+        let before = self.seen.as_ref().map(|seen| seen.lease.clone());
+        let lease = next(before, &self.config, holder, MicroTime(Timestamp::now()));
+        let written = match self.seen {
+            None => self.api.create(&PostParams::default(), &lease).await?,
+            Some(_) => self.api.replace(&self.config.resource_name, &PostParams::default(), &lease).await?,
+        };
+        let term = written.spec.as_ref().and_then(|spec| spec.lease_transitions).unwrap_or_default();
+        self.seen = Some(Sighting::of(self.seen.take(), written, Instant::now()));
+        Ok(term)
     }
 }
 
-async fn try_hold(
-    api: &Api<Lease>,
-    config: &LeaderElectionConfig,
-    me: &str,
-    seen: &mut Option<Sighting>,
-) -> Result<bool, Error> {
-    let lease = api.get_opt(&config.resource_name).await?;
-    // After the answer: the holder may have renewed while it was on its way, and its time counts from then at the earliest.
-    let now = Instant::now();
-    *seen = lease.map(|lease| Sighting::of(seen.take(), lease, now));
-    if !may_take(seen.as_ref(), me, config.lease_duration, now) {
-        return Ok(false);
-    }
-    match write(api, config, me, seen).await {
-        Ok(()) => Ok(true),
-        // Another was quicker.
-        Err(Error::Api(status)) if status.code == 409 => Ok(false),
-        Err(error) => Err(error),
-    }
-}
+const OUT_OF_REACH: &str = "see whether the API server of the management cluster can be reached from here";
 
-/// Writes the lease, guarded by the version that was seen; what others keep on it stays.
-async fn write(
-    api: &Api<Lease>,
-    config: &LeaderElectionConfig,
-    holder: &str,
-    seen: &mut Option<Sighting>,
-) -> Result<(), Error> {
-    let before = seen.as_ref().map(|seen| seen.lease.clone());
-    let lease = next(before, config, holder, MicroTime(Timestamp::now()));
-    let written = match seen {
-        None => api.create(&PostParams::default(), &lease).await?,
-        Some(_) => api.replace(&config.resource_name, &PostParams::default(), &lease).await?,
-    };
-    *seen = Some(Sighting::of(seen.take(), written, Instant::now()));
-    Ok(())
+/// What is to be done where the lease cannot be read or written.
+fn next_step(error: &Error) -> &'static str {
+    match error {
+        Error::Api(status) if matches!(status.code, 401 | 403) => {
+            "give the registrar's service account its Role: deploy/kustomize/rbac.yaml, in that namespace"
+        }
+        Error::Api(status) if status.code == 404 => "make the namespace, or name another",
+        _ => OUT_OF_REACH,
+    }
 }
 
 /// The lease as this holder leaves it.
@@ -196,13 +320,14 @@ mod tests {
         let begin = Instant::now();
         let seen = Sighting::of(None, lease("other", 1), begin);
         let later = |seconds| begin + Duration::from_secs(seconds);
-        assert!(!may_take(Some(&seen), "me", DURATION, later(14)));
-        assert!(may_take(Some(&seen), "me", DURATION, later(15)));
+        let taken = |seen, now| may_take(Some(seen), "me", DURATION, Duration::ZERO, now);
+        assert!(!taken(&seen, later(14)));
+        assert!(taken(&seen, later(15)));
         // Silence counts from the first sighting of the same renewal; a renewal starts it anew.
         let same = Sighting::of(Some(seen.clone()), lease("other", 1), later(10));
-        assert!(may_take(Some(&same), "me", DURATION, later(15)));
-        let renewed = Sighting::of(Some(seen), lease("other", 2), later(10));
-        assert!(!may_take(Some(&renewed), "me", DURATION, later(15)));
+        assert!(taken(&same, later(15)));
+        let renewed = Sighting::of(Some(seen.clone()), lease("other", 2), later(10));
+        assert!(!taken(&renewed, later(15)));
     }
 
     #[test]
@@ -211,17 +336,54 @@ mod tests {
         let mut long = lease("other", 1);
         long.spec.as_mut().unwrap().lease_duration_seconds = Some(60);
         let seen = Sighting::of(None, long, begin);
-        assert!(!may_take(Some(&seen), "me", DURATION, begin + Duration::from_secs(59)));
-        assert!(may_take(Some(&seen), "me", DURATION, begin + Duration::from_secs(60)));
+        let taken = |seconds| {
+            may_take(Some(&seen), "me", DURATION, Duration::ZERO, begin + Duration::from_secs(seconds))
+        };
+        assert!(!taken(59));
+        assert!(taken(60));
     }
 
     #[test]
     fn a_released_or_own_lease_is_taken_at_once() {
         let now = Instant::now();
+        let none = Duration::ZERO;
         for holder in ["", "me"] {
-            assert!(may_take(Some(&Sighting::of(None, lease(holder, 1), now)), "me", DURATION, now));
+            assert!(may_take(Some(&Sighting::of(None, lease(holder, 1), now)), "me", DURATION, none, now));
         }
-        assert!(may_take(None, "me", DURATION, now));
+        assert!(may_take(None, "me", DURATION, none, now));
+    }
+
+    #[test]
+    fn whoever_spire_does_not_answer_leaves_a_free_lease_to_others_for_a_while() {
+        let begin = Instant::now();
+        let courtesy = Duration::from_secs(4);
+        for (holder, taken_after) in [("", 4), ("other", 19), ("me", 0)] {
+            let seen = Sighting::of(None, lease(holder, 1), begin);
+            let taken = |seconds| {
+                may_take(Some(&seen), "me", DURATION, courtesy, begin + Duration::from_secs(seconds))
+            };
+            assert!(taken_after == 0 || !taken(taken_after - 1), "{holder}");
+            assert!(taken(taken_after), "{holder}");
+        }
+    }
+
+    #[test]
+    fn whoever_spire_does_not_answer_gives_the_lease_back_and_in_vain_ever_more_seldom() {
+        let begin = Instant::now();
+        let later = |seconds| begin + Duration::from_secs(seconds);
+        let mut patience = Patience::default();
+        assert!(!patience.is_over(true, DURATION, later(0)));
+        assert!(!patience.is_over(false, DURATION, later(1)));
+        assert!(!patience.is_over(false, DURATION, later(15)));
+        assert!(patience.is_over(false, DURATION, later(16)));
+        patience.used();
+        assert!(!patience.is_over(false, DURATION, later(20)));
+        assert!(!patience.is_over(false, DURATION, later(49)));
+        assert!(patience.is_over(false, DURATION, later(50)));
+        // An answer is the end of it.
+        assert!(!patience.is_over(true, DURATION, later(51)));
+        assert!(!patience.is_over(false, DURATION, later(52)));
+        assert!(patience.is_over(false, DURATION, later(67)));
     }
 
     #[test]

@@ -8,13 +8,15 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Client, CustomResourceExt, Resource, ResourceExt};
+use kube::{Client, CustomResourceExt, Error, Resource, ResourceExt};
 use registrar_core::api::{EKSClusterRegistry, WorkloadIdentity};
 use registrar_core::facts::{Change, Malformed, ObjectChange};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+
+use crate::registrar::Arrived;
 
 /// A kind of ours as a change.
 trait Watchable:
@@ -36,7 +38,7 @@ impl Watchable for WorkloadIdentity {
 }
 
 /// Watches both kinds until `shutdown`, or until nobody wants the changes any more. Errors are told and tried again.
-pub async fn run(client: Client, changes: mpsc::Sender<Change>, shutdown: CancellationToken) {
+pub async fn run(client: Client, changes: mpsc::Sender<Arrived>, shutdown: CancellationToken) {
     let registries = watch::<EKSClusterRegistry>(client.clone(), changes.clone());
     let identities = watch::<WorkloadIdentity>(client, changes);
     tokio::select! {
@@ -46,7 +48,7 @@ pub async fn run(client: Client, changes: mpsc::Sender<Change>, shutdown: Cancel
     }
 }
 
-async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Change>) {
+async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Arrived>) {
     let kind = K::crd_name();
     let api: Api<DeserializeGuard<K>> = Api::all(client);
     let mut events = std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff());
@@ -59,7 +61,8 @@ async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Change>) {
             Err(error) => {
                 // The stream goes on, with a backoff; one line tells of it until it works again.
                 if !failing {
-                    warn!(kind, %error, "cannot watch {kind} (is its definition installed? see `crds`); trying again");
+                    let next = next_step(&error);
+                    warn!(kind, %error, next, "cannot watch {kind} in the management cluster; trying again");
                 }
                 failing = true;
                 continue;
@@ -82,9 +85,25 @@ async fn watch<K: Watchable>(client: Client, changes: mpsc::Sender<Change>) {
             Event::Apply(object) => ObjectChange::Applied(read(object)),
             Event::Delete(object) => ObjectChange::Deleted(name_of(&object)),
         };
-        if changes.send(K::change(change)).await.is_err() {
+        if changes.send(Arrived::now(K::change(change))).await.is_err() {
             return;
         }
+    }
+}
+
+/// What is to be done where a kind cannot be watched.
+fn next_step(error: &watcher::Error) -> &'static str {
+    use watcher::Error::{InitialListFailed, WatchFailed, WatchStartFailed};
+    let code = match error {
+        InitialListFailed(Error::Api(status))
+        | WatchStartFailed(Error::Api(status))
+        | WatchFailed(Error::Api(status)) => status.code,
+        _ => 0,
+    };
+    match code {
+        404 => "install its definition: kubectl apply -f crds/",
+        401 | 403 => "give the registrar's service account its ClusterRole: deploy/kustomize/rbac.yaml",
+        _ => "see whether the API server of the management cluster can be reached from here",
     }
 }
 

@@ -30,6 +30,10 @@ pub struct Metrics {
     entries: IntGaugeVec,
     backlog: IntGauge,
     backlog_age: Gauge,
+    registration_seconds: Histogram,
+    changes_waiting: IntGauge,
+    changes_age: Gauge,
+    failing_pods: IntGaugeVec,
     drift: IntCounterVec,
     held: IntGaugeVec,
     held_plans: IntGaugeVec,
@@ -97,6 +101,7 @@ impl PluginMetrics {
 #[derive(Debug, Clone)]
 struct ClusterMetrics {
     phase: IntGaugeVec,
+    entries: IntGaugeVec,
     objects: IntGaugeVec,
     last_event: GaugeVec,
     bytes: IntCounterVec,
@@ -109,6 +114,13 @@ impl ClusterMetrics {
             phase: IntGaugeVec::new(
                 Opts::new("cluster_phase", "1 for where the cluster's connection stands, by its reason."),
                 &["cluster", "phase", "reason"],
+            )?,
+            entries: IntGaugeVec::new(
+                Opts::new(
+                    "cluster_entries",
+                    "Entries that pods of a cluster are to have: in place, still to be written, or failing.",
+                ),
+                &["cluster", "state"],
             )?,
             objects: IntGaugeVec::new(
                 Opts::new("cluster_objects", "Objects known of a cluster, by kind."),
@@ -131,6 +143,7 @@ impl ClusterMetrics {
             )?,
         };
         registry.register(Box::new(metrics.phase.clone()))?;
+        registry.register(Box::new(metrics.entries.clone()))?;
         registry.register(Box::new(metrics.objects.clone()))?;
         registry.register(Box::new(metrics.last_event.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
@@ -180,6 +193,27 @@ impl Metrics {
                 "backlog_age_seconds",
                 "Since when there was no moment without such a pod; 0 while there is none.",
             )?,
+            registration_seconds: Histogram::with_opts(
+                HistogramOpts::new(
+                    "pod_registration_seconds",
+                    "From the event by which a pod was to have its first entry to that entry in SPIRE.",
+                )
+                .buckets(vec![
+                    0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+                ]),
+            )?,
+            changes_waiting: IntGauge::new("changes_waiting", "Changes that wait for the index.")?,
+            changes_age: Gauge::new(
+                "changes_age_seconds",
+                "How long the oldest of the changes that the index took last had waited.",
+            )?,
+            failing_pods: IntGaugeVec::new(
+                Opts::new(
+                    "failing_pods",
+                    "Pods whose entry does not come out right, by identity and reason.",
+                ),
+                &["identity", "reason"],
+            )?,
             drift: IntCounterVec::new(
                 Opts::new(
                     "drift_total",
@@ -227,6 +261,10 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.entries.clone()))?;
         metrics.registry.register(Box::new(metrics.backlog.clone()))?;
         metrics.registry.register(Box::new(metrics.backlog_age.clone()))?;
+        metrics.registry.register(Box::new(metrics.registration_seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.changes_waiting.clone()))?;
+        metrics.registry.register(Box::new(metrics.changes_age.clone()))?;
+        metrics.registry.register(Box::new(metrics.failing_pods.clone()))?;
         metrics.registry.register(Box::new(metrics.drift.clone()))?;
         metrics.registry.register(Box::new(metrics.held_plans.clone()))?;
         metrics.registry.register(Box::new(metrics.vanishing.clone()))?;
@@ -313,6 +351,17 @@ impl Metrics {
         self.last_list.set(seconds);
     }
 
+    /// A pod has its first entry.
+    pub fn registered(&self, seconds: f64) {
+        self.registration_seconds.observe(seconds);
+    }
+
+    /// The index has taken changes, the oldest of which came then; so many wait.
+    pub fn queued(&self, waiting: usize, since: Instant) {
+        self.changes_waiting.set(count(waiting));
+        self.changes_age.set(since.elapsed().as_secs_f64());
+    }
+
     /// A burst of changes was settled.
     pub fn settled(&self, seconds: f64) {
         self.settle_seconds.observe(seconds);
@@ -353,8 +402,24 @@ impl Metrics {
     }
 
     /// A report was made.
-    pub fn reported(&self, report: &Report, pods: usize) {
+    pub fn reported(&self, report: &Report, outcome: &Outcome, pods: usize) {
         self.pods.set(count(pods));
+        self.failing_pods.reset();
+        for (name, identity) in &report.identities {
+            for (reason, pods) in &identity.failing {
+                let pods = i64::try_from(*pods).unwrap_or(i64::MAX);
+                self.failing_pods.with_label_values(&[name.as_str(), reason]).set(pods);
+            }
+        }
+        self.clusters.entries.reset();
+        for (name, tally) in &outcome.clusters {
+            let states =
+                [("InPlace", tally.in_place), ("Pending", tally.pending), ("Failing", tally.failing)];
+            for (state, entries) in states {
+                let entries = i64::try_from(entries).unwrap_or(i64::MAX);
+                self.clusters.entries.with_label_values(&[name.as_str(), state]).set(entries);
+            }
+        }
         self.plugins.loaded.reset();
         for (name, identity) in &report.identities {
             if let Some(it) = identity.conditions.iter().find(|it| it.kind == "PluginLoaded") {

@@ -28,13 +28,36 @@ const SLICE: usize = 500;
 /// How soon after a change the report follows, so that a burst makes one report.
 const REPORT_DELAY: Duration = Duration::from_millis(500);
 
+/// A change, and when it came.
+#[derive(Debug)]
+pub struct Arrived {
+    at: Instant,
+    change: Change,
+}
+
+impl Arrived {
+    /// One that comes now.
+    pub fn now(change: Change) -> Self {
+        Self { at: Instant::now(), change }
+    }
+}
+
+/// What the index gives out, and when the first of the changes came that it is for.
+#[derive(Debug)]
+pub struct Settled {
+    /// When.
+    pub since: Instant,
+    /// What.
+    pub delta: Delta,
+}
+
 /// What the index is connected to.
 #[derive(Debug)]
 pub struct Ends {
     /// From the management cluster and the workload clusters.
-    pub changes: mpsc::Receiver<Change>,
+    pub changes: mpsc::Receiver<Arrived>,
     /// To the writer.
-    pub deltas: mpsc::Sender<Delta>,
+    pub deltas: mpsc::Sender<Settled>,
     /// From the writer.
     pub outcomes: watch::Receiver<Arc<Outcome>>,
     /// To the connections: which clusters.
@@ -64,7 +87,7 @@ pub async fn run(
 ) {
     let mut index = Index::new(settings);
     let (mut was_ready, mut was_unsettled) = (false, false);
-    let mut burst = Vec::new();
+    let mut burst: Vec<Arrived> = Vec::new();
     let mut report_at: Option<Instant> = None;
     loop {
         pulse.waits();
@@ -99,7 +122,9 @@ pub async fn run(
         }
         let started = Instant::now();
         pulse.works();
-        burst.drain(..).for_each(|change| index.apply(change));
+        let since = burst.iter().map(|arrived| arrived.at).min().unwrap_or(started);
+        metrics.queued(ends.changes.len(), since);
+        burst.drain(..).for_each(|arrived| index.apply(arrived.change));
         let settled = index.settle_some(SLICE);
         metrics.settled(started.elapsed().as_secs_f64());
         report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
@@ -136,7 +161,7 @@ pub async fn run(
         (was_ready, was_unsettled) = (delta.ready, delta.unsettled);
         // The writer may be behind; that is its own turn.
         pulse.waits();
-        if ends.deltas.send(delta).await.is_err() {
+        if ends.deltas.send(Settled { since, delta }).await.is_err() {
             return;
         }
     }
@@ -154,7 +179,7 @@ fn report(index: &Index, ends: &Ends, metrics: &Metrics) {
         let before = previous.identities.get(name).map(|before| before.conditions.as_slice());
         tell("WorkloadIdentity", name.as_str(), before.unwrap_or_default(), &identity.conditions);
     }
-    metrics.reported(&report, index.pod_count());
+    metrics.reported(&report, &outcome, index.pod_count());
     let (all, open) = index.question_counts();
     metrics.questions(all, open);
     if *previous != report {

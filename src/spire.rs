@@ -78,12 +78,16 @@ pub enum SpireError {
         problem: String,
     },
     /// Nothing listens there, or no connection comes about.
-    #[error("cannot connect to the SPIRE server at {place:?}: {problem}")]
+    #[error("cannot connect to the SPIRE server at {place:?} ({key}): {problem}. {next}")]
     Connect {
+        /// The configuration's key.
+        key: &'static str,
         /// The configured path or address.
         place: String,
         /// Why not.
         problem: String,
+        /// What is to be done, as a sentence.
+        next: &'static str,
     },
     /// The deadline had passed before the call was sent.
     #[error("{call} was not sent: no time is left for it")]

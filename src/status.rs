@@ -26,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::events::{self, Teller};
+use crate::leader::Lead;
 
 /// Who owns what is applied.
 const FIELD_MANAGER: &str = "spire-eks-workload-registrar";
@@ -34,6 +35,8 @@ const AT_ONCE: usize = 8;
 /// How soon objects are tried again that could not be written.
 const RETRY: Duration = Duration::from_secs(5);
 const CALL_TIME: Duration = Duration::from_secs(20);
+/// How soon an object is written again: however much happens, its watchers hear of it no more often.
+const APART: Duration = Duration::from_secs(1);
 
 /// A kind whose status is ours.
 trait Told:
@@ -111,7 +114,7 @@ pub struct Ends {
     /// From the index.
     pub reports: watch::Receiver<Arc<Report>>,
     /// Until when this replica may write; none while it does not lead.
-    pub leading: watch::Receiver<Option<Instant>>,
+    pub leading: watch::Receiver<Option<Lead>>,
     /// To the writer of Events.
     pub events: mpsc::Sender<events::Told>,
 }
@@ -122,7 +125,8 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
     let mut identities = Writer::<WorkloadIdentity>::new(client, ends.events.clone());
     loop {
         let mut all_written = true;
-        let leads = ends.leading.borrow_and_update().is_some_and(|until| until > Instant::now());
+        let begun = Instant::now();
+        let leads = ends.leading.borrow_and_update().is_some_and(|lead| lead.holds());
         let report = ends.reports.borrow_and_update().clone();
         if leads {
             let registries = registries.write(report.registries.values());
@@ -136,6 +140,12 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
             registries.teller.forget();
             identities.teller.forget();
         }
+        if leads {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = tokio::time::sleep_until((begun + APART).into()) => {}
+            }
+        }
         tokio::select! {
             () = shutdown.cancelled() => return,
             changed = ends.reports.changed() => if changed.is_err() { return },
@@ -146,8 +156,8 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
 }
 
 /// Ends when this replica begins to lead; each renewal of the lease is no news.
-async fn begins_to_lead(leading: &mut watch::Receiver<Option<Instant>>) {
-    let leads = |until: &Option<Instant>| until.is_some_and(|until| until > Instant::now());
+async fn begins_to_lead(leading: &mut watch::Receiver<Option<Lead>>) {
+    let leads = |lead: &Option<Lead>| lead.is_some_and(|lead| lead.holds());
     if leading.wait_for(leads).await.is_err() {
         // Nobody will ever lead again: the process is ending, which its other tasks tell.
         std::future::pending::<()>().await;

@@ -4,7 +4,7 @@ mod audit;
 mod pace;
 mod parts;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,7 +14,7 @@ use pace::Pace;
 use parts::Parts;
 use registrar_core::api::Problem;
 use registrar_core::brake::Budgets;
-use registrar_core::desired::{Delta, PodKey};
+use registrar_core::desired::PodKey;
 use registrar_core::drift::Drift;
 use registrar_core::entry::{Entry, EntryId, Nonce};
 use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
@@ -24,9 +24,11 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::leader::Lead;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::questions::Questions;
+use crate::registrar::Settled;
 use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireError, WriteResult};
 
 /// What the writer knows is published at most as often, in time for a report.
@@ -62,11 +64,13 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Ends {
     /// From the index.
-    pub deltas: mpsc::Receiver<Delta>,
+    pub deltas: mpsc::Receiver<Settled>,
     /// To the report.
     pub outcomes: watch::Sender<Arc<Outcome>>,
     /// Until when this replica may write; none while it does not lead.
-    pub leading: watch::Receiver<Option<Instant>>,
+    pub leading: watch::Receiver<Option<Lead>>,
+    /// To the holder of the lease: whether SPIRE answers.
+    pub answers: watch::Sender<bool>,
     /// From whoever wants to know something of the book.
     pub questions: Questions<Ledger>,
 }
@@ -80,12 +84,15 @@ pub async fn run(
     pulse: Pulse,
     shutdown: CancellationToken,
 ) {
-    let Ends { mut deltas, outcomes, mut leading, mut questions } = ends;
+    let Ends { mut deltas, outcomes, mut leading, answers, mut questions } = ends;
     let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
         ledger: if settings.adopt { ledger.adopting() } else { ledger },
         spire,
         metrics,
+        leading: leading.clone(),
+        term: None,
+        answers,
         gc_interval: settings.gc_interval,
         is_asked: false,
         listed: None,
@@ -95,26 +102,23 @@ pub async fn run(
         pause: FIRST_PAUSE,
         retry_at: None,
         pace: Pace::new(Instant::now()),
+        arrived: HashMap::new(),
         behind_since: None,
         told: Told::default(),
     };
     let mut publish_at = Instant::now();
     loop {
         pulse.works();
-        while let Ok(delta) = deltas.try_recv() {
-            writer.apply(&delta);
+        while let Ok(settled) = deltas.try_recv() {
+            writer.apply(&settled);
         }
-        let until = *leading.borrow_and_update();
-        let now = Instant::now();
-        let paused = writer.retry_at.is_some_and(|at| at > now);
-        match until.filter(|until| *until > now) {
-            // What others write while we do not lead is not known.
-            None => {
-                writer.ledger.doubt();
-                writer.listing = None;
+        leading.mark_unchanged();
+        writer.begin_or_end_term();
+        if !writer.is_paused() {
+            match writer.term {
+                Some(_) => writer.step().await,
+                None => writer.look().await,
             }
-            Some(until) if !paused => writer.step(until).await,
-            Some(_) => {}
         }
         writer.count_backlog();
         // What is published is as large as there are identities and clusters: not for each new pod.
@@ -124,21 +128,20 @@ pub async fn run(
             publish_at = Instant::now() + PUBLISH_PAUSE;
         }
         questions.answer(&writer.ledger);
-        let leads = until.is_some_and(|until| until > Instant::now());
-        writer.metrics.leading(leads);
-        if leads && writer.can_go_on() {
+        writer.metrics.leading(writer.leads());
+        if writer.can_go_on() {
             if shutdown.is_cancelled() {
                 return;
             }
             continue;
         }
-        let wake = writer.wakes_at(leads);
+        let wake = writer.wakes_at();
         let wake = if is_published { wake } else { wake.min(publish_at) };
         pulse.waits();
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {
-                Some(delta) => writer.apply(&delta),
+                Some(settled) => writer.apply(&settled),
                 None => return,
             },
             changed = leading.changed() => if changed.is_err() { return },
@@ -152,6 +155,10 @@ struct Writer {
     ledger: Ledger,
     spire: Spire,
     metrics: Metrics,
+    leading: watch::Receiver<Option<Lead>>,
+    /// In which this replica leads.
+    term: Option<i32>,
+    answers: watch::Sender<bool>,
     gc_interval: Duration,
     /// Somebody asked for a comparison that has not begun.
     is_asked: bool,
@@ -163,6 +170,8 @@ struct Writer {
     /// When SPIRE is asked again after it could not be reached.
     retry_at: Option<Instant>,
     pace: Pace,
+    /// Since when pods without any entry are to have one.
+    arrived: HashMap<PodKey, Instant>,
     /// Since when there was no moment without a pod that waits.
     behind_since: Option<Instant>,
     told: Told,
@@ -200,7 +209,16 @@ struct Told {
 }
 
 impl Writer {
-    fn apply(&mut self, delta: &Delta) {
+    fn apply(&mut self, Settled { since, delta }: &Settled) {
+        for (pod, wanted) in &delta.pods {
+            // What was there before is not new, and before the first list nobody knows.
+            let is_known = || self.ledger.desired().pod(pod).is_some() || self.ledger.holds_any_of(pod);
+            if wanted.is_none() {
+                self.arrived.remove(pod);
+            } else if self.listed.is_some() && !is_known() {
+                self.arrived.insert(pod.clone(), *since);
+            }
+        }
         self.ledger.apply(delta);
         if delta.compare {
             info!("a full reconciliation was asked for");
@@ -208,21 +226,56 @@ impl Writer {
         }
     }
 
+    /// What others write in a term that is not ours is not known: SPIRE has to be listed again from the beginning.
+    fn begin_or_end_term(&mut self) {
+        let term = self.leading.borrow().filter(Lead::holds).map(|lead| lead.term);
+        if self.term != term {
+            self.term = term;
+            self.ledger.others_write();
+            self.listing = None;
+        }
+    }
+
+    fn leads(&self) -> bool {
+        self.writes_until() > Instant::now()
+    }
+
+    /// Until when calls may write in the term that the plans are of; the past where that is over.
+    fn writes_until(&self) -> Instant {
+        let lead = self.leading.borrow().filter(|lead| Some(lead.term) == self.term);
+        lead.map_or_else(Instant::now, |lead| lead.until)
+    }
+
+    fn is_paused(&self) -> bool {
+        self.retry_at.is_some_and(|at| at > Instant::now())
+    }
+
     /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
-    async fn step(&mut self, until: Instant) {
+    async fn step(&mut self) {
         let now = Instant::now();
         if self.ledger.has_work(now, self.pace.left(now) > 0) {
-            self.round(until).await;
+            self.round().await;
         }
-        let now = Instant::now();
-        if self.retry_at.is_some_and(|at| at > now) {
+        if self.is_paused() {
             return;
         }
+        let now = Instant::now();
         if self.listing.is_none() && (self.ledger.needs_list() || self.list_due(now) <= now) {
             self.begin_list(now);
         }
         if self.listing.is_some() {
-            self.page(until).await;
+            self.page().await;
+        }
+    }
+
+    /// One page of a list, where one is due: who does not lead reads along, so that it knows what is there when it does.
+    async fn look(&mut self) {
+        let now = Instant::now();
+        if self.listing.is_none() && self.list_due(now) <= now {
+            self.begin_list(now);
+        }
+        if self.listing.is_some() {
+            self.page().await;
         }
     }
 
@@ -236,26 +289,24 @@ impl Writer {
     /// Whether there is something to do at once.
     fn can_go_on(&self) -> bool {
         let now = Instant::now();
-        let paused = self.retry_at.is_some_and(|at| at > now);
-        let has_work = self.listing.is_some()
-            || self.ledger.needs_list()
-            || self.list_due(now) <= now
-            || self.ledger.has_work(now, self.pace.next_at(now).is_none());
-        !paused && has_work
+        let may_list = self.listing.is_some() || self.list_due(now) <= now;
+        let has_work =
+            || self.ledger.needs_list() || self.ledger.has_work(now, self.pace.next_at(now).is_none());
+        !self.is_paused() && (may_list || self.leads() && has_work())
     }
 
-    fn wakes_at(&self, leads: bool) -> Instant {
+    fn wakes_at(&self) -> Instant {
         let now = Instant::now();
-        if !leads {
-            return now + self.gc_interval;
+        if let Some(at) = self.retry_at.filter(|at| *at > now) {
+            return at;
+        }
+        let due = self.list_due(now);
+        if !self.leads() {
+            return due;
         }
         let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
-        let retries =
-            [self.retry_at, self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
-        match self.retry_at.filter(|at| *at > now) {
-            Some(at) => at,
-            None => retries.fold(self.list_due(now), Instant::min),
-        }
+        let retries = [self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
+        retries.fold(due, Instant::min)
     }
 
     fn begin_list(&mut self, now: Instant) {
@@ -268,10 +319,10 @@ impl Writer {
         self.ledger.begin_list();
     }
 
-    async fn page(&mut self, until: Instant) {
+    async fn page(&mut self) {
         let Some(listing) = &mut self.listing else { return };
         let started = Instant::now();
-        let answer = self.spire.list(&listing.page_token, deadline(until)).await;
+        let answer = self.spire.list(&listing.page_token, (started + CALL_TIME).into()).await;
         let failed = answer.as_ref().err();
         self.metrics.spire_called(
             "ListEntries",
@@ -305,6 +356,8 @@ impl Writer {
         let Some(Listing { started, is_first, .. }) = self.listing.take() else { return };
         let drift = self.ledger.end_list(Timestamp::now());
         self.listed = Some(Instant::now());
+        // Others have made their entries.
+        self.arrived.retain(|pod, _| !self.ledger.holds_any_of(pod));
         let (ours, foreign) = self.ledger.counts();
         let took = started.elapsed().as_secs_f64();
         self.metrics.listed(took);
@@ -314,12 +367,19 @@ impl Writer {
         if changed + deleted + appeared > 0 {
             warn!(changed, deleted, appeared, "entries in SPIRE were not as this registrar had left them");
         }
-        let message =
-            if is_first { "listed SPIRE's entries" } else { "garbage collection: compared all entries" };
+        let message = match self.term {
+            None => "listed SPIRE's entries while another replica writes",
+            Some(_) if is_first => "listed SPIRE's entries",
+            Some(_) => "garbage collection: compared all entries",
+        };
         info!(ours, foreign, seconds = took, "{message}");
+        if self.term.is_none() {
+            // They go on.
+            self.ledger.others_write();
+        }
     }
 
-    async fn round(&mut self, until: Instant) {
+    async fn round(&mut self) {
         let now = Instant::now();
         let limits = RoundLimits { updates: self.pace.left(now).min(ROUND.updates), ..ROUND };
         let Round { plans, faults } = self.ledger.round(now, limits, || Nonce::new(rand::random()));
@@ -334,13 +394,13 @@ impl Writer {
         let creates = writes(&plans, |plan| &plan.creates);
         let updates = writes(&plans, |plan| &plan.updates);
         let result = async {
-            created = self.create(&creates, until, &mut blocked).await?;
-            updated = self.update(&updates, until, &mut blocked).await?;
+            created = self.create(&creates, &mut blocked).await?;
+            updated = self.update(&updates, &mut blocked).await?;
             // Whoever did not get what it is to have keeps what it has.
             let unblocked = plans.iter().filter(|plan| !blocked.contains(&plan.pod));
             let deletes = unblocked.flat_map(|plan| plan.deletes.iter().map(|delete| (&plan.pod, delete)));
             let deletes: Vec<(&PodKey, &Delete)> = deletes.collect();
-            deleted = self.delete(&deletes, until).await?;
+            deleted = self.delete(&deletes).await?;
             Ok(())
         };
         let result: Result<(), SpireError> = result.await;
@@ -367,7 +427,6 @@ impl Writer {
     async fn create(
         &mut self,
         writes: &[(&PodKey, &Write)],
-        until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
         let (writes, entries) = self.identified(writes, blocked);
@@ -375,7 +434,7 @@ impl Writer {
         let mut parts = Parts::new(spire::batches(&entries));
         while let Some(part) = parts.next() {
             let started = Instant::now();
-            let answer = self.spire.create(part, deadline(until)).await;
+            let answer = self.spire.create(part, self.deadline()).await;
             self.called("BatchCreateEntry", started, answer.as_ref().err());
             let of_part = || of_part(&writes, &entries, at, part.len());
             let lost = |came: &Came<'_>| {
@@ -397,6 +456,9 @@ impl Writer {
                 match result {
                     CreateResult::Created => {
                         done += 1;
+                        if let Some(since) = self.arrived.remove(*pod) {
+                            self.metrics.registered(since.elapsed().as_secs_f64());
+                        }
                         let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully created SPIRE entry");
                         self.ledger.written(pod, write);
@@ -421,7 +483,6 @@ impl Writer {
     async fn update(
         &mut self,
         writes: &[(&PodKey, &Write)],
-        until: Instant,
         blocked: &mut HashSet<PodKey>,
     ) -> Result<usize, SpireError> {
         let (writes, entries) = self.identified(writes, blocked);
@@ -429,7 +490,7 @@ impl Writer {
         let mut parts = Parts::new(spire::batches(&entries));
         while let Some(part) = parts.next() {
             let started = Instant::now();
-            let answer = self.spire.update(part, deadline(until)).await;
+            let answer = self.spire.update(part, self.deadline()).await;
             self.called("BatchUpdateEntry", started, answer.as_ref().err());
             let of_part = || of_part(&writes, &entries, at, part.len());
             let lost = |came: &Came<'_>| {
@@ -463,13 +524,13 @@ impl Writer {
         Ok(done)
     }
 
-    async fn delete(&mut self, deletes: &[(&PodKey, &Delete)], until: Instant) -> Result<usize, SpireError> {
+    async fn delete(&mut self, deletes: &[(&PodKey, &Delete)]) -> Result<usize, SpireError> {
         let mut done = 0;
         let mut parts = Parts::new(deletes.chunks(spire::MAX_BATCH_ENTRIES));
         while let Some(part) = parts.next() {
             let ids: Vec<EntryId> = part.iter().map(|(_, delete)| delete.id.clone()).collect();
             let started = Instant::now();
-            let answer = self.spire.delete(&ids, deadline(until)).await;
+            let answer = self.spire.delete(&ids, self.deadline()).await;
             self.called("BatchDeleteEntry", started, answer.as_ref().err());
             let lost = |came: &Came<'_>| {
                 part.iter().for_each(|(pod, delete)| audit::delete(&self.ledger, pod, delete, came));
@@ -522,6 +583,11 @@ impl Writer {
         (kept, entries)
     }
 
+    /// When a writing call that begins now has to be over: before another could lead.
+    fn deadline(&self) -> tokio::time::Instant {
+        (Instant::now() + CALL_TIME).min(self.writes_until()).into()
+    }
+
     fn failed(&mut self, pod: &PodKey, write: &Write, problem: Problem, blocked: &mut HashSet<PodKey>) {
         let identity = &write.wanted.identity;
         debug!(entryID = %write.id, pod = %pod.pod, %identity, %problem, "SPIRE did not take an entry");
@@ -541,6 +607,7 @@ impl Writer {
         }
         self.pause = FIRST_PAUSE;
         self.retry_at = None;
+        self.answers.send_if_modified(|answers| !std::mem::replace(answers, true));
     }
 
     /// A writing call as a whole gave nothing: pause, and after an unknown outcome ask what SPIRE holds before anything else.
@@ -549,7 +616,10 @@ impl Writer {
             self.ledger.doubt();
             self.listing = None;
         }
-        self.pause(error);
+        // That the lease has run out says nothing of SPIRE.
+        if !matches!(error, SpireError::Send { .. }) {
+            self.pause(error);
+        }
     }
 
     /// SPIRE is left alone for a while.
@@ -559,6 +629,7 @@ impl Writer {
             warn!(%error, "SPIRE cannot be used now; everything waits and nothing is lost");
             self.unavailable = Some(problem);
         }
+        self.answers.send_if_modified(|answers| std::mem::replace(answers, false));
         self.retry_at = Some(Instant::now() + self.pause);
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
@@ -603,10 +674,6 @@ impl Writer {
     }
 }
 
-fn deadline(until: Instant) -> tokio::time::Instant {
-    (Instant::now() + CALL_TIME).min(until).into()
-}
-
 fn writes<'a>(
     plans: &'a [PodPlan],
     part: impl Fn(&'a PodPlan) -> &'a Vec<Write>,
@@ -626,11 +693,12 @@ fn of_part<'a>(
 }
 
 fn refusal(failure: &Failure) -> Problem {
-    Problem::new(
-        "SPIRERefused",
-        "(entry)",
-        format!("SPIRE refused it: {}: {}", failure.code, failure.message),
-    )
+    let Failure { code, message } = failure;
+    // SPIRE's own words, which do not say where to look.
+    let is_elsewhere = message.contains("is not a member of trust domain");
+    let next =
+        if is_elsewhere { "; trustDomain of the configuration has to be the SPIRE server's" } else { "" };
+    Problem::new("SPIRERefused", "(entry)", format!("SPIRE refused it: {code}: {message}{next}"))
 }
 
 /// What came of each entry of a part; none where SPIRE refused it as a whole, for its size for example, and its halves are

@@ -121,6 +121,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (asking, asking_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
+    let (answers, answers_in) = watch::channel(false);
     let (missing, missing_in) = watch::channel(vec!["eksclusterregistries", "workloadidentities"]);
     let (index_asker, index_questions) = questions::channel();
     let (ledger_asker, ledger_questions) = questions::channel();
@@ -137,7 +138,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let mut election = config.leader_election;
     let namespace = election.resource_namespace.clone();
     election.leader_elect &= !observes;
-    let holding = leader::run(client.clone(), election, me.clone(), leading, lease.clone());
+    let ends = leader::Ends { spire: answers_in, leading };
+    let holding = leader::run(client.clone(), election, me.clone(), ends, lease.clone());
     named(&mut holder, "lease", holding);
     let management = management::run(client.clone(), changes.clone(), work.clone());
     named(&mut tasks, "watch of the management cluster", management);
@@ -207,8 +209,13 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         budgets: config.brake,
         adopt: config.adopt,
     };
-    let ends =
-        sync::Ends { deltas: deltas_in, outcomes, leading: leading_in.clone(), questions: ledger_questions };
+    let ends = sync::Ends {
+        deltas: deltas_in,
+        outcomes,
+        leading: leading_in.clone(),
+        answers,
+        questions: ledger_questions,
+    };
     let writer = sync::run(spire, settings, ends, metrics, writer_pulse.clone(), work.clone());
     named(&mut tasks, "writer", writer);
     if !observes {

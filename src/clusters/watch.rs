@@ -23,6 +23,7 @@ use tracing::info;
 use super::connection::{Connection, ConnectionError, reach};
 use super::turns::{Turn, Turns};
 use crate::metrics::Metrics;
+use crate::registrar::Arrived;
 
 /// How long a cluster is connected to in its turn; longer than this it is waited for without one.
 const TURN_TIME: Duration = Duration::from_secs(1);
@@ -144,7 +145,7 @@ pub struct Position {
 pub struct Reporter {
     cluster: ClusterName,
     session: u64,
-    changes: mpsc::Sender<Change>,
+    changes: mpsc::Sender<Arrived>,
     metrics: Metrics,
     /// Given back once the cluster is live, or with the attempt.
     turn: Mutex<Turn>,
@@ -156,7 +157,7 @@ impl Reporter {
     pub fn new(
         cluster: ClusterName,
         session: u64,
-        changes: mpsc::Sender<Change>,
+        changes: mpsc::Sender<Arrived>,
         metrics: Metrics,
         turn: Turn,
     ) -> Self {
@@ -196,7 +197,8 @@ impl Reporter {
 
     /// Tells a change; false where nobody wants it any more.
     pub async fn tell(&self, change: ClusterChange) -> bool {
-        self.changes.send(Change::Cluster(self.cluster.clone(), self.session, change)).await.is_ok()
+        let change = Change::Cluster(self.cluster.clone(), self.session, change);
+        self.changes.send(Arrived::now(change)).await.is_ok()
     }
 
     /// Whether every kind was known at once in this attempt.

@@ -19,6 +19,7 @@ use super::source::Sources;
 use super::turns::{Loaded, Turn, Turns};
 use super::{Runtime, Stop};
 use crate::metrics::Metrics;
+use crate::registrar::Arrived;
 
 /// How long one worker stays with one component while others wait.
 const TURN: Duration = Duration::from_millis(10);
@@ -40,7 +41,7 @@ pub struct Ends {
     /// no more than the index itself holds.
     pub asking: mpsc::UnboundedReceiver<Asking>,
     /// To the index.
-    pub changes: mpsc::Sender<Change>,
+    pub changes: mpsc::Sender<Arrived>,
 }
 
 /// What every part of the host needs.
@@ -54,7 +55,7 @@ struct Shared {
     /// There is room for one instance beside those of the workers.
     checking: Arc<Semaphore>,
     turns: Arc<Turns>,
-    changes: mpsc::Sender<Change>,
+    changes: mpsc::Sender<Arrived>,
     metrics: Metrics,
     /// What works and is yet worth telling, by plugin.
     notes: Arc<Mutex<BTreeMap<Arc<Plugin>, Problem>>>,
@@ -261,13 +262,13 @@ impl Shared {
         drop(notes);
         if before != note {
             let state = self.ready(plugin, description);
-            let _ = self.changes.blocking_send(Change::Plugin(plugin.clone(), state));
+            let _ = self.changes.blocking_send(Arrived::now(Change::Plugin(plugin.clone(), state)));
         }
     }
 
     async fn tell(&self, plugin: &Arc<Plugin>, state: PluginState) {
         // An error says that the index has ended, and so does everything.
-        let _ = self.changes.send(Change::Plugin(plugin.clone(), state)).await;
+        let _ = self.changes.send(Arrived::now(Change::Plugin(plugin.clone(), state))).await;
     }
 }
 
@@ -276,7 +277,9 @@ fn work(shared: &Shared) {
     let mut calls = 0_u32;
     while let Some(turn) = shared.turns.next() {
         let answers = take_turn(shared, turn, &mut calls);
-        if !answers.is_empty() && shared.changes.blocking_send(Change::Decided(answers)).is_err() {
+        if !answers.is_empty()
+            && shared.changes.blocking_send(Arrived::now(Change::Decided(answers))).is_err()
+        {
             return;
         }
     }

@@ -189,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn another_trust_domain_is_told_where_the_text_names_it() {
+        let problems = |template: &str| {
+            let object = object("web", json!({ "spiffeIDTemplate": template }));
+            identity(&object, std::iter::empty(), &settings(Guardrails::default())).problems
+        };
+        for template in
+            ["spiffe://example.org/a", "spiffe://{{ .TrustDomain }}/a", "spiffe://exam{{ \"ple.org/a\" }}"]
+        {
+            assert_eq!(problems(template), [], "{template}");
+        }
+        let told = problems("spiffe://another.example/{{ .PodMeta.Name }}");
+        assert_eq!((told.len(), told[0].reason), (1, "InvalidTrustDomain"));
+        assert!(told[0].to_string().starts_with(
+            "spec.spiffeIDTemplate: its trust domain is \"another.example\", must be \"example.org\""
+        ));
+    }
+
+    #[test]
     fn every_problem_is_told_at_once() {
         let bad = object("web", json!({"spiffeIDTemplate": "{{ .Nope", "ttl": "soon", "namespace": "Shop"}));
         let review = identity(&bad, std::iter::empty(), &settings(Guardrails::default()));

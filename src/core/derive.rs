@@ -144,6 +144,7 @@ impl CompiledIdentity {
         let spiffe_id = spiffe_id_text.map(|text| compile("spec.spiffeIDTemplate", text));
         let parent_text = spec.parent_id_template.as_deref().filter(|text| !text.is_empty());
         let parent_id = parent_text.map(|text| compile("spec.parentIDTemplate", text));
+        let ids = [("spec.spiffeIDTemplate", spiffe_id_text), ("spec.parentIDTemplate", parent_text)];
         let selectors =
             templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut compile);
         let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut compile);
@@ -153,6 +154,8 @@ impl CompiledIdentity {
         let plugin = spec.plugin.as_ref().map(|plugin| {
             PluginUse::compile(plugin, &guardrails.plugins).map_err(|found| problems.extend(found))
         });
+        let elsewhere = |(field, text): (&str, Option<&str>)| of_another_domain(field, text?, &domains.trust);
+        problems.extend(ids.into_iter().filter_map(elsewhere));
         problems.extend(combinations(spec));
         let hint = spec.hint.clone().unwrap_or_default();
         problems.extend(hint_problem(&hint).map(|it| Problem::new("InvalidSpec", "spec.hint", it)));
@@ -541,6 +544,19 @@ fn template(
     let template = template.ok()?;
     notes.extend(template.warnings().iter().map(|warning| Problem::new("UnknownField", field, warning)));
     Some(template)
+}
+
+/// What a template's text itself says of the trust domain, whatever the pod; what is rendered is checked all the same.
+fn of_another_domain(field: &str, text: &str, ours: &TrustDomain) -> Option<Problem> {
+    let begin = text.split("{{").next().unwrap_or_default();
+    let (named, _) = begin.strip_prefix("spiffe://")?.split_once('/')?;
+    let message = || {
+        format!(
+            "its trust domain is {named:?}, must be {:?}, for which {{{{ .TrustDomain }}}} stands",
+            ours.as_str()
+        )
+    };
+    (named != ours.as_str()).then(|| Problem::new("InvalidTrustDomain", field, message()))
 }
 
 fn templates(

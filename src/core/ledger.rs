@@ -160,8 +160,10 @@ pub struct Ledger {
     desired: Desired,
     mirror: Mirror,
     listed: bool,
+    /// What became of a call of ours is not known.
+    in_doubt: bool,
     listed_at: Option<Timestamp>,
-    /// Pods that are new: they go before everything else.
+    /// Pods that are new: they go before everything else, also when others may have written since SPIRE was listed.
     fresh: BTreeSet<PodKey>,
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
@@ -196,6 +198,7 @@ impl Ledger {
             desired: Desired::default(),
             mirror: Mirror::new(prefix),
             listed: false,
+            in_doubt: false,
             listed_at: None,
             fresh: BTreeSet::new(),
             stale: BTreeSet::new(),
@@ -243,7 +246,8 @@ impl Ledger {
                 self.ended.remove(key);
             }
             let is_new = pod.is_some() && self.desired.pod(key).is_none();
-            let queue = if is_new && self.listed { &mut self.fresh } else { &mut self.stale };
+            let is_fresh = is_new && (self.listed || self.may_be_first(key));
+            let queue = if is_fresh { &mut self.fresh } else { &mut self.stale };
             queue.insert(key.clone());
         }
         // What such an identity no longer wants is not among the changed pods: it did not want it before either.
@@ -296,22 +300,40 @@ impl Ledger {
 
     /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again, from the beginning.
     pub fn doubt(&mut self) {
-        self.listed = self.listed && mutants::is_on(Mutant::IgnoreUnknownOutcome);
+        self.comparison = None;
+        self.in_doubt = !mutants::is_on(Mutant::IgnoreUnknownOutcome);
+        self.listed &= !self.in_doubt;
+    }
+
+    /// Notes that others write: until SPIRE was listed again, from the beginning, nothing is written but the first entries of
+    /// new pods. SPIRE itself says where somebody else has made them.
+    pub fn others_write(&mut self) {
+        self.listed = false;
         self.comparison = None;
     }
 
-    /// Whether a complete list is needed before anything can be written.
+    /// Whether a complete list is needed before everything can be written.
     pub fn needs_list(&self) -> bool {
         !self.listed
     }
 
+    /// Whether a pod is one of those that get their first entries while it is not known what others have written.
+    fn may_be_first(&self, pod: &PodKey) -> bool {
+        let has_any = || self.holds_any_of(pod) || self.mirror.has_unclaimed(&pod.pod);
+        self.has_been_listed() && !self.stale.contains(pod) && !has_any()
+    }
+
+    fn has_been_listed(&self) -> bool {
+        self.listed_at.is_some() && !self.in_doubt
+    }
+
     /// Whether a round at this time would look at any pod; `may_update` is whether it may make updates.
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
-        let ready = self.listed && self.desired.is_ready();
         let is_due = || self.failures.values().any(|it| it.due <= now);
         let is_open = !self.unsettled && (self.brake.is_open() || self.orphans.is_open());
         let others = || !self.stale.is_empty() || is_open || is_due();
-        ready && (!self.fresh.is_empty() || may_update && others())
+        let is_new = self.has_been_listed() && !self.fresh.is_empty();
+        self.desired.is_ready() && (is_new || self.listed && may_update && others())
     }
 
     /// When the next failed pod is to be tried again.
@@ -322,7 +344,7 @@ impl Ledger {
     /// Plans pods that may not be in step, new ones first, until the limits are reached.
     pub fn round(&mut self, now: Instant, limits: RoundLimits, mut nonce: impl FnMut() -> Nonce) -> Round {
         let mut round = Round::default();
-        if !self.listed || !self.desired.is_ready() {
+        if !self.desired.is_ready() || !self.has_been_listed() {
             return round;
         }
         let due: Vec<PodKey> = self
@@ -335,10 +357,14 @@ impl Ledger {
         let (mut writes, mut updates) = (0, 0);
         while writes < limits.writes {
             let next = match self.fresh.pop_first() {
-                None if updates < limits.updates => self.stale.pop_first(),
+                None if self.listed && updates < limits.updates => self.stale.pop_first(),
                 fresh => fresh,
             };
             let Some(pod) = next else { break };
+            if !self.listed && !self.may_be_first(&pod) {
+                self.stale.insert(pod);
+                continue;
+            }
             // In both queues, it would be planned twice before the first plan is carried out.
             self.stale.remove(&pod);
             if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
@@ -380,7 +406,7 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
-        if !self.unsettled && self.fresh.is_empty() && self.stale.is_empty() {
+        if self.listed && !self.unsettled && self.fresh.is_empty() && self.stale.is_empty() {
             if self.brake.is_open() {
                 self.decide(now);
             }
@@ -547,6 +573,11 @@ impl Ledger {
     /// What the book says beside entries: what exists and what is wanted.
     pub fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// Whether SPIRE is known to hold an entry of ours for a pod.
+    pub fn holds_any_of(&self, pod: &PodKey) -> bool {
+        self.mirror.of_pod(pod).next().is_some()
     }
 
     /// What SPIRE is known to hold.

@@ -81,6 +81,8 @@ pub struct IdentityReport {
     pub conditions: Vec<ConditionReport>,
     /// `stats`.
     pub stats: WorkloadIdentityStats,
+    /// Number of pods whose entry does not come out right, by the reason.
+    pub failing: BTreeMap<&'static str, u64>,
     /// `lastReconciliation`.
     pub last_reconciliation: Option<Timestamp>,
     /// Our finalizer.
@@ -176,6 +178,7 @@ fn identity(
             .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
             .chain(undisturbed(view.name, outcome))
             .collect(),
+        failing: view.failing_by.clone(),
         stats: WorkloadIdentityStats {
             clusters_targeted: view.clusters_targeted as u64,
             namespaces_found: view.namespaces_found as u64,

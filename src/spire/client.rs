@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::future::Future;
+use std::io;
 
 use registrar_core::entry::EntryId;
 use registrar_proto::agent::agent_client::AgentClient;
@@ -28,6 +29,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// A client of the Entry API that connects when it is first used and again whenever the connection is lost.
 #[derive(Debug, Clone)]
 pub struct Spire {
+    key: &'static str,
     place: String,
     entries: EntryClient<Channel>,
     pub(super) agents: AgentClient<Channel>,
@@ -36,12 +38,12 @@ pub struct Spire {
 impl Spire {
     /// A client of this server. Nothing is connected yet.
     pub fn new(server: &Server) -> Result<Self, SpireError> {
-        let place = server.place().to_owned();
+        let (key, place) = (server.key(), server.place().to_owned());
         match server.channel() {
             Ok(channel) => {
                 let agents = AgentClient::new(channel.clone());
                 let entries = EntryClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
-                Ok(Self { place, entries, agents })
+                Ok(Self { key, place, entries, agents })
             }
             Err(problem) => Err(SpireError::Locate { place, problem }),
         }
@@ -184,9 +186,27 @@ impl Spire {
         }
         let problem = root.to_string();
         if in_connecting {
-            return SpireError::Connect { place: self.place.clone(), problem };
+            let next = next_step(root.downcast_ref::<io::Error>().map(io::Error::kind));
+            return SpireError::Connect { key: self.key, place: self.place.clone(), problem, next };
         }
         SpireError::Answer { call, code, problem }
+    }
+}
+
+/// What is to be done where no connection comes about.
+fn next_step(kind: Option<io::ErrorKind>) -> &'static str {
+    match kind {
+        Some(io::ErrorKind::NotFound) => {
+            "Nothing is there: mount the folder in which the SPIRE server makes its socket, on a node where it runs \
+             (docs/operations.md, Ways to SPIRE)"
+        }
+        Some(io::ErrorKind::PermissionDenied) => {
+            "Run the registrar as a user or in a group that may open it (podSecurityContext of the chart)"
+        }
+        Some(io::ErrorKind::ConnectionRefused) => {
+            "Nobody listens there: start the SPIRE server, or name the place where it listens"
+        }
+        _ => "See docs/operations.md, Ways to SPIRE",
     }
 }
 

@@ -41,6 +41,14 @@ pub enum Server {
 }
 
 impl Server {
+    /// The configuration's key that names it.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Socket { .. } => "spireServerSocketPath",
+            Self::Address { .. } => "spireServerAddress",
+        }
+    }
+
     /// What messages call it.
     pub fn place(&self) -> &str {
         match self {

@@ -198,7 +198,7 @@ async fn definitions_that_are_installed_later_are_found() {
     let registrar = world.run(crate::PROGRAM);
     let fleet = Fleet { world, registrar };
     let line = fleet.registrar.until_logged("cannot watch workloadidentities", PATIENCE).await;
-    assert!(line.contains("is its definition installed?"), "{line}");
+    assert!(line.contains("kubectl apply -f crds/"), "{line}");
     ["eksclusterregistries", "workloadidentities"]
         .iter()
         .for_each(|plural| fleet.world.management.serve_resource(plural, true));

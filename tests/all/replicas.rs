@@ -60,6 +60,85 @@ async fn of_two_replicas_one_writes_and_the_other_takes_over() {
 }
 
 #[tokio::test]
+async fn a_replica_that_spire_does_not_answer_leaves_the_lease_to_one_that_it_answers() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.register("east");
+    let socket = world.spire.path().to_owned();
+    world.configure(&json!({"spireServerSocketPath": world.folder().join("nobody.sock")}));
+    let mut cut_off = world.run(crate::PROGRAM);
+    // Nobody else is there: somebody has to tell on the objects what is wrong.
+    cut_off.until_logged("became leader", PATIENCE).await;
+    world.configure(&json!({"spireServerSocketPath": socket}));
+    let registrar = world.run(crate::PROGRAM);
+    cut_off.until_logged("leaves the lease to one that it answers", PATIENCE).await;
+    registrar.until_logged("became leader", PATIENCE).await;
+    let fleet = Fleet { world, registrar };
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    let leads = |process: &registrar_world::Process| process.logged("became leader");
+    let before = leads(&cut_off);
+    // Where the other is gone, it tells again.
+    let Fleet { mut registrar, world } = fleet;
+    registrar.kill().await;
+    tokio::time::timeout(PATIENCE, async {
+        while leads(&cut_off) == before {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    })
+    .await
+    .unwrap();
+    cut_off.terminate();
+    assert!(cut_off.ended(PATIENCE).await.success());
+    drop(world);
+}
+
+#[tokio::test]
+async fn a_pod_that_comes_while_nobody_leads_has_its_entry_before_spire_is_listed() {
+    let mut fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    let other = fleet.world.run(crate::PROGRAM);
+    other.until_logged("listed SPIRE's entries while another replica writes", PATIENCE).await;
+    other.until_logged("the cluster is connected and watched", PATIENCE).await;
+    // From now on no list ends.
+    fleet.world.spire.ration_pages(Some(0));
+    fleet.registrar.kill().await;
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(2).await;
+    assert_eq!(other.logged("became leader"), 1);
+    // What is more than a first entry waits for the list.
+    fleet.cluster("east").remove("pods", Some("shop"), "web-1");
+    fleet.pod("east", "web-3", "web");
+    fleet.until_entries(3).await;
+    fleet.world.spire.ration_pages(None);
+    fleet.until_entries(2).await;
+    assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (3, 1));
+}
+
+#[tokio::test]
+async fn however_many_pods_come_and_go_a_status_is_written_once_a_second_at_most() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-0", "web");
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    let written =
+        || fleet.world.management.requests(registrar_world::kube::Verb::Patch, "workloadidentities");
+    let (before, begun) = (written(), std::time::Instant::now());
+    // A hundred a second, for as long as it takes to see some of what they cost.
+    let mut beat = tokio::time::interval(std::time::Duration::from_millis(10));
+    for number in 1..400 {
+        beat.tick().await;
+        fleet.pod("east", &format!("web-{number}"), "web");
+    }
+    fleet.until_entries(400).await;
+    let (cost, seconds) = (written() - before, begun.elapsed().as_secs());
+    assert!((1..=seconds + 2).contains(&cost), "{cost} writes in {seconds} s");
+}
+
+#[tokio::test]
 async fn health_and_metrics_are_served() {
     let fleet = Fleet::start(&["east"]).await;
     fleet.identity(identity("web", "web"));
@@ -69,12 +148,34 @@ async fn health_and_metrics_are_served() {
     assert!(get(fleet.registrar.health, "/healthz").await.starts_with("HTTP/1.1 200"));
     let metrics = get(fleet.registrar.metrics, "/metrics").await;
     for line in [
+        "spire_eks_workload_registrar_cluster_entries{cluster=\"east\",state=\"InPlace\"} 1",
         "spire_eks_workload_registrar_entries{owner=\"ours\"} 1",
         "spire_eks_workload_registrar_ready{kind=\"EKSClusterRegistry\",name=\"east\"} 1",
         "spire_eks_workload_registrar_leading 1",
         "spire_eks_workload_registrar_pods 1",
     ] {
         assert!(metrics.contains(line), "{line} in {metrics}");
+    }
+    // What is new from here on, and what does not come out right.
+    const REGISTERED: &str = "spire_eks_workload_registrar_pod_registration_seconds_count ";
+    let registered = metrics.lines().find_map(|line| line.strip_prefix(REGISTERED)).unwrap();
+    let registered = format!("{REGISTERED}{}\n", registered.parse::<u64>().unwrap() + 1);
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(2).await;
+    let mut bad = identity("bad", "bad");
+    bad["spec"]["spiffeIDTemplate"] = json!("spiffe://{{ .TrustDomain }}/{{ .PodMeta.Labels.nothing }}");
+    fleet.identity(bad);
+    fleet.pod("east", "bad-1", "bad");
+    let told = fleet.until_condition("workloadidentities", "bad", "Ready", "False", "InvalidSPIFFEID").await;
+    assert!(told.contains("bad-1"), "{told}");
+    let all = async || get(fleet.registrar.metrics, "/metrics").await;
+    for line in [
+        &registered,
+        "spire_eks_workload_registrar_failing_pods{identity=\"bad\",reason=\"InvalidSPIFFEID\"} 1\n",
+        "spire_eks_workload_registrar_changes_waiting 0\n",
+    ] {
+        let shown = async { while !all().await.contains(line) {} };
+        assert!(tokio::time::timeout(PATIENCE, shown).await.is_ok(), "{line} in {}", all().await);
     }
 }
 

@@ -51,6 +51,11 @@ impl Child {
         }
     }
 
+    /// What it ended with, if it did by itself.
+    pub fn ended(&mut self) -> Result<process::ExitStatus, String> {
+        self.process.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+    }
+
     /// Ends it by SIGKILL.
     pub fn kill(mut self) {
         self.process.kill().unwrap();

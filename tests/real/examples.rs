@@ -130,6 +130,14 @@ pub fn status_as_kubectl_prints_it(world: &World) {
     assert!(dev[5].ends_with('Z'), "lastSync is told: {dev:?}");
     assert_eq!(line(&identities, "NAME"), ["NAME", "APPLICATION", "NAMESPACE", "PODS", "ENTRIES", "READY"]);
     assert_eq!(line(&identities, "api-gateway")[1..3], ["api-gateway", "gateway"]);
+    // By their short names with more columns, and both kinds by their category.
+    let wide = world.management.kubectl(&["get", "ekscr", "-o", "wide"]);
+    let dev = line(&wide, "dev-account-cluster");
+    assert!(dev.contains(&"Connected".to_owned()) && dev.contains(&"333333333333".to_owned()), "{wide}");
+    let wide = world.management.kubectl(&["get", "wid", "-o", "wide"]);
+    assert!(line(&wide, "api-gateway").contains(&"InStep".to_owned()), "{wide}");
+    let all = world.management.kubectl(&["get", "spire", "-o", "name"]);
+    assert!(all.contains("/us-west-cluster") && all.contains("/api-gateway"), "{all}");
     // As many entries as pods, and both are what is there.
     let api_gateway = line(&identities, "api-gateway");
     let count =

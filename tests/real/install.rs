@@ -18,10 +18,12 @@ const CHART: &str = "deploy/helm/spire-eks-workload-registrar";
 const NAME: &str = "spire-eks-workload-registrar";
 const NAMESPACE: &str = "spire-system";
 const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
+/// Where identities are.
+pub const IDENTITIES: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1/workloadidentities";
 /// Where a container finds what its service account is.
 const ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-fn helm(world: &World, arguments: &[&str]) -> Command {
+pub fn helm(world: &World, arguments: &[&str]) -> Command {
     let mut command = Command::new(world.parts.join("helm"));
     command.args(arguments).current_dir(ROOT);
     // Nothing of the user's own.
@@ -40,7 +42,7 @@ fn refused(mut command: Command) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-fn documents(text: &str) -> Vec<Value> {
+pub fn documents(text: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(text).unwrap()
 }
 
@@ -71,10 +73,18 @@ fn operate(world: &World, cluster: &Cluster, script: &str) -> String {
 }
 
 /// Values as a user writes them, in a file.
-fn values(world: &World, name: &str, values: &Value) -> String {
+pub fn values(world: &World, name: &str, values: &Value) -> String {
     let path = world.folder.join(format!("{name}.values.json"));
     std::fs::write(&path, values.to_string()).unwrap();
     path.to_str().unwrap().to_owned()
+}
+
+/// What `helm template | kubectl apply` installs, the definitions included.
+pub fn installed_manifests(world: &World, values: &str) -> String {
+    output(&mut helm(
+        world,
+        &["template", NAME, CHART, "-n", NAMESPACE, "--include-crds", "--values", values],
+    ))
 }
 
 pub fn the_chart_renders_and_refuses_what_is_no_value(world: &World) {
@@ -196,9 +206,11 @@ fn folder(world: &World, name: &str, files: &[(&str, &[u8])]) -> PathBuf {
 
 /// The chart without the Kubernetes versions that it is for: an API server that is built from its module alone does not
 /// know its own.
-fn unversioned_chart(world: &World) -> String {
+pub fn unversioned_chart(world: &World) -> String {
     let chart = world.folder.join("chart");
-    output(Command::new("cp").arg("-r").arg(Path::new(ROOT).join(CHART)).arg(&chart));
+    if !chart.exists() {
+        output(Command::new("cp").arg("-r").arg(Path::new(ROOT).join(CHART)).arg(&chart));
+    }
     let text = std::fs::read_to_string(chart.join("Chart.yaml")).unwrap();
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("kubeVersion:")).collect();
     std::fs::write(chart.join("Chart.yaml"), lines.join("\n")).unwrap();
@@ -211,7 +223,7 @@ fn ready(port: u16) -> Result<(), String> {
     if answer.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&answer.stderr).into_owned()) }
 }
 
-fn condition(cluster: &Cluster, path: &str, kind: &str) -> Value {
+pub fn condition(cluster: &Cluster, path: &str, kind: &str) -> Value {
     let object = cluster.get(&format!("{KINDS}/{path}")).unwrap_or_default();
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array).cloned();
     conditions.into_iter().flatten().find(|one| one["type"] == kind).unwrap_or_default()
@@ -276,10 +288,7 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
 
     // The administrator installs, and does nothing more.
     cluster.kubectl(&["create", "namespace", NAMESPACE]);
-    let manifests = output(&mut helm(
-        world,
-        &["template", NAME, CHART, "-n", NAMESPACE, "--include-crds", "--values", &values],
-    ));
+    let manifests = installed_manifests(world, &values);
     cluster.kubectl_with(&["apply", "-f", "-"], &manifests);
     for kind in ["eksclusterregistries", "workloadidentities"] {
         let kind = format!("crd/{kind}.eksclusterregistry.spire.spiffe.io");

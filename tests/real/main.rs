@@ -16,6 +16,7 @@ mod spire;
 mod wait;
 mod world;
 
+mod admission;
 mod bad_input;
 mod crash;
 mod deletion;
@@ -23,11 +24,13 @@ mod examples;
 mod exchanges;
 mod install;
 mod kinds;
+mod leader;
 mod monitoring;
 mod mutual_tls;
 mod node;
 mod outages;
 mod pod_life;
+mod readme;
 mod rights;
 mod svid;
 
@@ -67,6 +70,10 @@ const TESTS: &[Test] = &[
         "bad_input::a_registry_that_cannot_be_used_is_alone",
         bad_input::a_registry_that_cannot_be_used_is_alone,
     ),
+    (
+        "bad_input::what_is_missing_around_it_is_told_within_seconds",
+        bad_input::what_is_missing_around_it_is_told_within_seconds,
+    ),
     ("svid::a_process_in_the_pod_gets_its_svid", svid::a_process_in_the_pod_gets_its_svid),
     ("deletion::a_disabled_registry_keeps_its_entries", deletion::a_disabled_registry_keeps_its_entries),
     (
@@ -90,11 +97,15 @@ const TESTS: &[Test] = &[
         "install::from_an_empty_cluster_to_an_entry_and_away_again",
         install::from_an_empty_cluster_to_an_entry_and_away_again,
     ),
+    ("readme::every_command_is_run", readme::every_command_is_run),
+    ("readme::every_command_of_operations_is_run", readme::every_command_of_operations_is_run),
     ("monitoring::a_prometheus_answers_every_query", monitoring::a_prometheus_answers_every_query),
     (
         "mutual_tls::an_svid_that_is_renewed_writes_entries",
         mutual_tls::an_svid_that_is_renewed_writes_entries,
     ),
+    ("admission::the_api_server_asks_before_it_stores", admission::the_api_server_asks_before_it_stores),
+    ("leader::one_writes_whatever_happens_to_either", leader::one_writes_whatever_happens_to_either),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
     ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
     (

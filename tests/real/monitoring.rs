@@ -10,6 +10,7 @@ use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output, program};
+use crate::kubernetes::Pod;
 use crate::wait;
 use crate::world::{ROOT, World};
 
@@ -47,8 +48,8 @@ fn names(query: &str) -> BTreeSet<String> {
 }
 
 /// Everything that the queries are about has happened: a cluster that is connected and one that is not, an entry that is
-/// there, and one that SPIRE does not take.
-fn happen(world: &World) {
+/// there, one that SPIRE does not take, one that does not come out right, and a plugin, out of a ConfigMap, that is asked.
+fn happen(world: &World) -> Pod<'_> {
     let cluster = world.workload_cluster();
     let missing = json!({
         "clusterName": "no-such-cluster", "region": "us-west-2", "accountId": "123456789012", "enabled": true,
@@ -61,16 +62,39 @@ fn happen(world: &World) {
     world.identity("monitored-refused", "monitored", "refused", "refused", federates);
     let pod = cluster.pod("monitored", "monitored-0", "monitored", Some("node-1"));
     let refused = cluster.pod("monitored", "refused-0", "refused", Some("node-1"));
+    let wrong = json!({"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/{{ .PodMeta.Labels.nothing }}"});
+    world.identity("monitored-wrong", "monitored", "wrong", "wrong", wrong);
+    let component = Path::new(ROOT).join("plugins/owner-chain/owner-chain.wasm");
+    let from = format!("--from-file=owner-chain.wasm={}", component.display());
+    world.management.kubectl(&["create", "configmap", "owner-chain", "-n", "spire-system", &from]);
+    let digest = output(Command::new("sha256sum").arg(&component));
+    let plugin = json!({"plugin": {
+        "source": {"configMap": {"namespace": "spire-system", "name": "owner-chain", "key": "owner-chain.wasm"}},
+        "sha256": digest.split_whitespace().next().unwrap(),
+        "failurePolicy": "Fallback",
+    }});
+    world.identity("monitored-plugin", "monitored", "plugin", "plugin", plugin);
+    let wrong = cluster.pod("monitored", "wrong-0", "wrong", Some("node-1"));
+    let asked = cluster.pod("monitored", "plugin-0", "plugin", Some("node-1"));
     world.spire.entry_of(&pod);
     world.wait_for("workloadidentities/monitored-refused", "Ready", "False");
-    pod.delete();
-    refused.delete();
+    world.wait_for("workloadidentities/monitored-wrong", "Ready", "False");
+    world.wait_for("workloadidentities/monitored-plugin", "PluginLoaded", "True");
+    // Asked as soon as it is loaded; the answer is counted before the condition of all pods says so.
+    world.wait_for("workloadidentities/monitored-plugin", "Ready", "True");
+    for pod in [pod, refused, asked] {
+        pod.delete();
+    }
+    // Shown as long as it is there.
+    wrong
 }
 
 fn away(world: &World) {
     for path in [
         "workloadidentities/monitored",
         "workloadidentities/monitored-refused",
+        "workloadidentities/monitored-wrong",
+        "workloadidentities/monitored-plugin",
         "eksclusterregistries/monitored-missing",
     ] {
         world.delete(path);
@@ -94,7 +118,7 @@ fn ask(port: u16, query: &str) -> Result<Vec<Value>, String> {
 }
 
 pub fn a_prometheus_answers_every_query(world: &World) {
-    happen(world);
+    let wrong = happen(world);
     let url = format!("127.0.0.1:{}", world.metrics_port);
     let text = output(Command::new("curl").args(["--silent", "--fail", &format!("http://{url}/metrics")]));
     let mut check = Command::new(world.parts.join("promtool"));
@@ -152,4 +176,5 @@ pub fn a_prometheus_answers_every_query(world: &World) {
     }
     assert!(empty.is_empty(), "nothing is shown by {empty:#?}");
     away(world);
+    wrong.delete();
 }

@@ -19,13 +19,19 @@ use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName,
     kind = "EKSClusterRegistry",
     plural = "eksclusterregistries",
     singular = "eksclusterregistry",
+    shortname = "ekscr",
+    category = "spire",
     derive = "PartialEq",
     status = "EKSClusterRegistryStatus",
     printcolumn = r#"{"name":"Cluster","type":"string","jsonPath":".spec.clusterName"}"#,
     printcolumn = r#"{"name":"Region","type":"string","jsonPath":".spec.region"}"#,
     printcolumn = r#"{"name":"Enabled","type":"boolean","jsonPath":".spec.enabled"}"#,
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
-    printcolumn = r#"{"name":"Last Sync","type":"string","jsonPath":".status.lastSync"}"#
+    printcolumn = r#"{"name":"Last Sync","type":"string","jsonPath":".status.lastSync"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Account","type":"string","priority":1,"jsonPath":".spec.accountId"}"#,
+    printcolumn = r#"{"name":"Entries","type":"integer","priority":1,"jsonPath":".status.entriesRegistered"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","priority":1,"jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EKSClusterRegistrySpec {

@@ -18,13 +18,19 @@ use super::{Problem, unknown_fields};
     kind = "WorkloadIdentity",
     plural = "workloadidentities",
     singular = "workloadidentity",
+    shortname = "wid",
+    category = "spire",
     derive = "PartialEq",
     status = "WorkloadIdentityStatus",
     printcolumn = r#"{"name":"Application","type":"string","jsonPath":".spec.applicationName"}"#,
     printcolumn = r#"{"name":"Namespace","type":"string","jsonPath":".spec.namespace"}"#,
     printcolumn = r#"{"name":"Pods","type":"integer","jsonPath":".status.stats.podsSelected"}"#,
     printcolumn = r#"{"name":"Entries","type":"integer","jsonPath":".status.stats.entriesRegistered"}"#,
-    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#
+    printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
+    printcolumn = r#"{"name":"Reason","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
+    printcolumn = r#"{"name":"Clusters","type":"integer","priority":1,"jsonPath":".status.stats.clustersTargeted"}"#,
+    printcolumn = r#"{"name":"SPIFFE ID","type":"string","priority":1,"jsonPath":".spec.spiffeIDTemplate"}"#,
+    printcolumn = r#"{"name":"Age","type":"date","priority":1,"jsonPath":".metadata.creationTimestamp"}"#
 )]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [

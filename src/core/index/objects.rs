@@ -465,12 +465,20 @@ impl Identity {
             masked: sum(|counts| counts.masked),
             waiting: sum(|counts| counts.waiting),
             failing: sum(|counts| counts.failing.len() as u64),
+            failing_by: by_reason(self.counts.values().flat_map(|counts| counts.failing.values())),
             example: failing.next(),
             denied: sum(|counts| counts.denied.len() as u64),
             denied_example: denied.next(),
             plugin: plugin.map(|plugin| (plugin, answers.state(&plugin.plugin))),
         })
     }
+}
+
+fn by_reason<'a>(problems: impl Iterator<Item = &'a Problem>) -> BTreeMap<&'static str, u64> {
+    problems.fold(BTreeMap::new(), |mut counts, problem| {
+        *counts.entry(problem.reason).or_default() += 1;
+        counts
+    })
 }
 
 /// Both values, or the problems of both.
@@ -513,6 +521,8 @@ pub struct IdentityView<'a> {
     pub waiting: u64,
     /// Number of pods among them whose entry does not come out right.
     pub failing: u64,
+    /// The same by the reason.
+    pub failing_by: BTreeMap<&'static str, u64>,
     /// One of the failing pods: its cluster, `namespace/name`, and why.
     pub example: Option<(&'a ClusterName, String, &'a Problem)>,
     /// Number of pods among them that its plugin denies an identity.

@@ -78,11 +78,15 @@ impl Ledger {
         self.stale.extend(self.leaning.iter().cloned());
         // What waits was planned without what others have made since.
         self.stale.extend(self.brake.waiting().cloned());
-        self.listed = true;
+        (self.listed, self.in_doubt) = (true, false);
         let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
         ended.iter().for_each(|name| self.touch_ended(name));
         if is_first {
+            // What is known of new pods is that they have none: in doubt again, they need not wait for the next list.
+            let (mirror, stale) = (&self.mirror, &self.stale);
+            self.fresh.retain(|pod| mirror.of_pod(pod).next().is_none() && !stale.contains(pod));
             self.touch_all();
+            self.stale.retain(|pod| !self.fresh.contains(pod));
             return Drift::default();
         }
         drift

@@ -16,7 +16,7 @@ const SYNCED: ClusterStanding = ClusterStanding::Synced { complete: true };
 struct World {
     ledger: Ledger,
     spire: BTreeMap<EntryId, Entry>,
-    /// Every write, in order: `+`, `~`, `-` and the id.
+    /// Every write, in order: `+`, `~`, `-` and the id; `=` and the id of an entry that is there already.
     writes: Vec<String>,
     now: Instant,
     nonce: u64,
@@ -54,6 +54,13 @@ impl World {
             assert_eq!(round.faults, []);
             for plan in round.plans {
                 for write in plan.creates.iter().chain(&plan.updates) {
+                    let key = &write.wanted.entry.key;
+                    let holder = self.spire.iter().find(|(id, it)| it.key == *key && **id != write.id);
+                    if let Some((id, entry)) = holder {
+                        self.writes.push(format!("={id}"));
+                        self.ledger.found(&plan.pod, Observed::of(id.clone(), entry));
+                        continue;
+                    }
                     let sign = if plan.creates.contains(write) { '+' } else { '~' };
                     self.writes.push(format!("{sign}{}", write.id));
                     self.spire.insert(write.id.clone(), (*write.wanted.entry().unwrap()).clone());
@@ -350,6 +357,28 @@ fn after_an_unknown_outcome_nothing_is_written_before_a_list_from_its_beginning(
     world.list();
     world.work();
     assert_eq!(world.writes.len(), 2);
+}
+
+#[test]
+fn after_a_take_over_new_pods_get_their_first_entries_and_all_else_waits_for_a_list() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
+    let others = own_id("east", "web", "u4");
+    world.spire.insert(others.clone(), entry("u4", "four", ""));
+    world.ledger.others_write();
+    // One that another replica has given its entry, one that nobody has, and one that was edited since.
+    let new = vec![pod("u4", "four"), pod("u5", "five"), pod("u6", "six")];
+    world.ledger.apply(&Delta { ready: true, pods: new, ..Delta::default() });
+    let writes = world.writes.len();
+    let changes = vec![pod("u1", "changed"), (key("east", "u2"), None), pod("u6", "edited")];
+    world.apply(Delta { pods: changes, ..Delta::default() });
+    let told = &world.writes[writes..];
+    assert!(told.len() == 2 && told[0] == format!("={others}") && told[1].starts_with('+'), "{told:?}");
+    world.list();
+    world.work();
+    assert_eq!((world.writes.len(), world.spire.len()), (writes + 5, 5), "{:?}", world.writes);
+    assert!(world.list().is_none());
 }
 
 #[test]

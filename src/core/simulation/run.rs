@@ -160,10 +160,13 @@ impl Simulation {
     fn proceed(&mut self) -> Result<(), Violation> {
         self.now += Duration::from_secs(1);
         self.hear();
+        if self.steps.is_multiple_of(5) {
+            self.read_along();
+        }
         let leader = self.leader;
         self.work(leader, self.calls_between)?;
         if let Some(late) = self.handover.take() {
-            self.replicas[leader].doubt();
+            self.replicas[leader].others_write();
             self.leader = (leader + 1) % self.replicas.len();
             if !late && let Some(batch) = self.in_flight.take() {
                 batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
@@ -212,7 +215,7 @@ impl Simulation {
         for (at, replica) in self.replicas.iter_mut().enumerate() {
             if at != leader {
                 // What others write while we do not lead is not known.
-                replica.doubt();
+                replica.others_write();
             }
         }
     }

@@ -35,8 +35,12 @@ pub enum WriteKind {
 /// One entry written, through the API or by [`SpireServer::insert_foreign`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write {
-    /// When.
+    /// When it was done.
     pub at: SystemTime,
+    /// Which call did it, counted over all calls in the order in which they came in; none of [`SpireServer::insert_foreign`].
+    pub call: Option<u64>,
+    /// By which of the server's sockets it came: see [`SpireServer::add_door`].
+    pub door: usize,
     /// What was done.
     pub kind: WriteKind,
     /// The entry's id.
@@ -67,6 +71,7 @@ pub struct SpireServer {
     path: PathBuf,
     shared: Arc<Shared>,
     listening: Mutex<Option<Listening>>,
+    doors: Mutex<Vec<Listening>>,
 }
 
 /// What a condition that is waited for can look at.
@@ -124,7 +129,7 @@ impl SpireServer {
             agents: Vec::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), pulse: watch::Sender::new(0) });
-        let server = Self { path: path.into(), shared, listening: Mutex::new(None) };
+        let server = Self { path: path.into(), shared, listening: Mutex::new(None), doors: Mutex::default() };
         server.come_back();
         server
     }
@@ -132,6 +137,15 @@ impl SpireServer {
     /// Its socket.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Serves at one more socket, to tell who writes what; the number by which its writes are known. The first socket has
+    /// number 0. Faults of connections are the first one's alone.
+    pub fn add_door(&self, path: &Path) -> usize {
+        let mut doors = lock(&self.doors);
+        let number = doors.len() + 1;
+        doors.push(service::listen(path, number, self.shared.clone()));
+        number
     }
 
     /// Ends the server; its entries and its socket's file stay, as after a crash. Calls under way have no answer.
@@ -144,7 +158,7 @@ impl SpireServer {
         let mut listening = lock(&self.listening);
         match &*listening {
             Some(listening) => listening.come_back(),
-            None => *listening = Some(service::listen(&self.path, self.shared.clone())),
+            None => *listening = Some(service::listen(&self.path, 0, self.shared.clone())),
         }
     }
 
@@ -174,7 +188,7 @@ impl SpireServer {
 
     /// Puts an entry in as somebody else would through the API, and returns it. Panics when SPIRE would refuse it.
     pub fn insert_foreign(&self, entry: Entry) -> Entry {
-        let (status, created) = self.shared.create(&entry);
+        let (status, created) = self.shared.create(&entry, None);
         self.shared.beat();
         assert_eq!(status.code, Code::Ok as i32, "{}", status.message);
         created.expect("a created entry")
@@ -182,7 +196,7 @@ impl SpireServer {
 
     /// Takes an entry out as somebody else would through the API. Panics when there is none of this id.
     pub fn delete_foreign(&self, id: &str) {
-        let status = self.shared.delete(id);
+        let status = self.shared.delete(id, None);
         self.shared.beat();
         assert_eq!(status.code, Code::Ok as i32, "{}", status.message);
     }

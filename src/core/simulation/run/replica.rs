@@ -188,9 +188,15 @@ impl Replica {
         identities.map(|identity| (identity, self.told.due(owner.pod, identity))).collect()
     }
 
-    /// Nobody knows what of a call was done, or what others write.
+    /// Nobody knows what of a call was done.
     pub(super) fn doubt(&mut self) {
         self.ledger.doubt();
+        self.listing = None;
+    }
+
+    /// Nobody knows what others write.
+    pub(super) fn others_write(&mut self) {
+        self.ledger.others_write();
         self.listing = None;
     }
 

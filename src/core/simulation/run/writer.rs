@@ -66,6 +66,15 @@ impl Simulation {
         Err("the writer does not come to rest".to_owned())
     }
 
+    /// Who does not lead reads what SPIRE holds, if it can be read; others go on writing.
+    pub(super) fn read_along(&mut self) {
+        let leader = self.leader;
+        for at in (0..self.replicas.len()).filter(|at| *at != leader) {
+            while self.page(at).is_ok() && self.replicas[at].listing.is_some() {}
+            self.replicas[at].others_write();
+        }
+    }
+
     /// A page of a list; one that fails is asked for once more, and after that the list begins anew.
     fn page(&mut self, at: usize) -> Result<(), CallError> {
         let replica = &mut self.replicas[at];

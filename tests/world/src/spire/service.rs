@@ -35,11 +35,11 @@ use crate::serve::{Cutter, Listening, Service};
 const MOST_BYTES: usize = 4 << 20;
 
 /// Serves the API at a socket.
-pub(super) fn listen(path: &Path, shared: Arc<Shared>) -> Listening {
+pub(super) fn listen(path: &Path, door: usize, shared: Arc<Shared>) -> Listening {
     // The cutter is of the listening that is made with the service.
     let cutter: Arc<std::sync::OnceLock<Cutter>> = Arc::default();
     let agents = AgentServer::new(Agents(shared.clone()));
-    let api = Api { shared, cutter: cutter.clone() };
+    let api = Api { shared, door, cutter: cutter.clone() };
     // Messages that are too long are refused below, with the words of SPIRE's gRPC library.
     let server = EntryServer::new(api).max_decoding_message_size(usize::MAX);
     let service: Service = Arc::new(move |request: HttpRequest<Incoming>| {
@@ -60,20 +60,21 @@ pub(super) fn listen(path: &Path, shared: Arc<Shared>) -> Listening {
 
 struct Api {
     shared: Arc<Shared>,
+    door: usize,
     cutter: Arc<std::sync::OnceLock<Cutter>>,
 }
 
 impl Api {
     /// What comes before every call: it is counted, takes its time, and fails where a test asked for that.
-    async fn begin<M: Message>(&self, call: Call, request: Request<M>) -> Result<M, Status> {
-        let (latency, refusal) = {
+    async fn begin<M: Message>(&self, call: Call, request: Request<M>) -> Result<(M, By), Status> {
+        let (latency, refusal, begun) = {
             let mut state = lock(&self.shared.state);
             *state.calls.entry(call).or_default() += 1;
             let faults = &mut state.faults;
             faults.begun += 1;
             let begun = faults.begun;
             let in_turn = faults.every.filter(|(nth, _)| begun.is_multiple_of(*nth)).map(|(_, code)| code);
-            (faults.latency, faults.refusals.pop_front().or(in_turn))
+            (faults.latency, faults.refusals.pop_front().or(in_turn), begun)
         };
         self.shared.beat();
         if call == Call::List {
@@ -91,7 +92,7 @@ impl Api {
             let message = format!("grpc: received message larger than max ({length} vs. {MOST_BYTES})");
             return Err(Status::resource_exhausted(message));
         }
-        Ok(message)
+        Ok((message, By { door: self.door, call: begun }))
     }
 
     /// Lists go page by page where a test rations them.
@@ -142,12 +143,19 @@ impl Api {
     }
 }
 
+/// By whom something is written, and in which of all calls.
+#[derive(Clone, Copy)]
+pub(super) struct By {
+    door: usize,
+    call: u64,
+}
+
 impl Shared {
     pub(super) fn beat(&self) {
         self.pulse.send_modify(|count| *count += 1);
     }
 
-    pub(super) fn create(&self, entry: &Entry) -> (types::Status, Option<Entry>) {
+    pub(super) fn create(&self, entry: &Entry, by: Option<By>) -> (types::Status, Option<Entry>) {
         let mut state = lock(&self.state);
         let created = match ordered_refusal(&state, entry) {
             Some(refused) => Err(refused),
@@ -155,7 +163,7 @@ impl Shared {
         };
         match created {
             Ok(Created::New(entry)) => {
-                state.note(WriteKind::Create, &entry);
+                state.note(WriteKind::Create, &entry, by);
                 (ok(), Some(entry))
             }
             Ok(Created::Similar(entry)) => {
@@ -165,7 +173,12 @@ impl Shared {
         }
     }
 
-    fn update(&self, entry: &Entry, mask: Option<&types::EntryMask>) -> (types::Status, Option<Entry>) {
+    fn update(
+        &self,
+        entry: &Entry,
+        mask: Option<&types::EntryMask>,
+        by: By,
+    ) -> (types::Status, Option<Entry>) {
         let mut state = lock(&self.state);
         let updated = match ordered_refusal(&state, entry) {
             Some(refused) => Err(refused),
@@ -173,28 +186,29 @@ impl Shared {
         };
         match updated {
             Ok(entry) => {
-                state.note(WriteKind::Update, &entry);
+                state.note(WriteKind::Update, &entry, Some(by));
                 (ok(), Some(entry))
             }
             Err(refused) => (refused_as(&refused, "update"), None),
         }
     }
 
-    pub(super) fn delete(&self, id: &str) -> types::Status {
+    pub(super) fn delete(&self, id: &str, by: Option<By>) -> types::Status {
         if id.is_empty() {
             return status(Code::InvalidArgument, "missing entry ID");
         }
         let mut state = lock(&self.state);
         let Some(entry) = state.entries.delete(id) else { return status(Code::NotFound, "entry not found") };
-        state.note(WriteKind::Delete, &entry);
+        state.note(WriteKind::Delete, &entry, by);
         ok()
     }
 }
 
 impl State {
-    fn note(&mut self, kind: WriteKind, entry: &Entry) {
-        let spiffe_id = spiffe_id(entry);
-        self.writes.push(Write { at: SystemTime::now(), kind, id: entry.id.clone(), spiffe_id });
+    fn note(&mut self, kind: WriteKind, entry: &Entry, by: Option<By>) {
+        let (call, door) = (by.map(|by| by.call), by.map(|by| by.door).unwrap_or_default());
+        let (id, spiffe_id) = (entry.id.clone(), spiffe_id(entry));
+        self.writes.push(Write { at: SystemTime::now(), call, door, kind, id, spiffe_id });
     }
 }
 
@@ -227,7 +241,7 @@ impl EntryApi for Api {
         &self,
         request: Request<CountEntriesRequest>,
     ) -> Result<Response<CountEntriesResponse>, Status> {
-        let CountEntriesRequest { filter } = self.begin(Call::Count, request).await?;
+        let (CountEntriesRequest { filter }, _) = self.begin(Call::Count, request).await?;
         let state = lock(&self.shared.state);
         let filter = filter.map(Filter::from).unwrap_or_default().checked(state.entries.home())?;
         let count = state.entries.after(0).filter(|(_, entry)| filter.fits(entry)).count();
@@ -239,7 +253,7 @@ impl EntryApi for Api {
         &self,
         request: Request<ListEntriesRequest>,
     ) -> Result<Response<ListEntriesResponse>, Status> {
-        let request = self.begin(Call::List, request).await?;
+        let (request, _) = self.begin(Call::List, request).await?;
         let state = lock(&self.shared.state);
         let filter = request.filter.map(Filter::from).unwrap_or_default().checked(state.entries.home())?;
         // Zero, and what is below, is no page at all.
@@ -262,7 +276,7 @@ impl EntryApi for Api {
     }
 
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<Entry>, Status> {
-        let GetEntryRequest { id, output_mask } = self.begin(Call::Get, request).await?;
+        let (GetEntryRequest { id, output_mask }, _) = self.begin(Call::Get, request).await?;
         if id.is_empty() {
             return Err(Status::invalid_argument("missing ID"));
         }
@@ -275,11 +289,11 @@ impl EntryApi for Api {
         &self,
         request: Request<BatchCreateEntryRequest>,
     ) -> Result<Response<BatchCreateEntryResponse>, Status> {
-        let request = self.begin(Call::Create, request).await?;
+        let (request, by) = self.begin(Call::Create, request).await?;
         self.digest(request.entries.len(), request.entries.iter().map(spiffe_id))?;
         let mask = request.output_mask.as_ref();
         let results = request.entries.iter().map(|entry| {
-            let (status, entry) = self.shared.create(entry);
+            let (status, entry) = self.shared.create(entry, Some(by));
             let entry = entry.map(|entry| rules::masked(entry, mask));
             batch_create_entry_response::Result { status: Some(status), entry }
         });
@@ -291,11 +305,11 @@ impl EntryApi for Api {
         &self,
         request: Request<BatchUpdateEntryRequest>,
     ) -> Result<Response<BatchUpdateEntryResponse>, Status> {
-        let request = self.begin(Call::Update, request).await?;
+        let (request, by) = self.begin(Call::Update, request).await?;
         self.digest(request.entries.len(), request.entries.iter().map(spiffe_id))?;
         let (input, output) = (request.input_mask.as_ref(), request.output_mask.as_ref());
         let results = request.entries.iter().map(|entry| {
-            let (status, entry) = self.shared.update(entry, input);
+            let (status, entry) = self.shared.update(entry, input, by);
             let entry = entry.map(|entry| rules::masked(entry, output));
             batch_update_entry_response::Result { status: Some(status), entry }
         });
@@ -307,10 +321,10 @@ impl EntryApi for Api {
         &self,
         request: Request<BatchDeleteEntryRequest>,
     ) -> Result<Response<BatchDeleteEntryResponse>, Status> {
-        let request = self.begin(Call::Delete, request).await?;
+        let (request, by) = self.begin(Call::Delete, request).await?;
         self.digest(request.ids.len(), std::iter::empty())?;
         let results = request.ids.into_iter().map(|id| {
-            let status = Some(self.shared.delete(&id));
+            let status = Some(self.shared.delete(&id, Some(by)));
             batch_delete_entry_response::Result { status, id }
         });
         let results = results.collect();
