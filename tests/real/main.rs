@@ -8,6 +8,7 @@
 mod agent;
 mod aws;
 mod child;
+mod images;
 mod kubelet;
 mod kubernetes;
 mod pki;
@@ -62,6 +63,10 @@ const TESTS: &[Test] = &[
     (
         "plugins::a_component_in_a_config_map_gives_entries",
         plugins::a_component_in_a_config_map_gives_entries,
+    ),
+    (
+        "plugins::components_of_every_language_come_from_a_registry_that_asks_for_a_password",
+        plugins::components_of_every_language_come_from_a_registry_that_asks_for_a_password,
     ),
     ("pod_life::from_bound_to_gone", pod_life::from_bound_to_gone),
     ("pod_life::from_one_identity_to_another", pod_life::from_one_identity_to_another),
