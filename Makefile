@@ -60,7 +60,7 @@ soak:
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
-	cargo test --locked --release --test all -- --ignored --nocapture bench_
+	cargo test --locked --release --test all -- --ignored --nocapture bench_300
 
 # Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
 check: deny check-plugins
@@ -101,9 +101,11 @@ bench-template:
 	cargo bench --locked --package registrar-core --bench template
 
 # What a decision of a plugin costs beside a bare loop over the same component in the same run, and what loading does, for
-# each example that is built. Figures in target/bench/plugin.json.
+# each example that is built: target/bench/plugin.json. Then the program itself: a start of 100,000 pods with a plugin and with
+# templates, and a slow plugin beside other identities: target/bench/plugin-program.json.
 bench-plugin:
 	cargo test --locked --release --bin spire-eks-workload-registrar -- --ignored --nocapture bench_plugin
+	cargo test --locked --release --test all -- --ignored --nocapture bench_plugin
 
 # A million templates made of the recorded ones and of pieces; the summary is printed.
 fuzz-template:
