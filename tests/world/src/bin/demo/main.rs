@@ -259,10 +259,7 @@ impl Demo {
         let own = &ids(&self.world.spire.entries()) - &before;
         self.screen.check(
             own.len() == wanted && self.world.spire.writes().len() == writes + wanted,
-            &format!(
-                "{wanted} entries {} after a component of 100 KB is named: its first compilation",
-                millis(took)
-            ),
+            &format!("{wanted} entries {} after a plugin was named: fetched, compiled, asked", millis(took)),
         );
         let calls = self.plugin_calls("team-path").await;
         let text = format!("{calls} call decides over {wanted} pods, which are equal in what it reads");
@@ -276,7 +273,7 @@ impl Demo {
         let other = json!({"spec": {"plugin": {"sha256": "0".repeat(64)}}});
         self.world.management.patch("workloadidentities", None, "billing", other);
         let told = self.condition("billing", "PluginLoaded", "PluginDigestMismatch").await;
-        let text = format!("a digest that nothing has: {told}");
+        let text = format!("a wrong digest writes nothing: {told}");
         self.screen.check(self.world.spire.writes().len() == writes, &text);
         self.put_plugin("owner-chain", &json!({}));
         let took = self.in_step("the digest is put right", &["billing"]).await;
