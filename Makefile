@@ -22,10 +22,12 @@ test:
 	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
 
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
-# Only AWS and the kubelet are stood in for. Needs root: the last hop makes cgroups. KUBERNETES=1.31 has API servers of that
+# Only AWS and the kubelet are stood in for. Plugins of all languages come from a registry; what of them cannot be built
+# here is told and left out. Needs root: the last hop makes cgroups. KUBERNETES=1.31 has API servers of that
 # version, the oldest that EKS supports (tests/real/parts/k8s-1.31).
 test-real:
 	tests/real/build
+	plugins/build javascript python
 	$(MAKE) test-monitoring
 	cargo test --locked --test real
 
@@ -64,7 +66,7 @@ soak:
 
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
-	cargo test --locked --release --test all -- --ignored --nocapture bench_
+	cargo test --locked --release --test all -- --ignored --nocapture bench_300
 
 # Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
 check: deny check-plugins
@@ -105,9 +107,11 @@ bench-template:
 	cargo bench --locked --package registrar-core --bench template
 
 # What a decision of a plugin costs beside a bare loop over the same component in the same run, and what loading does, for
-# each example that is built. Figures in target/bench/plugin.json.
+# each example that is built: target/bench/plugin.json. Then the program itself: a start of 100,000 pods with a plugin and with
+# templates, and a slow plugin beside other identities: target/bench/plugin-program.json.
 bench-plugin:
 	cargo test --locked --release --bin spire-eks-workload-registrar -- --ignored --nocapture bench_plugin
+	cargo test --locked --release --test all -- --ignored --nocapture bench_plugin
 
 # From a watch's bytes to a batch for SPIRE, up to 500,000 pods: a table, curves and target/bench/fleet.json. Five minutes.
 bench-fleet:

@@ -36,6 +36,12 @@ pub enum ComponentError {
     /// The bytes are no WebAssembly.
     #[error("is no WebAssembly: it does not begin with \\0asm{0}")]
     NotWasm(String),
+    /// The bytes are code that was compiled before.
+    #[error(
+        "is native code that wasmtime compiled before: the registrar compiles components itself, anew in each run, and loads \
+         no other code"
+    )]
+    Precompiled,
     /// The bytes are a core module.
     #[error(
         "is a core module and not a component: make one of it with `wasm-tools component new` (the SDK's build does it)"
@@ -70,6 +76,7 @@ impl ComponentError {
         match self {
             Self::TooLarge { .. } => "PluginTooLarge",
             Self::NotWasm(_) => "PluginNotWasm",
+            Self::Precompiled => "PluginPrecompiled",
             Self::CoreModule => "PluginCoreModule",
             Self::Invalid(_) => "PluginInvalid",
             Self::Imports(_) => "PluginImports",

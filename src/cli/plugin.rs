@@ -2,6 +2,7 @@
 //! the same checks.
 
 mod case;
+mod image;
 mod inspect;
 mod new;
 mod run;
@@ -96,8 +97,8 @@ fn load(bytes: &[u8]) -> Result<Loaded, String> {
 }
 
 /// Tells why a component cannot be used.
-fn unusable(path: &Path, why: &str) -> ExitCode {
-    eprintln!("error: {}: {why}", path.display());
+fn unusable(place: &str, why: &str) -> ExitCode {
+    eprintln!("error: {place}: {why}");
     ExitCode::from(UNUSABLE)
 }
 

@@ -43,8 +43,16 @@ impl Inspection {
     }
 }
 
+/// Whether the bytes are native code that wasmtime made of a component or module; they are looked at and not loaded.
+pub fn is_precompiled(bytes: &[u8]) -> bool {
+    wasmtime::Engine::detect_precompiled(bytes).is_some()
+}
+
 /// Reads what the bytes are, as far as the outermost component goes; nothing of it is compiled.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, ComponentError> {
+    if is_precompiled(bytes) {
+        return Err(ComponentError::Precompiled);
+    }
     if !bytes.starts_with(b"\0asm".as_slice()) {
         let hint = match bytes {
             [0x1f, 0x8b, ..] => " (it is compressed by gzip)",

@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use super::compile::Compiler;
 use super::source::Sources;
 use super::turns::{Loaded, Turn, Turns};
-use super::{Runtime, Stop};
+use super::{Called, Runtime, Stop};
 use crate::metrics::Metrics;
 use crate::registrar::Arrived;
 
@@ -290,21 +290,17 @@ fn take_turn(shared: &Shared, mut turn: Turn, calls: &mut u32) -> Vec<(Arc<Quest
     let begun = Instant::now();
     let (mut answers, mut slow) = (Vec::new(), Vec::new());
     while let Some(open) = turn.questions.pop_front() {
-        *calls = calls.wrapping_add(1);
-        let ask = || {
-            let Question { plugin, workload } = &*open.question;
-            turn.loaded.component.derive(workload, &plugin.config, &plugin.limits)
-        };
-        let called = ask();
+        let Question { plugin, workload } = &*open.question;
+        let (called, noted) =
+            sampled(calls, || turn.loaded.component.derive(workload, &plugin.config, &plugin.limits));
         let outcome = match &called.outcome {
             Ok(Answer::Decided(_)) => "Decided",
             Ok(Answer::Failed(problem)) => problem.reason,
             Err(stop) => stop.reason(),
         };
         shared.metrics.plugin_called(&turn.loaded.description.name, outcome, called.used.time.as_secs_f64());
-        let (plugin, description) = (&open.question.plugin, &turn.loaded.description);
-        let second = calls.is_multiple_of(SAMPLE).then(|| ask().outcome);
-        match note(&called.outcome, second) {
+        let description = &turn.loaded.description;
+        match noted {
             Some(note) => shared.note(plugin, description, Some(note)),
             // It was slow, and is no longer.
             None if open.tries > 0 => shared.note(plugin, description, None),
@@ -324,6 +320,15 @@ fn take_turn(shared: &Shared, mut turn: Turn, calls: &mut u32) -> Vec<(Arc<Quest
     answers
 }
 
+/// Calls, and one time of so many once more, to compare; what came, and what that says of the plugin beside it.
+fn sampled(calls: &mut u32, call: impl Fn() -> Called<Answer>) -> (Called<Answer>, Option<Problem>) {
+    *calls = calls.wrapping_add(1);
+    let called = call();
+    let second = calls.is_multiple_of(SAMPLE).then(|| call().outcome);
+    let note = note(&called.outcome, second);
+    (called, note)
+}
+
 /// What a call says of its plugin beside its answer: that it is slow, or that the same call came to another end.
 fn note(first: &Result<Answer, Stop>, second: Option<Result<Answer, Stop>>) -> Option<Problem> {
     match (first, second) {
@@ -338,9 +343,12 @@ fn note(first: &Result<Answer, Stop>, second: Option<Result<Answer, Stop>>) -> O
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use registrar_core::plugin::Decision;
 
     use super::*;
+    use crate::components::Used;
 
     #[test]
     fn two_ends_of_one_call_are_told_and_a_slow_one_is_no_end() {
@@ -350,5 +358,20 @@ mod tests {
         assert_eq!(note(&skip("a"), Some(skip("b"))).unwrap().reason, "PluginOutputDiffers");
         assert_eq!(note(&skip("a"), Some(Err(Stop::Time(TURN)))), None);
         assert_eq!(note(&Err(Stop::Time(TURN)), None).unwrap().reason, "PluginSlow");
+    }
+
+    /// No component can do it: nothing is in an instance but what it is handed. So what is called here is none.
+    #[test]
+    fn answers_that_differ_from_call_to_call_are_found_by_a_sample() {
+        let number = Cell::new(0);
+        let fickle = || {
+            number.set(number.get() + 1);
+            let outcome = Ok(Answer::Decided(Decision::Skip(number.get().to_string())));
+            Called { outcome, used: Used::default() }
+        };
+        let mut calls = 0;
+        let notes: Vec<Problem> = (0..3 * SAMPLE).filter_map(|_| sampled(&mut calls, fickle).1).collect();
+        assert_eq!(number.get(), 3 * SAMPLE + 3, "every so many calls one is made twice");
+        assert_eq!(notes.iter().map(|it| it.reason).collect::<Vec<_>>(), ["PluginOutputDiffers"; 3]);
     }
 }

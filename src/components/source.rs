@@ -19,7 +19,7 @@ use serde_json::Value;
 use tracing::warn;
 
 use self::http::Http;
-use self::image::{Login, Pulled};
+use self::image::{Access, Login, Pulled};
 use super::ComponentError;
 
 const FIELD: &str = "spec.plugin.source";
@@ -44,12 +44,8 @@ impl std::fmt::Debug for Sources {
 impl Sources {
     /// Fetches from the management cluster, and from where these patterns let components come from.
     pub fn new(client: Client, config: &PluginsConfig, allowed: &[Pattern]) -> std::io::Result<Self> {
-        // Only addresses that are written out: no name that an allowed host's owner lets lead here, and no star.
-        let hosts = allowed.iter().filter_map(|pattern| {
-            let text = pattern.to_string();
-            let host = http::host_of(text.split_once("://")?.1.split('/').next()?).to_owned();
-            (host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()).then_some(host)
-        });
+        let hosts =
+            allowed.iter().filter_map(|pattern| written_out(pattern.to_string().split_once("://")?.1));
         Ok(Self {
             client,
             http: Http::new(hosts.collect())?,
@@ -108,7 +104,8 @@ impl Sources {
                     Some(name) => Some(self.login(name, reference).await?),
                     None => None,
                 };
-                let pulled = image::pull(&self.http, reference, login.as_ref(), self.max_size).await;
+                let access = Access { login: login.as_ref(), hint: "spec.plugin.pullSecret" };
+                let pulled = image::pull(&self.http, reference, access, self.max_size).await;
                 let Pulled { manifest, component } = pulled.map_err(not_fetched)?;
                 let by = Digest::of(&manifest);
                 self.keep(by, "json", &manifest);
@@ -137,7 +134,7 @@ impl Sources {
         let (user, password) = user_and_password(&config, registry).ok_or_else(|| {
             failed(format!("its .dockerconfigjson has no user and password for {registry}"))
         })?;
-        Ok(Login { user, password, hosts: hosts.clone() })
+        Ok(Login { user, password, hosts: Some(hosts.clone()) })
     }
 
     async fn config_map(&self, namespace: &str, name: &str, key: &str) -> Result<Vec<u8>, Problem> {
@@ -193,6 +190,28 @@ impl Sources {
         let name = digest.to_string().replace(':', "-");
         self.cache_dir.as_ref().map(|dir| dir.join(name).with_extension(kind))
     }
+}
+
+/// One image's component, and the digest of the manifest that leads to it: for a command, whose user says from where and
+/// shows the registry what they like to.
+pub async fn pull(
+    reference: &str,
+    login: Option<(String, String)>,
+    max_size: u64,
+) -> Result<(Digest, Vec<u8>), String> {
+    let listed = written_out(reference).into_iter().collect();
+    let http = Http::new(listed).map_err(|error| format!("the system's root certificates: {error}"))?;
+    let login = login.map(|(user, password)| Login { user, password, hosts: None });
+    let access = Access { login: login.as_ref(), hint: "--username, or log in as for docker" };
+    let Pulled { manifest, component } = image::pull(&http, reference, access, max_size).await?;
+    Ok((Digest::of(&manifest), component))
+}
+
+/// The host that a place begins with, where it is an address that is written out: no name that a host's owner lets lead
+/// here, and no star.
+fn written_out(place: &str) -> Option<String> {
+    let host = http::host_of(place.split('/').next()?).to_owned();
+    (host == "localhost" || host.parse::<std::net::IpAddr>().is_ok()).then_some(host)
 }
 
 /// What came from a place: bytes, and the digest of the manifest that led to them where there is one.

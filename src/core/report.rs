@@ -436,7 +436,11 @@ fn plugin_loaded(view: &IdentityView<'_>) -> Option<ConditionReport> {
             let kept =
                 if used.falls_back { "pods get what the templates say" } else { "entries stay as they are" };
             let reason = problems.first().map_or("Loading", |problem| problem.reason);
-            let message = format!("{digest} from {}: {}; {kept}.", used.source, told(problems));
+            // A problem of fetching says from where itself.
+            let source = used.source.to_string();
+            let says_where = problems.iter().any(|problem| problem.message.starts_with(&source));
+            let from = if says_where { String::new() } else { format!(" from {source}") };
+            let message = format!("{digest}{from}: {}; {kept}.", told(problems));
             condition(ConditionStatus::False, reason, message)
         }
         Some(PluginState::Ready { description, note: None }) => {

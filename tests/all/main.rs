@@ -5,6 +5,7 @@
 mod access;
 mod admission;
 mod bench;
+mod bench_plugins;
 mod chaos;
 mod crds;
 mod deploy;

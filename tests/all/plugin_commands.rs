@@ -92,6 +92,91 @@ fn inspect_tells_what_a_file_is() {
 }
 
 #[test]
+fn inspect_tells_code_that_was_compiled_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("team-path.cwasm");
+    let component = std::fs::File::open(root().join("plugins/team-path/team-path.wasm")).unwrap();
+    let mut compiler = Command::new(crate::PROGRAM);
+    compiler.args(["compile-component", "--seconds", "600", "--memory", "4000000000"]);
+    let compiled = compiler.stdin(component).output().unwrap();
+    assert!(compiled.status.success(), "{compiled:?}");
+    std::fs::write(&path, compiled.stdout).unwrap();
+    let (status, stdout, stderr) = plugin(&["inspect", path.to_str().unwrap(), "-o", "json"]);
+    let told: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((status, &told["precompiled"]), (Some(3), &Value::Bool(true)), "{told}");
+    assert!(stderr.contains("PluginPrecompiled: is native code that wasmtime compiled before"), "{stderr}");
+}
+
+/// `plugin inspect` of an image, with this folder as docker's and with programs of it on the path.
+async fn inspect(
+    image: &str,
+    docker: &Path,
+    arguments: &[&str],
+    input: &str,
+) -> (Option<i32>, String, String) {
+    use tokio::io::AsyncWriteExt as _;
+    let path = format!("{}:{}", docker.display(), std::env::var("PATH").unwrap());
+    let mut command = tokio::process::Command::new(crate::PROGRAM);
+    command.args(["plugin", "inspect", image]).args(arguments).env("DOCKER_CONFIG", docker).env("PATH", path);
+    command.env("REGISTRY_AUTH_FILE", docker.join("podman.json"));
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    told(child.wait_with_output().await.unwrap())
+}
+
+#[tokio::test]
+async fn inspect_pulls_an_image_with_the_login_that_its_user_has() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let registry = registrar_world::registry::Registry::start().await;
+    let component = std::fs::read(root().join("plugins/team-path/team-path.wasm")).unwrap();
+    let image = registry.push("plugins/team-path", &component);
+    let latest = format!("oci://{}/plugins/team-path:latest", registry.host());
+    let (folder, nothing) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (docker, nothing) = (folder.path(), nothing.path());
+    // A registry that asks for nothing; a tag is told as the digest that it is.
+    let (status, stdout, stderr) = inspect(&latest, nothing, &["-o", "json"], "").await;
+    assert_eq!((status, stderr.as_str()), (Some(0), ""));
+    let told: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!((told["image"].as_str(), told["name"].as_str()), (Some(image.as_str()), Some("team-path")));
+    registry.ask_for("reader", "secret-word");
+    let (status, _, stderr) = inspect(&image, nothing, &[], "").await;
+    assert_eq!(status, Some(3));
+    assert!(stderr.contains("401 Unauthorized: see --username, or log in as for docker"), "{stderr}");
+    let flags = ["--username", "reader", "--password-stdin"];
+    assert_eq!(inspect(&image, nothing, &flags, "secret-word\n").await.0, Some(0));
+    assert_eq!(inspect(&image, nothing, &flags, "another word").await.0, Some(3));
+    let login = serde_json::json!({"username": "reader", "password": "secret-word"});
+    let auths = serde_json::json!({"auths": {registry.host(): login}}).to_string();
+    std::fs::write(docker.join("podman.json"), &auths).unwrap();
+    assert_eq!(inspect(&image, docker, &[], "").await.0, Some(0), "podman's");
+    std::fs::remove_file(docker.join("podman.json")).unwrap();
+    std::fs::write(docker.join("config.json"), &auths).unwrap();
+    assert_eq!(inspect(&latest, docker, &[], "").await.0, Some(0), "docker's");
+    // A helper has it, or says that it has not, or is not there.
+    let helper = docker.join("docker-credential-drawer");
+    let helps = serde_json::json!({"credHelpers": {registry.host(): "drawer"}}).to_string();
+    std::fs::write(docker.join("config.json"), helps).unwrap();
+    let (status, _, stderr) = inspect(&image, docker, &[], "").await;
+    assert!(status == Some(2) && stderr.contains("credential helper"), "{stderr}");
+    for (script, expected) in [
+        ("cat >/dev/null; echo '{\"Username\": \"reader\", \"Secret\": \"secret-word\"}'", 0),
+        ("cat >/dev/null; echo 'credentials not found in native keychain'; exit 1", 3),
+        ("cat >/dev/null; echo secret-word; exit 1", 2),
+    ] {
+        std::fs::write(&helper, format!("#!/bin/sh\n{script}\n")).unwrap();
+        std::fs::set_permissions(&helper, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let (status, stdout, stderr) = inspect(&image, docker, &[], "").await;
+        assert_eq!(status, Some(expected), "{script}: {stderr}");
+        assert!(!stdout.contains("secret-word") && !stderr.contains("secret-word"), "{stdout}{stderr}");
+    }
+    let (status, _, stderr) = inspect("oci://registry.example", nothing, &[], "").await;
+    assert!(status == Some(3) && stderr.contains("names no repository"), "{stderr}");
+    let (status, _, stderr) = inspect("oci://registry.example/a", nothing, &[], "").await;
+    assert!(status == Some(3) && stderr.contains("names neither a digest nor a tag"), "{stderr}");
+}
+
+#[test]
 fn run_tells_the_decision_and_its_exit_status() {
     let run = |component: &str, case: &str, config: &str| {
         let (node, pod) =
@@ -239,8 +324,20 @@ fn built_plugins_tutorial_is_as_written() {
     let scripts: Vec<String> =
         blocks().into_iter().filter(|(mark, _, _)| mark == "bash build").map(|it| it.1).collect();
     assert!(scripts.len() >= 4, "{}", scripts.len());
+    // Where rustup has no compiler for Wasm, the reader takes the one that the document names beside it.
+    let compiler = told(Command::new(root().join("plugins/wasm-cargo")).arg("--compiler").output().unwrap());
+    assert_eq!(compiler.0, Some(0), "{}", compiler.2);
+    let instead = match compiler.1.trim() {
+        "debian" => {
+            format!(
+                "rustup() {{ :; }}; cargo() {{ case \"$1\" in build) {}/plugins/wasm-cargo \"$@\";; *) command cargo \"$@\";; esac; }}\n",
+                crate::ROOT
+            )
+        }
+        _ => String::new(),
+    };
     // One shell, as a reader has: the first block goes into the project's folder.
-    let printed = bash(clone.path(), &scripts.join("\n"));
+    let printed = bash(clone.path(), &(instead + &scripts.join("\n")));
     for told in [
         "cost-centre 0.1.0: 2 passed, 0 failed",
         "+  \"deny\": \"namespace shop has no label cost-centre\"",

@@ -427,8 +427,90 @@ fn hostile() -> Vec<Hostile> {
         raw("core-module", b"\0asm\x01\0\0\0".to_vec(), "PluginCoreModule", "wasm-tools component new"),
         raw("truncated", whole[..whole.len() - 40].to_vec(), "PluginInvalid", "not a valid component"),
         raw("compressed", b"\x1f\x8b\x08\0".to_vec(), "PluginNotWasm", "compressed by gzip"),
-        raw("hundred-megabytes", [whole, vec![0; 100 << 20]].concat(), "PluginTooLarge", "at most 33554432"),
+        raw(
+            "hundred-megabytes",
+            with_custom_section(&whole, 100 << 20),
+            "PluginTooLarge",
+            "at most 33554432",
+        ),
     ]
+}
+
+/// The same component with so many zeros in it that mean nothing.
+fn with_custom_section(component: &[u8], zeros: usize) -> Vec<u8> {
+    let name = [4, b'z', b'e', b'r', b'o'];
+    let mut section = component.to_vec();
+    section.push(0);
+    let mut size = zeros + name.len();
+    while size >= 0x80 {
+        section.push((size & 0x7f) as u8 | 0x80);
+        size >>= 7;
+    }
+    section.push(size as u8);
+    section.extend(name);
+    section.resize(section.len() + zeros, 0);
+    section
+}
+
+/// 200 KB that are a thousand times as much to the compiler: functions of as many locals as a function may have.
+fn unfolding() -> Vec<u8> {
+    let locals = " i64".repeat(50_000);
+    let mut fields = String::new();
+    for _ in 0..40 {
+        fields.push_str(&format!("(func (local{locals}))"));
+    }
+    Guest::new("unfolding", 0).fields(&fields).component()
+}
+
+#[tokio::test]
+async fn a_component_that_unfolds_while_it_is_compiled_is_stopped_and_delays_nobody() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.configure(&json!({"plugins": {"compileTime": "1s", "compileMemory": "512Mi"}}));
+    world.register("east");
+    let registrar = world.run(crate::PROGRAM);
+    let fleet = Fleet { world, registrar };
+    let bytes = unfolding();
+    assert!(bytes.len() < 1 << 20, "{} bytes", bytes.len());
+    let path = put_file(&fleet, "unfolding", &bytes);
+    fleet.identity(decided_by("unfolding", "unfolding", &path, &sha256(&bytes)));
+    fleet.pod("east", "unfolding-0", "unfolding");
+    fleet.identity(identity("other", "other"));
+    fleet.pod("east", "other-1", "other");
+    fleet.until_entries(1).await;
+    fleet
+        .until_condition("workloadidentities", "unfolding", "PluginLoaded", "False", "PluginNotCompiled")
+        .await;
+    let resident = metric(&fleet, "process_resident_memory_bytes ").await.unwrap();
+    assert!(resident < f64::from(512 << 20), "{resident} bytes are resident");
+}
+
+#[tokio::test]
+async fn a_digest_that_changes_between_loads_is_told_and_the_entries_stand() {
+    let mut fleet = Fleet::start(&["east"]).await;
+    let good = by_pod_name().component();
+    let path = put_file(&fleet, "web", &good);
+    fleet.identity(decided_by("web", "web", &path, &sha256(&good)));
+    let uid = fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    let id = fleet.entry(&uid).id;
+    // While it runs nothing is loaded again; the next start finds other bytes at the place.
+    std::fs::write(&path, Guest::new("other", 0).identities(&[RawIdentity::new("/other")]).component())
+        .unwrap();
+    fleet.pod("east", "web-2", "web");
+    fleet.until_entries(2).await;
+    fleet.registrar.kill().await;
+    fleet.registrar = fleet.world.run(crate::PROGRAM);
+    let told = fleet
+        .until_condition("workloadidentities", "web", "PluginLoaded", "False", "PluginDigestMismatch")
+        .await;
+    assert!(told.ends_with("was asked for; entries stay as they are."), "{told}");
+    fleet.pod("east", "web-3", "web");
+    fleet.until_compared().await;
+    assert_eq!((fleet.entry(&uid).id, fleet.ids().len()), (id.clone(), 2));
+    // With the right bytes back it goes on by itself.
+    std::fs::write(&path, &good).unwrap();
+    fleet.until_entries(3).await;
+    assert_eq!(fleet.entry(&uid).id, id);
 }
 
 #[tokio::test]

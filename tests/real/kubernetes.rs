@@ -104,7 +104,8 @@ impl Cluster {
             argument("authentication-token-webhook-config-file", &webhook);
         }
         let url = format!("https://127.0.0.1:{port}");
-        let kubeconfig = write_kubeconfig(&folder, "admin", &url, &common.pki.authority, ADMIN_TOKEN);
+        let kubeconfig =
+            write_kubeconfig(&folder, "admin", &url, &common.pki.authority, ADMIN_TOKEN, "default");
         let version = std::env::var("KUBERNETES").ok().filter(|version| !version.is_empty());
         let version = version.map(|version| format!("-{version}")).unwrap_or_default();
         let cluster = Self {
@@ -158,7 +159,7 @@ impl Cluster {
         let mut arguments = self.arguments.borrow_mut();
         arguments.insert("tls-cert-file", pki.certificate.clone().into());
         arguments.insert("tls-private-key-file", pki.key.clone().into());
-        write_kubeconfig(&self.folder, "admin", &self.url, &pki.authority, ADMIN_TOKEN);
+        write_kubeconfig(&self.folder, "admin", &self.url, &pki.authority, ADMIN_TOKEN, "default");
         self.authority.replace(pki.authority.clone());
         self.client.replace(client(&self.runtime, &self.kubeconfig));
     }
@@ -186,9 +187,9 @@ impl Cluster {
         });
     }
 
-    /// A kubeconfig of another user.
+    /// A kubeconfig of another user, whose own namespace is the registrar's.
     pub fn kubeconfig_of(&self, name: &str, token: &str) -> PathBuf {
-        write_kubeconfig(&self.folder, name, &self.url, &self.authority.borrow(), token)
+        write_kubeconfig(&self.folder, name, &self.url, &self.authority.borrow(), token, "spire-system")
     }
 
     /// Runs kubectl as administrator, or with another kubeconfig by `--kubeconfig`; what it prints, or its error.
@@ -350,12 +351,19 @@ fn client(runtime: &Handle, kubeconfig: &Path) -> Client {
     })
 }
 
-fn write_kubeconfig(folder: &Path, name: &str, url: &str, authority: &Path, token: &str) -> PathBuf {
+fn write_kubeconfig(
+    folder: &Path,
+    name: &str,
+    url: &str,
+    authority: &Path,
+    token: &str,
+    namespace: &str,
+) -> PathBuf {
     let config = json!({
         "apiVersion": "v1",
         "kind": "Config",
         "clusters": [{"name": "this", "cluster": {"server": url, "certificate-authority": authority}}],
-        "contexts": [{"name": "this", "context": {"cluster": "this", "user": name}}],
+        "contexts": [{"name": "this", "context": {"cluster": "this", "user": name, "namespace": namespace}}],
         "current-context": "this",
         "users": [{"name": name, "user": {"token": token}}],
     });

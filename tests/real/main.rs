@@ -8,6 +8,7 @@
 mod agent;
 mod aws;
 mod child;
+mod images;
 mod kubelet;
 mod kubernetes;
 mod pki;
@@ -29,6 +30,7 @@ mod monitoring;
 mod mutual_tls;
 mod node;
 mod outages;
+mod plugins;
 mod pod_life;
 mod readme;
 mod rights;
@@ -57,6 +59,18 @@ const TESTS: &[Test] = &[
     ("examples::example_3_cross_account_setup", examples::example_3_cross_account_setup),
     ("examples::status_as_kubectl_prints_it", examples::status_as_kubectl_prints_it),
     ("examples::render_gives_the_very_entries", examples::render_gives_the_very_entries),
+    (
+        "plugins::combinations_that_make_no_sense_are_refused_with_a_sentence",
+        plugins::combinations_that_make_no_sense_are_refused_with_a_sentence,
+    ),
+    (
+        "plugins::a_component_in_a_config_map_gives_entries",
+        plugins::a_component_in_a_config_map_gives_entries,
+    ),
+    (
+        "plugins::components_of_every_language_come_from_a_registry_that_asks_for_a_password",
+        plugins::components_of_every_language_come_from_a_registry_that_asks_for_a_password,
+    ),
     ("pod_life::from_bound_to_gone", pod_life::from_bound_to_gone),
     ("pod_life::from_one_identity_to_another", pod_life::from_one_identity_to_another),
     ("node::replaced_under_the_same_name", node::replaced_under_the_same_name),

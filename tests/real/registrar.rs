@@ -14,9 +14,13 @@ pub const NAME: &str = "registrar";
 /// What the ids of its entries begin with.
 pub const PREFIX: &str = "eks-";
 
+/// Secrets that may be shown to the registry of images: the one with the right password, and the other.
+pub const PULL_SECRET: &str = "images";
+pub const WRONG_SECRET: &str = "images-wrong";
+
 /// The seed's configuration file, with this world's socket, accounts and addresses and with a short lease: whoever
-/// starts after a kill waits for its end.
-pub fn configure(folder: &Path, spire_socket: &Path, metrics: u16, health: u16) {
+/// starts after a kill waits for its end. Plugins may come from the registry of images too.
+pub fn configure(folder: &Path, spire_socket: &Path, metrics: u16, health: u16, images: &str) {
     let accounts: Vec<String> = CLUSTERS.iter().map(|cluster| format!("\"{}\"", cluster.account)).collect();
     let text = format!(
         r#"
@@ -50,9 +54,16 @@ health:
   healthProbeBindAddress: 127.0.0.1:{health}
   readinessEndpointName: readyz
   livenessEndpointName: healthz
+plugins:
+  allowedSources: ["configmap://**", "oci://{images}/plugins/*"]
+  pullSecrets:
+    - {{name: {PULL_SECRET}, hosts: ["{images}"]}}
+    - {{name: {WRONG_SECRET}, hosts: ["{images}"]}}
+  cacheDir: {}
 "#,
         spire_socket.display(),
         accounts.join(", "),
+        folder.join("plugins").display(),
     );
     std::fs::write(folder.join("config.yaml"), text).unwrap();
 }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use registrar_world::free_port;
 use serde_json::{Value, json};
@@ -46,6 +47,8 @@ pub struct World {
     pub metrics_port: u16,
     /// Where the registrar tells of its readiness.
     pub health_port: u16,
+    /// `host:port` of the registry of images that plugins may come from; a test that needs it starts it there.
+    pub images: String,
     barriers: Cell<u32>,
     /// What runs what is asynchronous.
     pub runtime: Runtime,
@@ -61,8 +64,8 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let pki = Pki::make(folder);
-        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port] =
-            [(); 6].map(|()| free_port());
+        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port, images_port] =
+            [(); 7].map(|()| free_port());
         let ports = [(); CLUSTERS.len()].map(|()| free_port());
 
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
@@ -94,7 +97,8 @@ impl World {
 
         let attests = Some((CLUSTERS[0].registry, clusters[0].kubeconfig.as_path()));
         let spire = SpireServer::start(&parts, folder, "spire-server", spire_port, attests);
-        registrar::configure(folder, &spire.socket, metrics_port, health_port);
+        let images = format!("127.0.0.1:{images_port}");
+        registrar::configure(folder, &spire.socket, metrics_port, health_port, &images);
         let world = Self {
             registrar: RefCell::default(),
             registrar_kubeconfig,
@@ -109,6 +113,7 @@ impl World {
             spire_port,
             metrics_port,
             health_port,
+            images,
             barriers: Cell::default(),
             runtime,
             folder: folder.to_owned(),
@@ -250,7 +255,12 @@ impl World {
 
     /// Waits until a condition has a status for the object as it is now; the condition.
     pub fn wait_for(&self, path: &str, condition: &str, status: &str) -> Value {
-        wait::until(&format!("{path} to be {condition}={status}"), SOON, || {
+        self.wait_within(SOON, path, condition, status)
+    }
+
+    /// The same, for what may take longer.
+    pub fn wait_within(&self, limit: Duration, path: &str, condition: &str, status: &str) -> Value {
+        wait::until(&format!("{path} to be {condition}={status}"), limit, || {
             let object = self.get(path).ok_or("it is not there")?;
             let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
             let found = conditions.into_iter().flatten().find(|one| one["type"] == condition);

@@ -58,7 +58,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let path = &arguments.component;
     let loaded = match load(&bytes(path)?) {
         Ok(loaded) => loaded,
-        Err(why) => return Ok(unusable(path, &why)),
+        Err(why) => return Ok(unusable(&path.display().to_string(), &why)),
     };
     for (facts, file) in case.missing(&loaded) {
         eprintln!("note: the component reads {facts}, and --{file} is not given");

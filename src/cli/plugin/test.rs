@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     };
     let loaded = match load(&bytes(&path)?) {
         Ok(loaded) => loaded,
-        Err(why) => return Ok(unusable(&path, &why)),
+        Err(why) => return Ok(unusable(&path.display().to_string(), &why)),
     };
     let mut tested = Vec::new();
     for folder in folders(&arguments.folder.join("cases"))? {

@@ -1,5 +1,7 @@
 //! Fetches a component out of an OCI registry: by the digest of its manifest, whatever tags say.
 
+use std::collections::BTreeSet;
+
 use data_encoding::BASE64;
 use form_urlencoded::Serializer;
 use http::StatusCode;
@@ -16,12 +18,29 @@ const MANIFESTS: &str =
 /// What the layer of a Wasm artifact is, in the standard layout and in the one before it.
 const LAYERS: [&str; 2] = ["application/wasm", "application/vnd.wasm.content.layer.v1+wasm"];
 
-/// User and password, and the hosts that they may be shown to.
+/// User and password, and the hosts that they may be shown to; none: the registry, and where it lets tokens be asked for.
 #[derive(Clone)]
 pub(super) struct Login {
     pub(super) user: String,
     pub(super) password: String,
-    pub(super) hosts: std::collections::BTreeSet<String>,
+    pub(super) hosts: Option<BTreeSet<String>>,
+}
+
+/// With what a registry is asked, and where its user looks when it refuses.
+#[derive(Clone, Copy)]
+pub(super) struct Access<'a> {
+    pub(super) login: Option<&'a Login>,
+    pub(super) hint: &'static str,
+}
+
+/// An image's place, and which of those there it is.
+struct Reference<'a> {
+    registry: &'a str,
+    repository: &'a str,
+    /// None where only a tag says which.
+    digest: Option<Digest>,
+    /// The digest, or the tag.
+    which: &'a str,
 }
 
 /// A component and the manifest that leads to it, both as their digests say.
@@ -50,23 +69,36 @@ struct Token {
     token: String,
 }
 
-/// Pulls `registry/repository@sha256:…`.
+impl<'a> Reference<'a> {
+    fn parse(text: &'a str) -> Result<Self, String> {
+        let (place, digest) = match text.split_once('@') {
+            Some((place, digest)) => (place, Some(digest)),
+            None => (text, None),
+        };
+        let (registry, repository) = place.split_once('/').ok_or("names no repository")?;
+        let (repository, tag) = match repository.rsplit_once(':') {
+            Some((repository, tag)) => (repository, Some(tag)),
+            None => (repository, None),
+        };
+        // A tag beside the digest says nothing.
+        let which = digest.or(tag).ok_or("names neither a digest nor a tag")?;
+        Ok(Self { registry, repository, digest: digest.map(Digest::parse).transpose()?, which })
+    }
+}
+
+/// Pulls `registry/repository@sha256:…`, or `registry/repository:tag`.
 pub(super) async fn pull(
     http: &Http,
     reference: &str,
-    login: Option<&Login>,
+    access: Access<'_>,
     max: u64,
 ) -> Result<Pulled, String> {
-    let (place, digest) = reference.split_once('@').ok_or("names no digest")?;
-    let digest = Digest::parse(digest)?;
-    let (registry, repository) = place.split_once('/').ok_or("names no repository")?;
-    // A tag beside the digest says nothing.
-    let repository = repository.rsplit_once(':').map_or(repository, |(repository, _)| repository);
+    let Reference { registry, repository, digest, which } = Reference::parse(reference)?;
     let scheme = if http.is_plain(registry) { "http" } else { "https" };
     let base = format!("{scheme}://{registry}/v2/{repository}");
-    let mut registry = Registry { http, host: registry, login, authorization: None };
-    let manifest = registry.get(&format!("{base}/manifests/{digest}"), MOST_MANIFEST).await?;
-    if Digest::of(&manifest) != digest {
+    let mut registry = Registry { http, host: registry, access, authorization: None };
+    let manifest = registry.get(&format!("{base}/manifests/{which}"), MOST_MANIFEST).await?;
+    if digest.is_some_and(|digest| digest != Digest::of(&manifest)) {
         return Err(format!("the registry's manifest has {}", Digest::of(&manifest)));
     }
     let (layer, size) = layer(&manifest)?;
@@ -100,7 +132,7 @@ pub(super) fn layer(manifest: &[u8]) -> Result<(Digest, u64), String> {
 struct Registry<'a> {
     http: &'a Http,
     host: &'a str,
-    login: Option<&'a Login>,
+    access: Access<'a>,
     authorization: Option<String>,
 }
 
@@ -114,7 +146,7 @@ impl Registry<'_> {
         match answer.status {
             StatusCode::OK => Ok(answer.body.to_vec()),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Err(format!("{url}: the registry answers {}: see spec.plugin.pullSecret", answer.status))
+                Err(format!("{url}: the registry answers {}: see {}", answer.status, self.access.hint))
             }
             status => Err(format!("{url}: the registry answers {status}")),
         }
@@ -133,7 +165,7 @@ impl Registry<'_> {
         let (scheme, rest) = asked.split_once(' ').unwrap_or((asked, ""));
         if scheme.eq_ignore_ascii_case("basic") {
             return self.basic(self.host)?.ok_or_else(|| {
-                format!("{} asks for user and password: name a Secret in spec.plugin.pullSecret", self.host)
+                format!("{} asks for user and password: see {}", self.host, self.access.hint)
             });
         }
         let part = |name: &str| parameter(rest, name);
@@ -149,7 +181,7 @@ impl Registry<'_> {
         let headers: Vec<_> = self.basic(host)?.map(|it| (AUTHORIZATION, it)).into_iter().collect();
         let answer = self.http.get(&url, &headers, MOST_MANIFEST).await?;
         if answer.status != StatusCode::OK {
-            return Err(format!("{realm} answers {}: see spec.plugin.pullSecret", answer.status));
+            return Err(format!("{realm} answers {}: see {}", answer.status, self.access.hint));
         }
         // Nothing of the answer is told: it is a credential.
         let token: Token =
@@ -159,8 +191,8 @@ impl Registry<'_> {
 
     /// User and password for a host; none where there are none, an error where they are not for it.
     fn basic(&self, host: &str) -> Result<Option<String>, String> {
-        let Some(login) = self.login else { return Ok(None) };
-        if !login.hosts.contains(host) {
+        let Some(login) = self.access.login else { return Ok(None) };
+        if login.hosts.as_ref().is_some_and(|hosts| !hosts.contains(host)) {
             return Err(format!(
                 "the registry asks for user and password at {host}, for which the configuration's plugins.pullSecrets does not \
                  list the Secret"
@@ -191,6 +223,28 @@ mod tests {
         assert_eq!(parameter(asked, "realm"), Some("https://auth.example/token"));
         assert_eq!(parameter(asked, "scope"), Some("repository:a/b:pull,push"));
         assert_eq!(parameter(asked, "error"), None);
+    }
+
+    #[test]
+    fn a_reference_names_one_image_by_digest_or_tag() {
+        let digest = Digest::of(b"a").to_string();
+        let parsed = |text: &str| {
+            Reference::parse(text)
+                .map(|it| (it.registry.to_owned(), it.repository.to_owned(), it.which.to_owned()))
+        };
+        let named = |which: &str| Ok(("host:5000".to_owned(), "a/b".to_owned(), which.to_owned()));
+        assert_eq!(parsed("host:5000/a/b:1.0"), named("1.0"));
+        for text in [format!("host:5000/a/b@{digest}"), format!("host:5000/a/b:1.0@{digest}")] {
+            assert_eq!(parsed(&text), named(&digest));
+            assert_eq!(Reference::parse(&text).unwrap().digest, Some(Digest::of(b"a")));
+        }
+        for (text, told) in [
+            ("host:5000/a/b", "names neither a digest nor a tag"),
+            ("host", "names no repository"),
+            ("host/a@sha256:12", "64 hexadecimal digits"),
+        ] {
+            assert!(Reference::parse(text).err().unwrap().contains(told), "{text}");
+        }
     }
 
     #[test]

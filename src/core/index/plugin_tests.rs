@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::api::Problem;
 use crate::facts::{Phase, trim};
+use crate::ledger::Outcome;
 use crate::plugin::{Answer, Decision, Description, Fact, Proposal, ProposedId, Question};
+use crate::report::{ConditionStatus, Report};
 use crate::spiffe::TrustDomain;
 
 const SHA: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -312,4 +315,27 @@ fn pods_that_are_equal_in_what_is_read_share_a_question_and_an_identity_that_goe
     it.settle();
     assert_eq!((it.plugins.len(), it.index.question_counts()), (0, (0, 0)));
     assert!(it.demand.paths_of(crate::facts::demand::Source::Pod).next().is_none());
+}
+
+#[test]
+fn what_a_working_plugin_is_noted_for_is_told_on_the_identity_and_stops_nothing() {
+    let mut it = Asked::after(&[("a", plugin("Keep"))], &[Step::Ready, Step::Pod("p", "blue"), Step::Answer]);
+    let reads = [Fact::PodAnnotations].into_iter().collect();
+    let description = Arc::new(Description { name: "it".to_owned(), version: "1".to_owned(), reads });
+    let told = |it: &Asked| {
+        let report = Report::make(&it.index, &Outcome::default(), &Report::default(), Timestamp::UNIX_EPOCH);
+        let identity = &report.identities[&IdentityName::new("a").unwrap()];
+        let found = identity.conditions.iter().find(|condition| condition.kind == "PluginLoaded");
+        let found = found.unwrap();
+        (found.status, found.reason, found.message.clone())
+    };
+    assert_eq!(told(&it).1, "Loaded");
+    let note = Problem::new("PluginOutputDiffers", "spec.plugin", "the same call came to two different ends");
+    let noted = PluginState::Ready { description, note: Some(note) };
+    it.index.apply(Change::Plugin(it.plugins[0].clone(), noted));
+    it.settle();
+    let (status, reason, message) = told(&it);
+    assert_eq!((status, reason), (ConditionStatus::True, "PluginOutputDiffers"));
+    assert!(message.starts_with("it 1, sha256:") && message.ends_with("two different ends"), "{message}");
+    assert_eq!(it.paths("p"), (vec!["/blue/a".to_owned(), "/blue/b".to_owned()], None));
 }

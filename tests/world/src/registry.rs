@@ -93,7 +93,8 @@ impl Registry {
         self.change(|shared| drop(shared.files.insert(path.to_owned(), bytes.to_vec())));
     }
 
-    /// Pushes a component in the layout of Wasm artifacts; the reference by digest, as an identity names it.
+    /// Pushes a component in the layout of Wasm artifacts; the reference by digest, as an identity names it. It is
+    /// tagged `latest`.
     pub fn push(&self, repository: &str, component: &[u8]) -> String {
         let blob = sha256(component);
         let empty = sha256(b"{}");
@@ -106,7 +107,9 @@ impl Registry {
         let manifest = manifest.to_string();
         let digest = sha256(manifest.as_bytes());
         self.put_file(&format!("/v2/{repository}/blobs/{blob}"), component);
-        self.put_file(&format!("/v2/{repository}/manifests/{digest}"), manifest.as_bytes());
+        for which in [digest.as_str(), "latest"] {
+            self.put_file(&format!("/v2/{repository}/manifests/{which}"), manifest.as_bytes());
+        }
         format!("oci://{}/{repository}@{digest}", self.host())
     }
 

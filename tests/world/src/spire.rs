@@ -206,6 +206,11 @@ impl SpireServer {
         self.lock().writes.clone()
     }
 
+    /// How many entries there are.
+    pub fn entry_count(&self) -> usize {
+        self.lock().entries.iter().count()
+    }
+
     /// How often a call was made, those refused included.
     pub fn calls(&self, call: Call) -> u64 {
         self.lock().calls.get(&call).copied().unwrap_or_default()

@@ -1,6 +1,10 @@
 //! What the demo measures: latencies, and what the program costs the machine.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// Median and longest of some durations, as text.
 pub fn spread(durations: &[Duration]) -> String {
@@ -21,6 +25,16 @@ pub fn millis(duration: Duration) -> String {
     } else {
         format!("{:.2} s", duration.as_secs_f64())
     }
+}
+
+/// What a program says of itself at its metrics' address; none where it has no such line.
+pub async fn metric(address: SocketAddr, name: &str) -> Option<f64> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    stream.write_all(b"GET /metrics HTTP/1.0\r\nhost: demo\r\n\r\n").await.ok()?;
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.ok()?;
+    let line = text.lines().find(|line| !line.starts_with('#') && line.contains(name))?;
+    line.rsplit_once(' ')?.1.parse().ok()
 }
 
 /// What a process has used of the machine until now.

@@ -10,6 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::{BASE64, HEXLOWER};
 use figures::{Usage, millis, spread};
 use registrar_proto::types::Entry;
 use registrar_world::spire::{View, WriteKind};
@@ -20,6 +22,8 @@ use serde_json::{Value, json};
 const CLUSTERS: [&str; 3] = ["prod-east", "prod-west", "staging"];
 const APPS: [&str; 3] = ["web", "api", "worker"];
 const PODS_AN_APP: usize = 40;
+/// Pods of a cluster over which a plugin decides.
+const BILLING_PODS: usize = 10;
 const NODES: usize = 5;
 /// How long anything may take; what takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +38,7 @@ async fn main() -> ExitCode {
     demo.an_identity_is_edited().await;
     demo.a_cluster_goes_silent_and_comes_back().await;
     demo.a_change_is_previewed().await;
+    demo.a_plugin_decides_and_is_swapped().await;
     demo.an_identity_is_deleted().await;
     demo.summary().await
 }
@@ -237,9 +242,83 @@ impl Demo {
         );
     }
 
+    async fn a_plugin_decides_and_is_swapped(&mut self) {
+        self.screen
+            .chapter("6. A plugin decides in the templates' place, and is swapped while all runs: billing");
+        let (before, writes) = (ids(&self.world.spire.entries()), self.world.spire.writes().len());
+        for name in CLUSTERS {
+            (0..BILLING_PODS).for_each(|number| drop(self.world.cluster(name).put(billing(number))));
+        }
+        let wanted = CLUSTERS.len() * BILLING_PODS;
+        let config = json!({"path": [{"text": "teams"}, {"label": "team"}, {"label": "app"}],
+            "allow": [{"namespaces": ["shop"], "paths": ["/teams/payments/*"]}]});
+        self.put_plugin("team-path", &config);
+        let took = self.decided("team-path decides", "/teams/payments/billing").await;
+        let told = self.condition("billing", "PluginLoaded", "Loaded").await;
+        self.screen.say(&format!("out of a ConfigMap: {told}"));
+        let own = &ids(&self.world.spire.entries()) - &before;
+        self.screen.check(
+            own.len() == wanted && self.world.spire.writes().len() == writes + wanted,
+            &format!("{wanted} entries {} after a plugin was named: fetched, compiled, asked", millis(took)),
+        );
+        let calls = self.plugin_calls("team-path").await;
+        let text = format!("{calls} call decides over {wanted} pods, which are equal in what it reads");
+        self.screen.check(calls == 1.0, &text);
+        self.put_plugin("owner-chain", &json!({}));
+        let took = self.decided("owner-chain decides", "/ns/shop/deployment/billing/main").await;
+        let text =
+            format!("swapped for owner-chain in {}; the entries keep the ids that they had", millis(took));
+        self.screen.check(&ids(&self.world.spire.entries()) - &before == own, &text);
+        let writes = self.world.spire.writes().len();
+        let other = json!({"spec": {"plugin": {"sha256": "0".repeat(64)}}});
+        self.world.management.patch("workloadidentities", None, "billing", other);
+        let told = self.condition("billing", "PluginLoaded", "PluginDigestMismatch").await;
+        let text = format!("a wrong digest writes nothing: {told}");
+        self.screen.check(self.world.spire.writes().len() == writes, &text);
+        self.put_plugin("owner-chain", &json!({}));
+        let took = self.in_step("the digest is put right", &["billing"]).await;
+        let text = format!("put right: Ready again after {}, and nothing was written", millis(took));
+        self.screen.check(self.world.spire.writes().len() == writes, &text);
+    }
+
+    /// Puts a built example into a ConfigMap, and lets it decide over billing's pods.
+    fn put_plugin(&self, name: &str, config: &Value) {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../plugins");
+        let component = std::fs::read(format!("{path}/{name}/{name}.wasm")).expect("a committed component");
+        let file = format!("{name}.wasm");
+        self.world.management.put(json!({"apiVersion": "v1", "kind": "ConfigMap",
+            "metadata": {"namespace": "spire-system", "name": "plugins"},
+            "binaryData": {&file: BASE64.encode(&component)}}));
+        let mut identity = identity("billing");
+        let spec = identity["spec"].as_object_mut().expect("a spec");
+        spec.retain(|field, _| !field.ends_with("Template") && !field.ends_with("Templates"));
+        let source = json!({"configMap": {"namespace": "spire-system", "name": "plugins", "key": file}});
+        let sha256 = HEXLOWER.encode(digest(&SHA256, &component).as_ref());
+        spec.insert("plugin".to_owned(), json!({"source": source, "sha256": sha256, "config": config}));
+        self.world.management.put(identity);
+    }
+
+    /// Waits until all of billing's pods have an entry of this path.
+    async fn decided(&self, what: &str, wanted: &str) -> Duration {
+        let is_so = |entry: &Entry| path(&entry.spiffe_id) == wanted;
+        let all = CLUSTERS.len() * BILLING_PODS;
+        let until = self
+            .world
+            .spire
+            .until(what, PATIENCE, |view| view.entries.iter().filter(|it| is_so(it)).count() == all);
+        let count = || self.world.spire.entries().iter().filter(|it| is_so(it)).count();
+        self.screen.wait(what, until, || format!("{}/{all}", count())).await
+    }
+
+    /// How many calls of a plugin there were.
+    async fn plugin_calls(&self, plugin: &str) -> f64 {
+        let name = format!("plugin_calls_total{{outcome=\"Decided\",plugin=\"{plugin}\"}}");
+        figures::metric(self.replica.metrics, &name).await.unwrap_or_default()
+    }
+
     async fn an_identity_is_deleted(&mut self) {
         self.screen.chapter(
-            "6. An identity is deleted: worker. The brake holds it until somebody says that it is meant",
+            "7. An identity is deleted: worker. The brake holds it until somebody says that it is meant",
         );
         let before = ids(&self.world.spire.entries());
         self.world.management.remove("workloadidentities", None, "worker");
@@ -253,7 +332,7 @@ impl Demo {
             "worker",
             json!({"metadata": {"annotations": annotations}}),
         );
-        let left = CLUSTERS.len() * 2 * PODS_AN_APP;
+        let left = CLUSTERS.len() * (2 * PODS_AN_APP + BILLING_PODS);
         let took = self.entries("its entries go", left).await;
         let until = self.world.management.until("the object is gone", PATIENCE, |view| {
             view.get("workloadidentities", None, "worker").is_none()
@@ -355,6 +434,15 @@ fn pod(app: &str, revision: &str, number: usize) -> Value {
     let node = format!("node-{}", number % NODES);
     let mut pod = objects::pod("shop", &pod_name(app, revision, number), &node, app);
     pod["metadata"]["labels"] = json!({"app": app, "pod-template-hash": revision});
+    pod
+}
+
+/// A pod of a Deployment, as its owner references tell.
+fn billing(number: usize) -> Value {
+    let mut pod = pod("billing", "6b8c4", number);
+    pod["metadata"]["labels"]["team"] = json!("payments");
+    pod["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "ReplicaSet",
+        "name": "billing-6b8c4", "uid": "3c1f0d3e-4b5a-4c8e-9d55-0d6a7f0b1c20", "controller": true}]);
     pod
 }
 
