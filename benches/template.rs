@@ -20,10 +20,6 @@ use minijinja::{Environment, Value, context};
 use registrar_core::derive::template::{Scope, Template, Variables};
 use serde_json::{Value as Json, json};
 
-/// As in the program.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 const RANGE: &str = "{{ range $k, $v := .PodMeta.Labels }}{{ printf \"%s=%s,\" $k $v }}{{ end }}";
 const FRONT: &str = "{{ if eq (index .PodMeta.Labels \"tier\") \"front\" }}spiffe://{{ .TrustDomain }}/front/{{ .PodMeta.Name }}{{ else }}spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}{{ end }}";
 

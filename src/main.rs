@@ -19,10 +19,6 @@ mod sync;
 
 use std::process::ExitCode;
 
-/// The system's own gives large pieces back and asks for them anew at each rendering.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     cli::main()
 }
