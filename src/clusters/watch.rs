@@ -32,6 +32,8 @@ use crate::metrics::Metrics;
 const TURN_TIME: Duration = Duration::from_secs(1);
 /// How many objects a page of a list has.
 const PAGE_OBJECTS: u32 = 500;
+/// How many objects are read at a stretch before what waits for this thread has its turn: events of other clusters.
+const STRETCH_OBJECTS: usize = 16;
 /// How many after an answer that was too large.
 const SMALL_PAGE_OBJECTS: u32 = 10;
 /// How long a whole list may take.
@@ -426,7 +428,10 @@ async fn list<K: Kind>(
             body => body?,
         };
         let page: Page<'_> = serde_json::from_slice(&body).map_err(|error| unreadable(&call, &error))?;
-        for item in page.items.unwrap_or_default() {
+        for (index, item) in page.items.unwrap_or_default().into_iter().enumerate() {
+            if (index + 1).is_multiple_of(STRETCH_OBJECTS) {
+                tokio::task::yield_now().await;
+            }
             match object(item).and_then(|object| K::facts(&object, demand)) {
                 Ok(facts) => items.push(facts),
                 Err(problem) => malformed.push(problem),
@@ -519,6 +524,7 @@ async fn follow<K: Kind>(
     let end = opened + LONGEST_WATCH;
     // Since when an event has begun and not ended.
     let mut begun: Option<Instant> = None;
+    let mut events: usize = 0;
     let mut last = opened;
     loop {
         let patience = match (begun, &initial) {
@@ -557,6 +563,10 @@ async fn follow<K: Kind>(
             };
             let Some(line) = line else { break };
             begun = None;
+            events += 1;
+            if events.is_multiple_of(STRETCH_OBJECTS) {
+                tokio::task::yield_now().await;
+            }
             if line.trim().is_empty() {
                 continue;
             }

@@ -542,7 +542,12 @@ impl<'t> Lowering<'t> {
         };
         let item_value = Expr { code: item, ty: item_type, origin, path: false, sure: true };
         let key_value = Expr { ty: key_type, sure: true, ..Expr::new(key) };
+        // A `break` in the first round is for the engine as if there had been none: its else would run.
+        let entered = branch.otherwise.as_ref().filter(|_| breaks(&branch.list)).map(|_| self.flag(at));
         self.tag(at, &format!("for {element} in {over}({})", source.code));
+        if let Some(entered) = &entered {
+            self.set(at, "_", &format!("put({entered}, true)"));
+        }
         let in_body = self.variables.len();
         let values = if pipe.variables.len() > 1 {
             vec![key_value, item_value.clone()]
@@ -559,12 +564,29 @@ impl<'t> Lowering<'t> {
         self.dot = outer;
         // Where nothing was gone over, the variables still hold what was to be.
         self.variables.truncate(in_body);
-        if let Some(otherwise) = &branch.otherwise {
-            self.out.push_str("{% else %}");
-            self.range_otherwise(at, otherwise);
+        match (&branch.otherwise, entered) {
+            (Some(otherwise), Some(entered)) => {
+                self.out.push_str("{% endfor %}");
+                self.tag(at, &format!("if not {entered}.v"));
+                self.range_otherwise(at, otherwise);
+                self.out.push_str("{% endif %}");
+            }
+            (Some(otherwise), None) => {
+                self.out.push_str("{% else %}");
+                self.range_otherwise(at, otherwise);
+                self.out.push_str("{% endfor %}");
+            }
+            (None, _) => self.out.push_str("{% endfor %}"),
         }
-        self.out.push_str("{% endfor %}");
         self.variables.truncate(known);
+    }
+
+    /// A cell that says no.
+    fn flag(&mut self, at: usize) -> String {
+        let cell = self.name('c');
+        self.set(at, &cell, "cell()");
+        self.set(at, "_", &format!("put({cell}, false)"));
+        cell
     }
 
     /// What a `range` over nothing does. A `break` in it ends no more than it, so it becomes a loop of one round then; a
@@ -573,9 +595,7 @@ impl<'t> Lowering<'t> {
         if !breaks(otherwise) {
             return self.list(otherwise);
         }
-        let cell = self.name('c');
-        self.set(at, &cell, "cell()");
-        self.set(at, "_", &format!("put({cell}, false)"));
+        let cell = self.flag(at);
         let round = self.name('e');
         self.tag(at, &format!("for {round} in iter(1)"));
         self.leaving.push(Some(cell.clone()));
