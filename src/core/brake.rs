@@ -2,13 +2,14 @@
 //! exactly them. Somebody deletes a definition, a tool prunes, a selector loses a line: all of that is seen, and meant by
 //! nobody.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
 use crate::held::EXAMPLES;
+use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
@@ -101,7 +102,7 @@ pub struct Brake {
     parked: BTreeMap<PodKey, Vec<Braked>>,
     cleared: HashMap<PodKey, Vec<Braked>>,
     /// What was let through within the window, without a release.
-    passed: VecDeque<(Instant, Vec<Scope>)>,
+    passed: VecDeque<(Instant, EntryId, Vec<Scope>)>,
     held: Vec<Held>,
     is_open: bool,
 }
@@ -115,7 +116,7 @@ impl Brake {
 
     /// Whether this much of a pod's plan may be carried out now; otherwise it waits for [`Self::decide`].
     pub fn admit(&mut self, pod: &PodKey, braked: Vec<Braked>) -> bool {
-        if braked.is_empty() {
+        if braked.is_empty() || mutants::is_on(Mutant::ForgetBrake) {
             self.is_open |= self.parked.remove(pod).is_some();
             self.cleared.remove(pod);
             return true;
@@ -141,6 +142,17 @@ impl Brake {
         self.is_open
     }
 
+    /// Pods that wait.
+    pub fn waiting(&self) -> impl Iterator<Item = &PodKey> {
+        self.parked.keys()
+    }
+
+    /// Pods that wait with a write that counts against this identity's budget.
+    pub fn waiting_for(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
+        let counts = |braked: &Braked| braked.identity.as_ref() == Some(identity);
+        self.parked.iter().filter(move |(_, all)| all.iter().any(counts)).map(|(pod, _)| pod)
+    }
+
     /// Plans beyond a budget.
     pub fn held(&self) -> &[Held] {
         &self.held
@@ -155,7 +167,7 @@ impl Brake {
         size: impl Fn(&Scope) -> u64,
     ) -> Vec<PodKey> {
         self.is_open = false;
-        while self.passed.front().is_some_and(|(at, _)| now.duration_since(*at) >= self.budgets.window) {
+        while self.passed.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.budgets.window) {
             self.passed.pop_front();
         }
         let mut waiting: BTreeMap<Scope, BTreeSet<&Braked>> = BTreeMap::new();
@@ -166,15 +178,18 @@ impl Brake {
                 }
             }
         }
-        let mut before: HashMap<&Scope, u64> = HashMap::new();
-        self.passed
-            .iter()
-            .flat_map(|(_, scopes)| scopes)
-            .for_each(|scope| *before.entry(scope).or_default() += 1);
+        let mut before: HashMap<&Scope, HashSet<&EntryId>> = HashMap::new();
+        for (_, id, scopes) in &self.passed {
+            for scope in scopes {
+                before.entry(scope).or_default().insert(id);
+            }
+        }
         self.held.clear();
         let mut let_through = BTreeSet::new();
         for (scope, braked) in &waiting {
-            let count = braked.len() as u64 + before.get(scope).copied().unwrap_or_default();
+            // An entry counts once, also where what was let through is not done and has become something else.
+            let ids: HashSet<&EntryId> = braked.iter().map(|it| &it.id).collect();
+            let count = ids.union(before.get(scope).unwrap_or(&HashSet::new())).count() as u64;
             let (share, number) = match scope {
                 Scope::Fleet => (self.budgets.fleet_share, self.budgets.fleet_number),
                 _ => (self.budgets.scope_share, self.budgets.scope_number),
@@ -188,7 +203,11 @@ impl Brake {
                 continue;
             }
             let digest = digest(scope, braked);
-            if released.contains(&digest) {
+            let is_released = match released.contains(&digest) {
+                true => !mutants::is_on(Mutant::ForgetReleased),
+                false => mutants::is_on(Mutant::ReleaseAnything) && !released.is_empty(),
+            };
+            if is_released {
                 let_through.insert(scope.clone());
                 continue;
             }
@@ -215,11 +234,16 @@ impl Brake {
                 let scopes = scopes(pod, braked);
                 // What somebody released is not counted against what comes after it.
                 if !scopes.iter().any(|scope| let_through.contains(scope)) {
-                    self.passed.push_back((now, scopes));
+                    self.passed.push_back((now, braked.id.clone(), scopes));
                 }
             }
             self.cleared.insert(pod.clone(), all);
         }
+        // What is held now is another plan, or none.
+        if self.parked.is_empty() {
+            self.held.clear();
+        }
+        self.is_open = !go_on.is_empty() && !self.parked.is_empty();
         go_on
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
 use crate::held::Anchor;
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 
 /// A pod of one cluster. Every entry of ours names exactly one pod, so the pod is the unit of planning.
@@ -80,6 +81,8 @@ pub enum Hold {
     Observe,
     /// The brake holds it.
     Brake,
+    /// What the pod is to have instead is held by an entry that is not ours.
+    Conflict,
 }
 
 impl Hold {
@@ -107,6 +110,7 @@ impl Hold {
             Self::UpsertOnly => "UpsertOnly",
             Self::Observe => "Observe",
             Self::Brake => "Brake",
+            Self::Conflict => "Conflict",
         }
     }
 }
@@ -262,6 +266,7 @@ impl Desired {
         for (key, pod) in &delta.pods {
             match pod {
                 Some(pod) => self.pods.insert(key.clone(), pod.clone()),
+                None if mutants::is_on(Mutant::Resurrect) => None,
                 None => self.pods.remove(key),
             };
         }
@@ -387,8 +392,12 @@ impl Desired {
         }
         match (standing, self.pods.get(key)) {
             (ClusterStanding::Ended, _) => end(Cause::RegistryDeleted),
+            (ClusterStanding::Held(_), _) if mutants::is_on(Mutant::DeleteOnSilence) => end(Cause::PodGone),
             (ClusterStanding::Held(hold), _) => Fate::Hold(*hold),
             (ClusterStanding::Synced { complete: true }, None) => end(Cause::PodGone),
+            (ClusterStanding::Synced { .. }, None) if mutants::is_on(Mutant::DeleteUnreadable) => {
+                end(Cause::PodGone)
+            }
             (ClusterStanding::Synced { complete: false }, None) => Fate::Hold(Hold::Unreadable),
             (ClusterStanding::Synced { .. }, Some(pod)) => match pod.hold {
                 Some(hold) => Fate::Hold(hold),
@@ -397,7 +406,14 @@ impl Desired {
                 None if self.is_of(&key.pod, digest, IdentityStanding::Ended) => end(Cause::IdentityDeleted),
                 // An identity that exists does not want it: it no longer selects the pod, or has another entry in place.
                 None if self.is_of(&key.pod, digest, IdentityStanding::Live) => end(Cause::NotWanted),
-                None if self.is_of(&key.pod, digest, IdentityStanding::Preview) => Fate::Hold(Hold::Preview),
+                None if self.is_of(&key.pod, digest, IdentityStanding::Preview) => {
+                    if mutants::is_on(Mutant::DeleteFrozen) {
+                        end(Cause::NotWanted)
+                    } else {
+                        Fate::Hold(Hold::Preview)
+                    }
+                }
+                None if mutants::is_on(Mutant::DeleteOrphans) => end(Cause::NotWanted),
                 None => Fate::Hold(Hold::UnknownIdentity),
             },
         }

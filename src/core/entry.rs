@@ -7,6 +7,7 @@ use std::sync::Arc;
 use data_encoding::BASE32_NOPAD;
 use sha2::{Digest, Sha256};
 
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::spiffe::{DnsName, Selector, SpiffeId, TrustDomain};
 
@@ -259,7 +260,11 @@ impl EntryId {
 
     /// Takes an id of ours apart; none for an id that does not parse exactly so, which is foreign.
     pub fn own(&self, prefix: &str) -> Option<OwnId> {
-        let rest = self.0.strip_prefix(prefix)?.strip_prefix(VERSION)?;
+        let after = self.0.strip_prefix(prefix)?;
+        let rest = match mutants::is_on(Mutant::ForeignIsOurs) {
+            true => after.split_once(VERSION)?.1,
+            false => after.strip_prefix(VERSION)?,
+        };
         let parts: Vec<&str> = rest.split('.').collect();
         let &[tag, digest, nonce] = parts.as_slice() else { return None };
         let base32 = |b: u8| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b);

@@ -25,6 +25,7 @@ use crate::facts::{
     Change, ClusterChange, ClusterIdentity, Malformed, ObjectChange, PodFacts, Session, Watched,
 };
 use crate::guardrails::Guardrails;
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::plugin::{Plugin, PluginState, Source};
 use crate::select::Namespaces;
@@ -121,6 +122,9 @@ impl Index {
 
     /// Records one fact. Nothing is derived before [`Self::settle`].
     pub fn apply(&mut self, change: Change) {
+        if mutants::loses_this_one() {
+            return;
+        }
         match change {
             Change::Registries(change) => {
                 self.objects_changed = true;
@@ -173,7 +177,8 @@ impl Index {
             (name, standing)
         });
         let identities = identities.collect();
-        let ready = self.registries_listed && self.identities_listed;
+        let half_is_enough = mutants::is_on(Mutant::BeginTooEarly);
+        let ready = self.registries_listed && (self.identities_listed || half_is_enough);
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
         let delta = Delta { ready, compare, released, ended, clusters, identities, generations, pods };
@@ -480,7 +485,8 @@ impl Index {
                 for name in before.difference(&seen) {
                     let is_ended = |identity: &Identity| identity.standing() == IdentityStanding::Ended;
                     if self.identities.get(name).is_some_and(|identity| !is_ended(identity)) {
-                        self.replace_identity(name, None);
+                        let ended = mutants::is_on(Mutant::MissingIsDeleted).then(Identity::ended);
+                        self.replace_identity(name, ended);
                     }
                 }
             }
@@ -553,7 +559,10 @@ impl Index {
     }
 
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
-        let cluster = self.clusters.get_mut(&name).filter(|cluster| cluster.session().number == session);
+        let is_current = |cluster: &&mut Cluster| {
+            cluster.session().number == session || mutants::is_on(Mutant::HearEndedSessions)
+        };
+        let cluster = self.clusters.get_mut(&name).filter(is_current);
         let Some(cluster) = cluster else { return };
         if let ClusterChange::Identified(identity) = change {
             self.identify(&name, identity);

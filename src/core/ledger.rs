@@ -18,7 +18,8 @@ use crate::desired::{Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
 use crate::drift::{Deletions, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::held::Anchor;
-use crate::mirror::{Mirror, Observed, Row};
+use crate::mirror::{Mirror, Observed, Place, Row};
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName};
 use crate::orphans::{OrphanPlan, Orphans};
 use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
@@ -250,6 +251,8 @@ impl Ledger {
                 Some(IdentityStanding::Ended) => self.touch_ended(name),
                 None => {
                     self.ending.remove(name);
+                    // It has no budget any more, and nobody reads on it what is held.
+                    self.stale.extend(self.brake.waiting_for(name).cloned());
                 }
             }
         }
@@ -260,7 +263,7 @@ impl Ledger {
 
     /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again, from the beginning.
     pub fn doubt(&mut self) {
-        self.listed = false;
+        self.listed = self.listed && mutants::is_on(Mutant::IgnoreUnknownOutcome);
         self.comparison = None;
     }
 
@@ -292,7 +295,7 @@ impl Ledger {
         let due: Vec<PodKey> = self
             .failures
             .iter()
-            .filter(|(_, failure)| failure.due <= now)
+            .filter(|(_, failure)| failure.due <= now && !mutants::is_on(Mutant::NeverRetry))
             .map(|(pod, _)| pod.clone())
             .collect();
         self.stale.extend(due);
@@ -312,7 +315,8 @@ impl Ledger {
                 self.stale.insert(PodKey { cluster: ClusterTag::predecessor(), pod: pod.pod.clone() });
             }
             let mut plan = plan::plan(&pod, &self.desired, &self.mirror, |digest| {
-                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce())
+                let nonce = if mutants::is_on(Mutant::ReuseId) { Nonce::new(0) } else { nonce() };
+                EntryId::make(&self.prefix, &pod.cluster, digest, &nonce)
             });
             if let Err(fault) = plan::check(&plan, &self.desired, &self.mirror, &self.prefix) {
                 let problem = Problem::new("PlanFault", "(plan)", &fault);
@@ -323,6 +327,10 @@ impl Ledger {
             let is_kept = |id: &&EntryId| !plan.deletes.iter().any(|delete| delete.id == **id);
             let kept = self.mirror.of_pod(&pod).map(|(id, _)| id).filter(is_kept);
             kept.for_each(|id| self.desired.take_back(id));
+            // Its id goes on naming the identity that it was made for, of which perhaps nothing is known any more.
+            for (id, digest) in &plan.taken_over {
+                self.mirror.put(id, Place { pod: pod.clone(), digest: digest.clone() });
+            }
             if self.mode != Mode::Sync {
                 let hold = if self.mode == Mode::Observe { Hold::Observe } else { Hold::UpsertOnly };
                 plan.holds.extend(plan.deletes.drain(..).map(|delete| (delete.id, hold)));
@@ -376,7 +384,9 @@ impl Ledger {
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let digest = row(&delete.id).and_then(|row| row.place.as_ref()).map(|place| &place.digest);
             let of = |standing| digest.and_then(|it| desired.identity_of(&plan.pod.pod, it, standing));
-            let identity = of(IdentityStanding::Live).or_else(|| of(IdentityStanding::Ended));
+            let identity = of(IdentityStanding::Live)
+                .or_else(|| of(IdentityStanding::Ended))
+                .or_else(|| of(IdentityStanding::Preview));
             Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
         });
         let braked: Vec<Braked> = updates.chain(deletes).collect();
@@ -390,6 +400,9 @@ impl Ledger {
             std::mem::take(&mut plan.updates).into_iter().partition(|write| changes_key(&write));
         plan.updates = rest;
         plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
+        if mutants::is_on(Mutant::DeleteFirst) {
+            return;
+        }
         // All of them: whoever does not get what it is to have keeps what it has.
         let (released, held): (Vec<Delete>, Vec<Delete>) =
             std::mem::take(&mut plan.deletes).into_iter().partition(|delete| delete.end.is_release());
@@ -496,7 +509,7 @@ impl Ledger {
                     row.place.as_ref().is_some_and(|place| place.digest.is_beside(&digest))
                         && !wanted.iter().any(|want| want.key == row.key)
                 };
-                mirror.of_pod(pod).any(|(_, row)| is_left(row))
+                mirror.of_pod(pod).any(|(_, row)| is_left(row)) && !mutants::is_on(Mutant::ReleaseTooEarly)
             });
         }
         let is_free = |tag: &ClusterTag| self.mirror.pods_of(tag).next().is_none();

@@ -16,6 +16,7 @@ pub mod index;
 pub mod ledger;
 pub mod migrate;
 pub mod mirror;
+mod mutants;
 pub mod names;
 pub mod orphans;
 pub mod plan;

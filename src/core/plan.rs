@@ -6,6 +6,7 @@ use crate::adopt::is_predecessors;
 use crate::desired::{Desired, Fate, Hold, IdentityStanding, PodKey, SeenEnd, Wanted};
 use crate::entry::{EntryDigest, EntryId};
 use crate::mirror::{Mirror, Row};
+use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 
 /// An entry that is to be written under this id.
@@ -47,6 +48,8 @@ pub struct PodPlan {
     pub holds: Vec<(EntryId, Hold)>,
     /// What identities with `preview: true` would do.
     pub previews: Vec<(IdentityName, Would)>,
+    /// Entries that serve an identity now and were made for another, with the digest that they go by from now on.
+    pub taken_over: Vec<(EntryId, EntryDigest)>,
     /// The plan depends on an entry that is not ours: one that serves the pod as it is, or one in conflict.
     pub leans_on_others: bool,
 }
@@ -88,6 +91,7 @@ pub fn plan(
         conflicts: Vec::new(),
         holds: Vec::new(),
         previews: Vec::new(),
+        taken_over: Vec::new(),
         leans_on_others: false,
     };
     let synced = desired.is_synced(&pod.cluster);
@@ -103,7 +107,10 @@ pub fn plan(
             None => open.push(want),
             Some((id, row)) => {
                 free.remove(id);
-                if row.content == Some(want.content) {
+                if row.place.as_ref().is_some_and(|place| place.digest != want.digest) {
+                    plan.taken_over.push((id.clone(), want.digest.clone()));
+                }
+                if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {
                     plan.in_place.push(want.identity.clone());
                 } else if synced {
                     plan.updates.push(Write { id: id.clone(), wanted: want.clone() });
@@ -130,7 +137,7 @@ pub fn plan(
         }
         let same_digest = |row: &Row| row.place.as_ref().is_some_and(|place| place.digest == want.digest);
         let by_digest = free.iter().find(|(_, row)| same_digest(row)).map(|(id, _)| *id);
-        match by_digest {
+        match by_digest.filter(|_| !mutants::is_on(Mutant::MakeAnew)) {
             Some(id) => {
                 free.remove(id);
                 plan.updates.push(Write { id: id.clone(), wanted: want.clone() });
@@ -142,6 +149,10 @@ pub fn plan(
     for (id, row) in free {
         let Some(place) = &row.place else { continue };
         match desired.fate(pod, id, &place.digest) {
+            // As after a refused write: a pod that does not get what it is to have keeps what it has.
+            Fate::End(_) if synced && !plan.conflicts.is_empty() => {
+                plan.holds.push((id.clone(), Hold::Conflict));
+            }
             Fate::End(end) => plan.deletes.push(Delete { id: id.clone(), end }),
             Fate::Hold(hold) => {
                 plan.holds.push((id.clone(), hold));

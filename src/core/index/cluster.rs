@@ -15,6 +15,7 @@ use crate::facts::{
     ClusterChange, ClusterIdentity, EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, Phase,
     PodFacts, Session, Watched,
 };
+use crate::mutants::{self, Mutant};
 use crate::names::{IdentityName, NamespaceName, NodeName, PodUid};
 use crate::plugin::{Answer, Decision, Fact, PluginUse, Question};
 use crate::select::{Namespaces, Refusal};
@@ -326,7 +327,9 @@ impl Cluster {
         self.remove_slice(&slice.name, touched);
         for pod in &slice.pods {
             self.slices_of.entry(pod.clone()).or_default().insert(slice.name.to_string());
-            touched.insert(pod.clone());
+            if !mutants::is_on(Mutant::ForgetEndpoints) {
+                touched.insert(pod.clone());
+            }
         }
         self.slices.insert(slice.name.to_string(), slice);
     }
@@ -362,7 +365,8 @@ impl Cluster {
             }
             Watched::Applied(NamespaceFacts { name, labels }) => {
                 self.readable("namespace", name.as_str());
-                if self.namespaces.insert(name.clone(), labels.clone()).as_ref() != Some(&labels) {
+                let before = self.namespaces.insert(name.clone(), labels.clone());
+                if before.as_ref() != Some(&labels) && !mutants::is_on(Mutant::ForgetNamespacesPods) {
                     changed.push(name);
                 }
             }
@@ -402,6 +406,10 @@ impl Cluster {
                     }
                 }
                 for malformed in malformed {
+                    // The pod that had this name when the list before was made may have been another.
+                    if malformed.uid.is_none() {
+                        self.nameless.insert(malformed.name.clone());
+                    }
                     let uid = self.put_unreadable(malformed);
                     uid.iter().for_each(|uid| {
                         gone.remove(uid);
@@ -511,7 +519,8 @@ impl Cluster {
             Watched::Applied(node) => {
                 self.readable("node", node.name.as_str());
                 let name = node.name.clone();
-                if self.nodes.insert(name.clone(), node.clone()).as_ref() != Some(&node) {
+                let before = self.nodes.insert(name.clone(), node.clone());
+                if before.as_ref() != Some(&node) && !mutants::is_on(Mutant::ForgetNodesPods) {
                     changed.push(name);
                 }
             }
@@ -592,6 +601,12 @@ impl Cluster {
         (before, Some(Settlement { desired: pod.desired.clone(), told, questions, changed }))
     }
 
+    /// Whether another identity's entry was in the way of this one's when the pod was last settled.
+    fn was_masked(&self, pod: &PodUid, name: &IdentityName) -> bool {
+        let told = self.pods.get(pod).map(|pod| pod.told.as_slice()).unwrap_or_default();
+        told.iter().any(|(other, told)| other == name && matches!(told, Told::Masked { .. }))
+    }
+
     fn settle_identity(
         &self,
         pod: &PodFacts,
@@ -611,14 +626,20 @@ impl Cluster {
             Wanting::Broken(_) if is_preview => return,
             Wanting::Broken(selection) => {
                 let labels = self.namespaces.get(&pod.namespace);
-                let wants = selection.is_none_or(|selection| {
-                    let wants =
-                        selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
-                    matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
-                });
+                let wants = match selection {
+                    Some(selection) => {
+                        let wants =
+                            selection.wants(&self.context.labels, labels, pod, &settings.ignore_namespaces);
+                        matches!(wants, Ok(()) | Err(Refusal::NamespaceUnknown))
+                    }
+                    // The pods that are settled when such an identity changes, and no others.
+                    None => {
+                        identity.place().is_none_or(|place| place.namespaces.may_have(&pod.namespace, labels))
+                    }
+                };
                 if wants {
                     settling.desired.hold = Some(Hold::NotDerived);
-                    settling.others_may_want = true;
+                    settling.others_may_want |= !identity.is_fallback();
                 }
                 return;
             }
@@ -657,6 +678,11 @@ impl Cluster {
                 settling.others_want |= counts && !is_open;
                 settling.others_may_want |= counts && is_open;
                 told
+            }
+            Given::Entries(_)
+                if mutants::is_on(Mutant::DropMaskedSuccessor) && self.was_masked(&pod.uid, name) =>
+            {
+                Told::Masked { by: name.clone() }
             }
             Given::Entries(entries) => {
                 settling.others_want |= counts;

@@ -7,6 +7,7 @@ use crate::desired::IdentityStanding;
 use crate::drift::Drift;
 use crate::entry::EntryId;
 use crate::mirror::{Met, Observed, Place, Row};
+use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 
 /// What a comparison with SPIRE's list has come to so far.
@@ -37,7 +38,7 @@ impl Ledger {
         for observed in page {
             let id = observed.id.clone();
             let met = self.mirror.list(observed);
-            if met == Met::Same {
+            if met == Met::Same || mutants::is_on(Mutant::IgnoreDrift) {
                 continue;
             }
             let place = self.mirror.row(&id).and_then(|row| row.place.clone());
@@ -75,6 +76,8 @@ impl Ledger {
         }
         self.listed_at = Some(now);
         self.stale.extend(self.leaning.iter().cloned());
+        // What waits was planned without what others have made since.
+        self.stale.extend(self.brake.waiting().cloned());
         self.listed = true;
         let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
         ended.iter().for_each(|name| self.touch_ended(name));

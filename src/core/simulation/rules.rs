@@ -1,0 +1,562 @@
+//! The rules of `docs/architecture.md` once more, small and from scratch: what a process was told, what each pod is to have
+//! after that, and what may end. Nothing here calls the code that is under test.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
+
+use super::outside::{
+    IdentityState, Item, NamespaceState, NodeState, PodId, PodState, RegistryState, SLICES_NAMESPACE,
+    SliceState, namespace_name, node_name, service_name,
+};
+use super::schedule::{
+    Apps, CLUSTERS, FEW, Health, IDENTITIES, KINDS, Path, Place, PodPhase, REGISTRIES, Reading, Spec,
+};
+use crate::entry::Entry;
+
+/// An object of our own kinds as a process knows it; none where it does not.
+#[derive(Debug, Clone)]
+pub enum Known<T> {
+    /// As last told.
+    Seen(Rc<T>),
+    /// Its deletion was told.
+    Ended,
+}
+
+/// A key and all of an entry, as text.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Texts {
+    /// SPIFFE ID, parent, selectors.
+    pub key: Rc<str>,
+    /// Everything that a workload can see.
+    pub content: Rc<str>,
+}
+
+impl Texts {
+    /// Of an entry as it is written.
+    pub fn of(entry: &Entry) -> Self {
+        let Entry { key, x509_svid_ttl, dns_names, .. } = entry;
+        let selectors: Vec<String> = key.selectors.iter().map(ToString::to_string).collect();
+        let names: Vec<&str> = dns_names.iter().map(|name| name.as_str()).collect();
+        let others = (entry.jwt_svid_ttl, &entry.hint, entry.admin, entry.downstream, &entry.federates_with);
+        assert_eq!(others, (0, &String::new(), false, false, &BTreeSet::new()), "nobody asks for these");
+        Self::new(
+            &key.spiffe_id.to_string(),
+            &key.parent_id.to_string(),
+            &selectors.join(","),
+            *x509_svid_ttl,
+            &names.join(","),
+        )
+    }
+
+    fn new(id: &str, parent: &str, selectors: &str, ttl: i32, names: &str) -> Self {
+        let key = format!("{id} {parent} {selectors}");
+        let content = format!("{key} {ttl} {names}");
+        Self { key: key.into(), content: content.into() }
+    }
+}
+
+/// An entry that a pod is to have.
+#[derive(Debug, Clone)]
+pub struct Wish {
+    /// Which identity gives it.
+    pub identity: u8,
+    /// The entry.
+    pub texts: Texts,
+}
+
+/// What a pod is to have.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// With different keys.
+    pub entries: Vec<Wish>,
+    /// Whatever else it has stays.
+    pub holds: bool,
+}
+
+impl Wishes {
+    /// Whether one of them has this key.
+    pub fn has_key(&self, key: &str) -> bool {
+        self.entries.iter().any(|wish| *wish.texts.key == *key)
+    }
+}
+
+const NO_REGISTRY: &str = "the registry is not known";
+const NO_IDENTITY: &str = "the identity is not known";
+
+/// What becomes of an entry that its pod is not to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// It is to go; whether that is because the pod is gone.
+    Goes { pod_gone: bool },
+    /// It stays, because of this.
+    Stays(&'static str),
+}
+
+/// One workload cluster as told.
+#[derive(Debug, Clone, Default)]
+pub struct ToldCluster {
+    /// Another way to it is another one.
+    pub session: u32,
+    live: bool,
+    listed: [bool; KINDS as usize],
+    /// None where the pod cannot be read.
+    pub pods: BTreeMap<PodId, Option<PodState>>,
+    /// Pods of which only the name is known, by namespace and slot.
+    nameless: BTreeSet<(u8, u8)>,
+    nodes: [Option<NodeState>; FEW as usize],
+    namespaces: [Option<NamespaceState>; FEW as usize],
+    slices: [Option<SliceState>; FEW as usize],
+    has_annotations: bool,
+    /// The namespace that a pod's name was last told with, for those that cannot be read.
+    names: BTreeMap<PodId, u8>,
+}
+
+impl ToldCluster {
+    /// Connected, listed and watched.
+    pub fn is_synced(&self) -> bool {
+        self.live && self.listed[..3].iter().all(|listed| *listed)
+    }
+}
+
+/// Everything that one process was told.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    /// Both own kinds were listed.
+    pub listed: [bool; 2],
+    /// By cluster.
+    pub registries: [Option<Known<RegistryState>>; CLUSTERS as usize],
+    /// By name.
+    pub identities: [Option<Known<IdentityState>>; IDENTITIES as usize],
+    /// Of those that are to be connected to.
+    pub clusters: [Option<ToldCluster>; CLUSTERS as usize],
+    /// Pods whose end was watched.
+    pub watched_ends: BTreeSet<PodId>,
+    sessions: u32,
+    wishes: RefCell<HashMap<PodId, Rc<Wishes>>>,
+}
+
+impl Told {
+    /// Takes in what a watch tells of one object.
+    pub fn hear(&mut self, item: &Item, session: Option<u32>) {
+        self.wishes.get_mut().clear();
+        match item {
+            Item::Registry(name, state) => {
+                self.registries[usize::from(*name)] = Some(Known::Seen(state.clone()));
+                self.reconnect(*name);
+            }
+            Item::RegistryGone(name) => {
+                self.registries[usize::from(*name)] = Some(Known::Ended);
+                self.reconnect(*name);
+            }
+            Item::Identity(name, state) => {
+                self.identities[usize::from(*name)] = Some(Known::Seen(state.clone()));
+            }
+            Item::IdentityGone(name) => self.identities[usize::from(*name)] = Some(Known::Ended),
+            Item::PodGone(id) => {
+                if let Some(cluster) = self.cluster(id.cluster, session) {
+                    if cluster.pods.remove(id).is_some()
+                        && let Some(namespace) = cluster.names.get(id)
+                    {
+                        cluster.nameless.remove(&(*namespace, id.slot));
+                    }
+                    self.watched_ends.insert(*id);
+                }
+            }
+            Item::Pod(id, state) => {
+                if let Some(cluster) = self.cluster(id.cluster, session) {
+                    cluster.hear_pod(*id, state);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes in what a cluster's watch tells of another kind than pods.
+    pub fn hear_of(&mut self, cluster: u8, item: &Item, session: u32) {
+        self.wishes.get_mut().clear();
+        let Some(cluster) = self.cluster(cluster, Some(session)) else { return };
+        match item {
+            Item::Node(name, state) => cluster.nodes[usize::from(*name)] = Some(*state),
+            Item::NodeGone(name) => cluster.nodes[usize::from(*name)] = None,
+            Item::Namespace(name, state) => cluster.namespaces[usize::from(*name)] = Some(*state),
+            Item::NamespaceGone(name) => cluster.namespaces[usize::from(*name)] = None,
+            Item::Slice(name, state) => cluster.slices[usize::from(*name)] = Some(state.clone()),
+            Item::SliceGone(name) => cluster.slices[usize::from(*name)] = None,
+            _ => unreachable!("not of these kinds"),
+        }
+    }
+
+    /// Takes in a complete list.
+    pub fn hear_all(&mut self, watch: u8, items: &[Item], has_annotations: bool, session: Option<u32>) {
+        self.wishes.get_mut().clear();
+        if watch >= REGISTRIES {
+            self.hear_all_objects(watch, items);
+            return;
+        }
+        let Some(cluster) = self.cluster(watch / KINDS, session) else { return };
+        let kind = watch % KINDS;
+        cluster.listed[usize::from(kind)] = true;
+        match kind {
+            0 => {
+                cluster.has_annotations = has_annotations;
+                cluster.nameless.clear();
+                let before = std::mem::take(&mut cluster.pods);
+                for item in items {
+                    let Item::Pod(id, state) = item else { continue };
+                    if state.reading == Reading::Nameless {
+                        // Whoever is known by this name may be that one.
+                        let same = |known: &&PodId| cluster.has_name(**known, state.namespace, id.slot);
+                        let known: Vec<PodId> = before.keys().filter(same).copied().collect();
+                        cluster.pods.extend(known.into_iter().map(|known| (known, None)));
+                        cluster.nameless.insert((state.namespace, id.slot));
+                    } else {
+                        cluster.hear_pod(*id, state);
+                    }
+                }
+            }
+            1 => {
+                cluster.nodes = [None; FEW as usize];
+                for item in items {
+                    let Item::Node(name, state) = item else { continue };
+                    cluster.nodes[usize::from(*name)] = Some(*state);
+                }
+            }
+            2 => {
+                cluster.namespaces = [None; FEW as usize];
+                for item in items {
+                    let Item::Namespace(name, state) = item else { continue };
+                    cluster.namespaces[usize::from(*name)] = Some(*state);
+                }
+            }
+            _ => {
+                cluster.slices = [const { None }; FEW as usize];
+                for item in items {
+                    let Item::Slice(name, state) = item else { continue };
+                    cluster.slices[usize::from(*name)] = Some(state.clone());
+                }
+            }
+        }
+    }
+
+    fn hear_all_objects(&mut self, watch: u8, items: &[Item]) {
+        self.listed[usize::from(watch - REGISTRIES)] = true;
+        // Whoever is missing and was not seen deleted is not known any more.
+        if watch == REGISTRIES {
+            for name in 0..CLUSTERS {
+                let is_listed = items.iter().any(|item| matches!(item, Item::Registry(it, _) if *it == name));
+                if !is_listed && !self.registry_has_ended(name) {
+                    self.registries[usize::from(name)] = None;
+                    self.reconnect(name);
+                }
+            }
+        } else {
+            for name in 0..IDENTITIES {
+                let is_listed = items.iter().any(|item| matches!(item, Item::Identity(it, _) if *it == name));
+                if !is_listed && !self.has_ended(name) {
+                    self.identities[usize::from(name)] = None;
+                }
+            }
+        }
+        items.iter().for_each(|item| self.hear(item, None));
+    }
+
+    /// Takes in where the connection stands.
+    pub fn hear_phase(&mut self, cluster: u8, live: bool, session: u32) {
+        self.wishes.get_mut().clear();
+        if let Some(cluster) = self.cluster(cluster, Some(session)) {
+            cluster.live = live;
+        }
+    }
+
+    /// What the process works out of a burst: endpoint slices that nobody reads are forgotten.
+    pub fn settle(&mut self) {
+        let reads = |known: &Option<Known<IdentityState>>| matches!(known, Some(Known::Seen(it)) if it.health == Health::Fine && !it.deleting && it.spec.services);
+        if !self.identities.iter().any(reads) {
+            self.wishes.get_mut().clear();
+            for cluster in self.clusters.iter_mut().flatten() {
+                cluster.listed[3] = false;
+                cluster.slices = [const { None }; FEW as usize];
+            }
+        }
+    }
+
+    fn cluster(&mut self, cluster: u8, session: Option<u32>) -> Option<&mut ToldCluster> {
+        self.clusters[usize::from(cluster)].as_mut().filter(|it| Some(it.session) == session)
+    }
+
+    fn reconnect(&mut self, name: u8) {
+        let way = match &self.registries[usize::from(name)] {
+            Some(Known::Seen(it)) if it.enabled && it.health == Health::Fine && !it.deleting => Some(it.way),
+            _ => None,
+        };
+        let cluster = &mut self.clusters[usize::from(name)];
+        let Some(way) = way else {
+            *cluster = None;
+            return;
+        };
+        // The low bit tells the way.
+        let is_same = cluster.as_ref().is_some_and(|it| it.session % 2 == u32::from(way));
+        if !is_same {
+            self.sessions += 1;
+            let known = cluster.take().unwrap_or_default();
+            *cluster =
+                Some(ToldCluster { session: self.sessions * 2 + u32::from(way), live: false, ..known });
+        }
+    }
+
+    /// Both own kinds were listed.
+    pub fn is_ready(&self) -> bool {
+        self.listed == [true, true]
+    }
+
+    /// Whether entries of this cluster may be created and updated.
+    pub fn is_synced(&self, cluster: u8) -> bool {
+        self.is_ready() && self.clusters[usize::from(cluster)].as_ref().is_some_and(ToldCluster::is_synced)
+    }
+
+    /// The identity's deletion was told.
+    pub fn has_ended(&self, identity: u8) -> bool {
+        match &self.identities[usize::from(identity)] {
+            Some(Known::Ended) => true,
+            Some(Known::Seen(it)) => is_deleting(it.deleting, it.health),
+            None => false,
+        }
+    }
+
+    /// Whether the registry's deletion was told.
+    pub fn registry_has_ended(&self, cluster: u8) -> bool {
+        match &self.registries[usize::from(cluster)] {
+            Some(Known::Ended) => true,
+            Some(Known::Seen(it)) => is_deleting(it.deleting, it.health),
+            None => false,
+        }
+    }
+
+    /// The digests that objects name for the brake.
+    pub fn releases(&self) -> impl Iterator<Item = String> {
+        let registries = self.registries.iter().flatten().filter_map(|known| match known {
+            Known::Seen(it) if it.health != Health::Unreadable => it.release.clone(),
+            _ => None,
+        });
+        let identities = self.identities.iter().flatten().filter_map(|known| match known {
+            Known::Seen(it) if it.health != Health::Unreadable => it.release.clone(),
+            _ => None,
+        });
+        registries.chain(identities)
+    }
+
+    /// What becomes of an entry, made for this identity, that the pod is not to have.
+    pub fn due(&self, pod: PodId, identity: u8) -> Due {
+        if !self.is_ready() {
+            return Due::Stays("not all objects are listed");
+        }
+        if self.registry_has_ended(pod.cluster) {
+            return Due::Goes { pod_gone: false };
+        }
+        if self.registries[usize::from(pod.cluster)].is_none() {
+            return Due::Stays(NO_REGISTRY);
+        }
+        let Some(cluster) = self.clusters[usize::from(pod.cluster)].as_ref().filter(|it| it.is_synced())
+        else {
+            return Due::Stays("the cluster is silent");
+        };
+        match cluster.pods.get(&pod) {
+            None if cluster.nameless.is_empty() => return Due::Goes { pod_gone: true },
+            None => return Due::Stays("it may be a pod that cannot be read"),
+            Some(None) => return Due::Stays("the pod cannot be read"),
+            Some(Some(_)) => {}
+        }
+        if self.wishes(pod).is_some_and(|wishes| wishes.holds) {
+            return Due::Stays("what the pod is to have cannot be derived");
+        }
+        match &self.identities[usize::from(identity)] {
+            _ if self.has_ended(identity) => Due::Goes { pod_gone: false },
+            None => Due::Stays(NO_IDENTITY),
+            Some(Known::Seen(it)) if it.health != Health::Unreadable && it.spec.preview => {
+                Due::Stays("the identity is only tried")
+            }
+            Some(_) => Due::Goes { pod_gone: false },
+        }
+    }
+
+    /// Whether an entry stays only because nobody knows the object that it was made for.
+    pub fn is_orphan(&self, pod: PodId, identity: u8) -> bool {
+        matches!(self.due(pod, identity), Due::Stays(NO_REGISTRY | NO_IDENTITY))
+    }
+
+    /// What a known pod is to have; none for one that is not known or cannot be read.
+    pub fn wishes(&self, pod: PodId) -> Option<Rc<Wishes>> {
+        if let Some(known) = self.wishes.borrow().get(&pod) {
+            return Some(known.clone());
+        }
+        let cluster = self.clusters[usize::from(pod.cluster)].as_ref()?;
+        let state = (*cluster.pods.get(&pod)?)?;
+        let wishes = Rc::new(self.derive(pod, &state, cluster));
+        self.wishes.borrow_mut().insert(pod, wishes.clone());
+        Some(wishes)
+    }
+
+    fn derive(&self, pod: PodId, state: &PodState, cluster: &ToldCluster) -> Wishes {
+        let mut wishes = Wishes::default();
+        let (mut others_want, mut others_may_want) = (false, false);
+        let seen = self.identities.iter().zip(0..).filter_map(|(known, name)| match known {
+            Some(Known::Seen(it)) if !is_deleting(it.deleting, it.health) => Some((name, it)),
+            _ => None,
+        });
+        let mut seen: Vec<(u8, &Rc<IdentityState>)> = seen.collect();
+        if seen.iter().any(|(_, it)| it.health == Health::Unreadable) {
+            wishes.holds = true;
+        }
+        seen.retain(|(_, it)| it.health != Health::Unreadable);
+        seen.sort_by_key(|(name, it)| (it.spec.fallback, std::cmp::Reverse(it.spec.priority), *name));
+        for (name, identity) in seen {
+            let spec = &identity.spec;
+            let (is_fallback, is_tried) = (spec.fallback, spec.preview);
+            if is_fallback && others_want {
+                continue;
+            }
+            let selects = self.selects(spec, identity.health, pod.cluster, state, cluster);
+            if selects == Some(false) || identity.health != Health::Fine && is_tried {
+                continue;
+            }
+            if selects.is_none() || identity.health != Health::Fine {
+                wishes.holds |= !is_tried;
+                others_may_want |= !is_fallback && !is_tried;
+                continue;
+            }
+            if is_fallback && others_may_want {
+                wishes.holds |= !is_tried;
+                continue;
+            }
+            others_want |= !is_fallback && !is_tried;
+            match texts(spec, pod, state, cluster) {
+                None => wishes.holds |= !is_tried,
+                Some(texts) if wishes.has_key(&texts.key) || is_tried => {}
+                Some(texts) => wishes.entries.push(Wish { identity: name, texts }),
+            }
+        }
+        wishes
+    }
+
+    /// Whether the identity selects the pod; none where nobody can say.
+    fn selects(
+        &self,
+        spec: &Spec,
+        health: Health,
+        cluster: u8,
+        pod: &PodState,
+        facts: &ToldCluster,
+    ) -> Option<bool> {
+        let namespace = facts.namespaces[usize::from(pod.namespace)].filter(|it| it.reading == Reading::Good);
+        let team = |wanted: u8| namespace.map(|it| it.team == wanted);
+        let (is_there, has_team) = match spec.place {
+            Place::Nowhere => (false, Some(true)),
+            Place::Named(name) => (name == pod.namespace, Some(true)),
+            Place::Team(wanted) => (true, team(wanted)),
+            Place::Both(name, wanted) => (name == pod.namespace, team(wanted)),
+        };
+        if health == Health::BadSelector {
+            // Nothing of such a selection can be used but what it says of namespaces.
+            return if is_there && has_team != Some(false) { None } else { Some(false) };
+        }
+        let env = match &self.registries[usize::from(cluster)] {
+            Some(Known::Seen(it)) => it.env,
+            _ => return Some(false),
+        };
+        let has_app = match spec.apps {
+            Apps::Any => true,
+            Apps::One(app) => app == pod.app,
+            Apps::NotIn(app) => app != pod.app,
+        };
+        let fits = is_there
+            && spec.env.is_none_or(|wanted| wanted == env)
+            && has_app
+            && pod.phase == PodPhase::Bound;
+        if fits { has_team } else { Some(false) }
+    }
+}
+
+impl ToldCluster {
+    fn hear_pod(&mut self, id: PodId, state: &PodState) {
+        match state.reading {
+            Reading::Good => {
+                self.nameless.remove(&(state.namespace, id.slot));
+                self.names.insert(id, state.namespace);
+                self.pods.insert(id, Some(*state));
+            }
+            Reading::Malformed => {
+                self.names.insert(id, state.namespace);
+                self.pods.insert(id, None);
+            }
+            Reading::Nameless => {
+                let same = |known: &&PodId| self.has_name(**known, state.namespace, id.slot);
+                let known: Vec<PodId> = self.pods.keys().filter(same).copied().collect();
+                // A watch tells the end of a pod before another of its name: it is the one that is known.
+                if known.is_empty() {
+                    self.nameless.insert((state.namespace, id.slot));
+                }
+                self.pods.extend(known.into_iter().map(|known| (known, None)));
+            }
+        }
+    }
+
+    fn has_name(&self, pod: PodId, namespace: u8, slot: u8) -> bool {
+        pod.slot == slot && self.names.get(&pod) == Some(&namespace)
+    }
+}
+
+/// Of an object that cannot be read nobody sees that it is being deleted.
+fn is_deleting(deleting: bool, health: Health) -> bool {
+    deleting && health != Health::Unreadable
+}
+
+/// The entry that an identity gives a pod; none where it does not come out right, or not yet.
+fn texts(spec: &Spec, pod: PodId, state: &PodState, cluster: &ToldCluster) -> Option<Texts> {
+    type Made = (Path, bool, bool, PodId, u8, Option<u8>, u8, u16, u8);
+    thread_local! {
+        static MADE: RefCell<HashMap<Made, Texts>> = RefCell::default();
+    }
+    if spec.path == Path::ByRole && !cluster.has_annotations || spec.services && !cluster.listed[3] {
+        return None;
+    }
+    let node = cluster.nodes[usize::from(state.node)].filter(|node| node.reading == Reading::Good)?;
+    if node.fargate && !spec.own_parent || spec.path == Path::ByRole && state.role.is_none() {
+        return None;
+    }
+    let slices = cluster.slices.iter().flatten().filter(|_| spec.services);
+    let of_pod = slices.filter(|slice| slice.pods.contains(&pod) && state.namespace == SLICES_NAMESPACE);
+    let services = of_pod.fold(0_u8, |services, slice| services | 1 << slice.service);
+    let key: Made =
+        (spec.path, spec.own_parent, spec.ttl, pod, state.app, state.role, state.node, node.uid, services);
+    MADE.with_borrow_mut(|made| {
+        if made.len() > 50_000 {
+            made.clear();
+        }
+        Some(made.entry(key).or_insert_with(|| write(spec, pod, state, node, services)).clone())
+    })
+}
+
+fn write(spec: &Spec, pod: PodId, state: &PodState, node: NodeState, services: u8) -> Texts {
+    let path = match spec.path {
+        Path::Fixed(path) => format!("f{path}"),
+        Path::ByApp => format!("c{}/a{}", pod.cluster, state.app),
+        Path::ByRole => format!("role/r{}", state.role.unwrap_or_default()),
+    };
+    let parent = match spec.own_parent {
+        true => format!("agent/{}", node_name(state.node)),
+        false => format!("spire/agent/k8s_psat/c{}/n{}", pod.cluster, node.uid),
+    };
+    let namespace = namespace_name(state.namespace);
+    let names = (0..8_u8).filter(|service| services & 1 << service != 0).map(service_name).map(|service| {
+        format!("{service},{service}.{namespace},{service}.{namespace}.svc,{service}.{namespace}.svc.cluster.local")
+    });
+    let names: Vec<String> = names.collect();
+    Texts::new(
+        &format!("spiffe://example.org/{path}"),
+        &format!("spiffe://example.org/{parent}"),
+        &format!("k8s:pod-uid:{}", pod.uid()),
+        if spec.ttl { 3600 } else { 0 },
+        &names.join(","),
+    )
+}

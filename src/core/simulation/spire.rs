@@ -1,0 +1,199 @@
+//! SPIRE as the writer sees it: entries by id, and every way in which a call can fail.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::rc::Rc;
+
+use super::outside::PodId;
+use super::rules::Texts;
+use super::schedule::Fault;
+use crate::entry::{Entry, EntryId};
+use crate::mirror::Observed;
+
+/// How many entries a page has.
+const PAGE: usize = 3;
+
+/// For whom an entry of ours was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owner {
+    pub pod: PodId,
+    pub identity: u8,
+}
+
+/// One entry.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub texts: Texts,
+    pub entry: Rc<Entry>,
+    /// As a list tells it.
+    pub observed: Observed,
+    /// None for an entry that others made.
+    pub owner: Option<Owner>,
+}
+
+/// Entries by id.
+pub type Rows = BTreeMap<EntryId, Rc<Row>>;
+
+/// Why a call gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallError {
+    /// It was refused, and nothing of it done.
+    Refused,
+    /// Nobody knows what of it was done.
+    Unknown,
+    /// The process that made it is no more.
+    Killed,
+}
+
+/// What became of one entry of a batch.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Done,
+    NotFound,
+    /// An entry with this key exists.
+    Similar(Observed),
+    /// An entry with this id exists.
+    IdTaken,
+    Refused,
+}
+
+/// One entry of a batch.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    Create(EntryId, Entry, Owner),
+    Update(EntryId, Entry),
+    Delete(EntryId),
+}
+
+/// The server.
+#[derive(Debug, Default)]
+pub struct Spire {
+    pub rows: Rows,
+    /// Every id that it ever held.
+    pub used: BTreeSet<EntryId>,
+    pub backup: Option<Rows>,
+    pub is_down: bool,
+    /// After how many calls, and how, a call fails.
+    pub faults: Vec<(u8, Fault)>,
+    /// After how many calls the process that calls is killed, and whether that call is done.
+    pub kill: Option<(u8, bool)>,
+    /// Calls that were made, and entries that were written.
+    pub calls: u64,
+    pub writes: u64,
+}
+
+impl Spire {
+    /// The entries after this one, as many as a page has, and whether there are more; or an error.
+    pub fn list(&mut self, after: Option<&EntryId>) -> Result<(Rows, bool), CallError> {
+        self.calls += 1;
+        if self.is_killed().is_some() {
+            return Err(CallError::Killed);
+        }
+        if self.is_down {
+            return Err(CallError::Unknown);
+        }
+        match self.fault() {
+            Some(Fault::List | Fault::LostBefore | Fault::LostAfter(_)) => Err(CallError::Unknown),
+            Some(Fault::Call) => Err(CallError::Refused),
+            Some(Fault::Entry) | None => {
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let mut rest = self.rows.range::<EntryId, _>((from, Bound::Unbounded));
+                let page = rest.by_ref().take(PAGE).map(|(id, row)| (id.clone(), row.clone())).collect();
+                Ok((page, rest.next().is_some()))
+            }
+        }
+    }
+
+    /// Writes a batch; one answer for each.
+    pub fn write(&mut self, batch: &[Wish]) -> Result<Vec<Answer>, CallError> {
+        self.calls += 1;
+        if let Some(done) = self.is_killed() {
+            if done {
+                batch.iter().for_each(|wish| drop(self.carry_out(wish)));
+            }
+            return Err(CallError::Killed);
+        }
+        if self.is_down {
+            return Err(CallError::Refused);
+        }
+        match self.fault() {
+            Some(Fault::Call) => Err(CallError::Refused),
+            Some(Fault::LostBefore | Fault::List) => Err(CallError::Unknown),
+            Some(Fault::LostAfter(count)) => {
+                batch.iter().take(1 + usize::from(count)).for_each(|wish| drop(self.carry_out(wish)));
+                Err(CallError::Unknown)
+            }
+            fault => {
+                let mut refused = fault.is_some();
+                let mut one = |wish: &Wish| match std::mem::take(&mut refused) {
+                    true => Answer::Refused,
+                    false => self.carry_out(wish),
+                };
+                Ok(batch.iter().map(&mut one).collect())
+            }
+        }
+    }
+
+    fn is_killed(&mut self) -> Option<bool> {
+        match &mut self.kill {
+            Some((0, done)) => {
+                let done = *done;
+                self.kill = None;
+                Some(done)
+            }
+            Some((calls, _)) => {
+                *calls -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn fault(&mut self) -> Option<Fault> {
+        let due = self.faults.iter().position(|(after, _)| *after == 0);
+        self.faults.iter_mut().for_each(|(after, _)| *after = after.saturating_sub(1));
+        due.map(|at| self.faults.remove(at).1)
+    }
+
+    /// What SPIRE does with one entry: of the keys it looks at creates only.
+    pub fn carry_out(&mut self, wish: &Wish) -> Answer {
+        match wish {
+            Wish::Create(id, entry, owner) => {
+                let row = Rc::new(Row::of(id, entry, Some(*owner)));
+                if let Some(similar) = self.rows.values().find(|it| it.texts.key == row.texts.key) {
+                    // Our own, from a call whose answer was lost.
+                    let is_it = similar.observed.id == *id && similar.texts == row.texts;
+                    return if is_it { Answer::Done } else { Answer::Similar(similar.observed.clone()) };
+                }
+                if self.rows.contains_key(id) {
+                    return Answer::IdTaken;
+                }
+                self.used.insert(id.clone());
+                self.rows.insert(id.clone(), row);
+            }
+            Wish::Update(id, entry) => {
+                let Some(row) = self.rows.get(id) else { return Answer::NotFound };
+                let row = Row::of(id, entry, row.owner);
+                self.rows.insert(id.clone(), Rc::new(row));
+            }
+            Wish::Delete(id) => {
+                if self.rows.remove(id).is_none() {
+                    return Answer::NotFound;
+                }
+            }
+        }
+        self.writes += 1;
+        Answer::Done
+    }
+}
+
+impl Row {
+    pub fn of(id: &EntryId, entry: &Entry, owner: Option<Owner>) -> Self {
+        Self {
+            texts: Texts::of(entry),
+            entry: Rc::new(entry.clone()),
+            observed: Observed::of(id.clone(), entry),
+            owner,
+        }
+    }
+}
