@@ -29,6 +29,8 @@ use crate::registrar::Arrived;
 const TURN_TIME: Duration = Duration::from_secs(1);
 /// How many objects a page of a list has.
 const PAGE_OBJECTS: u32 = 500;
+/// How many events are read at a stretch before what waits for this thread has its turn: events of other clusters.
+const STRETCH_OBJECTS: usize = 16;
 /// How many after an answer that was too large.
 const SMALL_PAGE_OBJECTS: u32 = 10;
 /// How long a whole list may take.
@@ -353,6 +355,8 @@ async fn list<K: Kind>(
         };
         let page = read::page::<K>(&body, reader, &mut items, &mut malformed)
             .map_err(|error| unreadable(&call, &error))?;
+        // Reading a page takes milliseconds: other clusters' tasks have their turn after it.
+        tokio::task::yield_now().await;
         let before = std::mem::replace(&mut next, page.next);
         if next.is_some() && next == before {
             let problem = "a page names itself as the next".to_owned();
@@ -431,6 +435,7 @@ async fn follow<K: Kind>(
     let end = opened + LONGEST_WATCH;
     // Since when an event has begun and not ended.
     let mut begun: Option<Instant> = None;
+    let mut events: usize = 0;
     let mut last = opened;
     loop {
         let patience = match (begun, &initial) {
@@ -469,6 +474,10 @@ async fn follow<K: Kind>(
             };
             let Some(line) = line else { break };
             begun = None;
+            events += 1;
+            if events.is_multiple_of(STRETCH_OBJECTS) {
+                tokio::task::yield_now().await;
+            }
             if line.trim().is_empty() {
                 continue;
             }

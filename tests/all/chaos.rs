@@ -17,8 +17,10 @@ use crate::fleet::{Fleet, condition, identity, pod, uid};
 const REGISTRIES: &str = "eksclusterregistries";
 const WELL: usize = 10;
 /// How soon one pod of the well clusters may follow another.
-const PROBE_PACE: Duration = Duration::from_millis(40);
+const PROBE_PACE: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(150);
+/// What two clusters of a kind differ by on a machine that has other work.
+const SLACK: Duration = Duration::from_millis(50);
 const TABLE: &str = "docs/failure-modes.md";
 
 /// What is done to the cluster of a name.
@@ -565,17 +567,20 @@ async fn each_failure_is_named_mended_and_alone() {
     assert_eq!(fleet.writes(WriteKind::Delete), 0, "no end of a pod was seen");
     let entries = WELL + many + 2 * CASES.len() + among.len();
     assert_eq!(fleet.ids().len(), entries);
-    // The slowest of a hundred say more of what else this machine does just now than of the registrar: they are held to it
-    // where the document is written. Whoever stood in another's way would cost most pods a connection's timeouts.
-    let parts: &[(usize, Duration)] = match std::env::var_os("BLESS") {
-        Some(_) => &[(50, Duration::from_millis(20)), (99, Duration::from_millis(100))],
-        None => &[(50, Duration::from_millis(500))],
-    };
-    for (percent, slack) in parts {
-        let (among, alone) = (part(&among, *percent), part(&alone, *percent));
-        let most = alone.mul_f64(1.5) + *slack;
-        assert!(among <= most, "{percent} of 100: {alone:?} alone, {among:?} among those that fail");
+    for (who, all) in [("among those that fail", &among), ("alone", &alone)] {
+        let [p50, p90, p99] = [50, 90, 99].map(|percent| part(all, percent));
+        println!("{who}: {} pods, median {p50:?}, p90 {p90:?}, p99 {p99:?}", all.len());
     }
+    // Beside each other on one machine both have the same slowest moments, but not in the same of their pods: what is held is
+    // that no more than five in a hundred are slower than the slowest of a hundred alone. Whoever stood in another's way
+    // would cost pods parts of a second, the time of a list or of a connection that is not made. Where the document is
+    // written, p99 is held to p99.
+    let percent = if std::env::var_os("BLESS").is_some() { 99 } else { 95 };
+    let (slow, most) = (part(&among, percent), part(&alone, 99).mul_f64(1.5) + SLACK);
+    assert!(
+        slow <= most,
+        "{percent} of 100 took up to {slow:?}, 99 of 100 alone and half as much again {most:?}"
+    );
     table(&rows, &among, &alone);
 }
 

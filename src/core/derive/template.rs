@@ -97,12 +97,23 @@ pub struct Template(Arc<Compiled>);
 
 struct Compiled {
     text: Box<str>,
-    environment: Environment<'static>,
+    engine: Engine,
     lines: Vec<(usize, usize)>,
     demand: Demand,
     warnings: Vec<Warning>,
     mentions: lower::Mentions,
 }
+
+type Ready<'a> = minijinja::Template<'a, 'a>;
+
+self_cell::self_cell!(
+    /// A template's own environment, and the template in it: found once, where each rendering would hash its name and lock.
+    struct Engine {
+        owner: Environment<'static>,
+        #[covariant]
+        dependent: Ready,
+    }
+);
 
 /// The one name in a template's own environment.
 const NAME: &str = "template";
@@ -132,14 +143,16 @@ impl Template {
         for (index, constant) in lowered.constants.into_iter().enumerate() {
             environment.add_global(format!("k{index}"), constant);
         }
-        environment.add_template_owned(NAME, lowered.source).map_err(|error| {
+        let refused = |error: minijinja::Error| {
             let at = place(&lowered.lines, error.line());
             located(text, at, format!("nested too deep for the engine ({error})"))
-        })?;
+        };
+        environment.add_template_owned(NAME, lowered.source).map_err(refused)?;
+        let engine = Engine::try_new(environment, |it| it.get_template(NAME)).map_err(refused)?;
         let warnings = lowered.warnings.into_iter();
         Ok(Self(Arc::new(Compiled {
             text: text.into(),
-            environment,
+            engine,
             lines: lowered.lines,
             demand: lowered.demand,
             mentions: lowered.mentions,
@@ -193,7 +206,7 @@ impl Template {
     /// The template's output for one pod.
     pub fn render(&self, scope: &Scope) -> Result<String, RenderError> {
         let compiled = &*self.0;
-        let rendered = compiled.environment.get_template(NAME).and_then(|it| it.render(scope.context()));
+        let rendered = compiled.engine.borrow_dependent().render(scope.context());
         rendered.map_err(|error| compiled.failure(&error))
     }
 }

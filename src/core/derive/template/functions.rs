@@ -1,9 +1,9 @@
 //! Go's built-in functions, by Go's rules for arguments, and what a lowered template needs besides.
 
-use std::sync::Arc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, Tuple, Value};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Rest, Value};
 use minijinja::{Environment, Error, ErrorKind, Output, State};
 
 use super::format;
@@ -27,8 +27,8 @@ pub(super) fn register(environment: &mut Environment<'static>) {
     environment.add_function("at", at);
     environment.add_function("put", put);
     environment.add_function("cell", || Value::from_object(Cell::default()));
-    environment.add_function("iter", iter);
-    environment.add_function("pairs", pairs);
+    environment.add_function("iter", |source: Value| iterable(&source, false));
+    environment.add_function("pairs", |source: Value| iterable(&source, true));
     environment.add_function("fail", |problem: &str| -> Answer { Err(fail(problem)) });
     environment.add_function("checked", checked);
     environment.add_function(
@@ -71,7 +71,7 @@ fn print(out: &mut Output, state: &mut State, value: &Value) -> Result<(), Error
         return Ok(out.write_str(text)?);
     }
     // A named string, such as a UID, prints as the string that it is.
-    if let View::Text(bytes, _) = view(value)
+    if let Some(Node { data: Data::Text(bytes), .. }) = value.downcast_object_ref()
         && let Ok(text) = std::str::from_utf8(bytes)
     {
         return Ok(out.write_str(text)?);
@@ -208,22 +208,16 @@ fn nearest(value: &Value) -> Value {
 
 // Ranges.
 
-/// What one `range` goes over: elements, or pairs with their keys.
+/// What one `range` goes over. With pairs, each round gives this object itself, whose `.k` and `.v` are the key and the value
+/// of the round: nothing is made for a round, and nothing of one is read in another.
 #[derive(Debug)]
 struct Items {
     source: Value,
     pairs: bool,
+    round: AtomicUsize,
 }
 
-fn iter(state: &State, source: Value) -> Answer {
-    iterable(state, &source, false)
-}
-
-fn pairs(state: &State, source: Value) -> Answer {
-    iterable(state, &source, true)
-}
-
-fn iterable(state: &State, source: &Value, pairs: bool) -> Answer {
+fn iterable(source: &Value, pairs: bool) -> Answer {
     let Some(inner) = indirect(source) else {
         return Err(fail("range can't iterate over <nil>"));
     };
@@ -237,11 +231,7 @@ fn iterable(state: &State, source: &Value, pairs: bool) -> Answer {
         View::Node(node) if matches!(node.ty.kind, Kind::Slice | Kind::Map) => {}
         _ => return Err(fail(format!("range can't iterate over {}", shown(&inner)))),
     }
-    // A map is gone over in one go, even if the loop ends early.
-    if let View::Node(Node { data: Data::Map(map), .. }) = view(&inner) {
-        state.consume_fuel(cost(map.len() * 16))?;
-    }
-    Ok(Value::from_object(Items { source: inner, pairs }))
+    Ok(Value::from_object(Items { source: inner, pairs, round: AtomicUsize::new(0) }))
 }
 
 fn shown(value: &Value) -> String {
@@ -251,47 +241,76 @@ fn shown(value: &Value) -> String {
 
 type Iter = Box<dyn Iterator<Item = Value> + Send + Sync>;
 
+impl Items {
+    /// Round after round.
+    fn each(self: &Arc<Self>, rounds: usize) -> Iter {
+        let items = self.clone();
+        if self.pairs {
+            let this = Value::from_dyn_object(self.clone());
+            return Box::new((0..rounds).map(move |round| {
+                items.round.store(round, Ordering::Relaxed);
+                this.clone()
+            }));
+        }
+        Box::new((0..rounds).map(move |round| items.item(round)))
+    }
+
+    fn item(&self, round: usize) -> Value {
+        let found = match self.source.downcast_object_ref::<Node>().map(|node| &node.data) {
+            Some(Data::List(list)) => list.get(round),
+            Some(Data::Map(map)) => map.at(round).map(|(_, item)| item.clone()),
+            _ => None,
+        };
+        found.unwrap_or_default()
+    }
+
+    fn key(&self, round: usize) -> Value {
+        match self.source.downcast_object_ref::<Node>() {
+            Some(Node { data: Data::Map(map), ty, .. }) => {
+                map.at(round).map(|(key, _)| map_key(types::of(ty.key), key)).unwrap_or_default()
+            }
+            _ => Value::from(round),
+        }
+    }
+}
+
 impl Object for Items {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Iterable
     }
 
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        let round = self.round.load(Ordering::Relaxed);
+        match key {
+            "k" => Some(self.key(round)),
+            "v" => Some(self.item(round)),
+            _ => None,
+        }
+    }
+
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        let pair = |key: Value, value: Value| Value::from(Tuple::from([key, value]));
-        let with_key = self.pairs;
-        let of_type = |ty: &'static Type, int: i64| match ty.id {
-            types::INT => Value::from(int),
-            _ => super::value::node(
-                ty,
-                if ty.kind == Kind::Uint { Data::Uint(int.unsigned_abs()) } else { Data::Int(int) },
-            ),
-        };
         let iter: Iter = match view(&self.source) {
             View::Int(end, ty) => Box::new((0..end).map(move |it| of_type(ty, it))),
             View::Uint(end, ty) => {
                 Box::new((0..i64::try_from(end).unwrap_or(i64::MAX)).map(move |it| of_type(ty, it)))
             }
-            View::Node(Node { data: Data::List(list), .. }) => {
-                let list = list.clone();
-                Box::new((0..list.len).map(move |index| {
-                    let item = list.get(index).unwrap_or_default();
-                    if with_key { pair(Value::from(index), item) } else { item }
-                }))
-            }
-            View::Node(Node { data: Data::Map(map), ty, .. }) => {
-                let key_type = types::of(ty.key);
-                let items: Vec<Value> = map
-                    .iter()
-                    .map(|(key, item)| match with_key {
-                        true => pair(map_key(key_type, key), item.clone()),
-                        false => item.clone(),
-                    })
-                    .collect();
-                Box::new(items.into_iter())
-            }
+            View::Node(Node { data: Data::List(list), .. }) => self.each(list.len),
+            View::Node(Node { data: Data::Map(map), .. }) => self.each(map.len()),
             _ => Box::new(std::iter::empty()),
         };
         Enumerator::Iter(iter)
+    }
+}
+
+fn of_type(ty: &'static Type, int: i64) -> Value {
+    match ty.kind {
+        _ if ty.id == types::INT => Value::from(int),
+        Kind::Uint => super::value::node(ty, Data::Uint(int.unsigned_abs())),
+        _ => super::value::node(ty, Data::Int(int)),
     }
 }
 

@@ -17,6 +17,12 @@ use crate::facts::demand::{Demand, Source};
 /// More bodies of `define`, one for each type of argument, are not made.
 const MAX_BODIES: usize = 64;
 
+/// Bytes that most values have at most: names, and the uid of a node.
+const EMITTED: usize = 40;
+
+/// Bytes from which on an output is so long that copying it is not what costs.
+const MAX_ROOM: usize = 1 << 10;
+
 /// Nobody reads more.
 const MAX_WARNINGS: usize = 20;
 
@@ -134,6 +140,8 @@ struct Lowering<'t> {
     instances: BTreeMap<Instance, usize>,
     waiting: Vec<(usize, Instance)>,
     names: usize,
+    /// How many values are printed.
+    emitted: usize,
     // The body at hand.
     out: String,
     line: usize,
@@ -168,6 +176,7 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         instances: BTreeMap::new(),
         waiting: Vec::new(),
         names: 0,
+        emitted: 0,
         out: String::new(),
         line: 1,
         lines: Vec::new(),
@@ -200,10 +209,21 @@ pub(super) fn lower(tree: &Tree) -> Lowered {
         append((format!("{{% macro m{number}(p) %}}{text}{{% endmacro %}}"), of_text));
     }
     append(main);
+    source.push_str(&room(source.len(), lowering.emitted));
     let Lowering { constants, demand, mentions, mut warnings, .. } = lowering;
     warnings.sort();
     warnings.dedup();
     Lowered { source, lines, constants, demand, warnings, mentions }
+}
+
+/// The engine makes room beforehand for twice the text that stands outside of tags, and the output is copied each time it
+/// outgrows that. So there is text that is never printed, as much as what the values will probably need.
+fn room(source: usize, emitted: usize) -> String {
+    match emitted * EMITTED / 2 {
+        0 => String::new(),
+        _ if source > MAX_ROOM => String::new(),
+        more => format!("{{% if false %}}{}{{% endif %}}", " ".repeat(more.min(MAX_ROOM))),
+    }
 }
 
 fn collect_assigned<'t>(nodes: &'t [Node], names: &mut BTreeSet<&'t str>) {
@@ -314,6 +334,7 @@ impl<'t> Lowering<'t> {
 
     fn emit(&mut self, at: usize, code: &str) {
         self.line += 1;
+        self.emitted += 1;
         self.lines.push((self.line, at));
         self.out.push_str("{{\n");
         self.out.push_str(code);
@@ -514,12 +535,18 @@ impl<'t> Lowering<'t> {
             Origin::Fact { source, path, .. } => Origin::Fact { source, path, open: false },
             _ => Origin::Nowhere,
         };
-        let (key, item) = (self.name('e'), self.name('e'));
-        let item_value = Expr { code: item.clone(), ty: item_type, origin, path: false, sure: true };
-        let key_value = Expr { ty: key_type, sure: true, ..Expr::new(key.clone()) };
-        match pipe.variables.len() {
-            0 | 1 => self.tag(at, &format!("for {item} in iter({})", source.code)),
-            _ => self.tag(at, &format!("for {key}, {item} in pairs({})", source.code)),
+        let element = self.name('e');
+        let (over, key, item) = match pipe.variables.len() {
+            0 | 1 => ("iter", String::new(), element.clone()),
+            _ => ("pairs", format!("{element}.k"), format!("{element}.v")),
+        };
+        let item_value = Expr { code: item, ty: item_type, origin, path: false, sure: true };
+        let key_value = Expr { ty: key_type, sure: true, ..Expr::new(key) };
+        // A `break` in the first round is for the engine as if there had been none: its else would run.
+        let entered = branch.otherwise.as_ref().filter(|_| breaks(&branch.list)).map(|_| self.flag(at));
+        self.tag(at, &format!("for {element} in {over}({})", source.code));
+        if let Some(entered) = &entered {
+            self.set(at, "_", &format!("put({entered}, true)"));
         }
         let in_body = self.variables.len();
         let values = if pipe.variables.len() > 1 {
@@ -537,12 +564,29 @@ impl<'t> Lowering<'t> {
         self.dot = outer;
         // Where nothing was gone over, the variables still hold what was to be.
         self.variables.truncate(in_body);
-        if let Some(otherwise) = &branch.otherwise {
-            self.out.push_str("{% else %}");
-            self.range_otherwise(at, otherwise);
+        match (&branch.otherwise, entered) {
+            (Some(otherwise), Some(entered)) => {
+                self.out.push_str("{% endfor %}");
+                self.tag(at, &format!("if not {entered}.v"));
+                self.range_otherwise(at, otherwise);
+                self.out.push_str("{% endif %}");
+            }
+            (Some(otherwise), None) => {
+                self.out.push_str("{% else %}");
+                self.range_otherwise(at, otherwise);
+                self.out.push_str("{% endfor %}");
+            }
+            (None, _) => self.out.push_str("{% endfor %}"),
         }
-        self.out.push_str("{% endfor %}");
         self.variables.truncate(known);
+    }
+
+    /// A cell that says no.
+    fn flag(&mut self, at: usize) -> String {
+        let cell = self.name('c');
+        self.set(at, &cell, "cell()");
+        self.set(at, "_", &format!("put({cell}, false)"));
+        cell
     }
 
     /// What a `range` over nothing does. A `break` in it ends no more than it, so it becomes a loop of one round then; a
@@ -551,9 +595,7 @@ impl<'t> Lowering<'t> {
         if !breaks(otherwise) {
             return self.list(otherwise);
         }
-        let cell = self.name('c');
-        self.set(at, &cell, "cell()");
-        self.set(at, "_", &format!("put({cell}, false)"));
+        let cell = self.flag(at);
         let round = self.name('e');
         self.tag(at, &format!("for {round} in iter(1)"));
         self.leaving.push(Some(cell.clone()));

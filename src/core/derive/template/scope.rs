@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::format;
 use super::types::{self, Kind};
 use super::unicode;
-use super::value::{Data, Node, View, fail, from_json, string_map, view, zero};
+use super::value::{Data, Node, View, fail, from_json, present, string_map, view, zero};
 use crate::facts::{NodeFacts, PodFacts};
 
 /// What a scope is made of.
@@ -329,7 +329,7 @@ fn walk(from: &Node, path: &str) -> Value {
             node = inner;
         }
         let present = match &node.data {
-            Data::Struct(fields) => fields.iter().find(|(at, _)| *at == index).map(|(_, value)| value),
+            Data::Struct(fields) => present(fields, index),
             _ => None,
         };
         match (present, after) {

@@ -1,6 +1,5 @@
 //! Go's values as the engine holds them: plain ones by the engine's own kinds, typed ones as `Node`, which a clone shares.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -30,12 +29,41 @@ pub(super) enum Data {
     Complex(f64, f64),
     Text(Arc<[u8]>),
     Pointer(Value),
-    /// Fields that are not zero, by their index.
+    /// Fields that are not zero, by rising index.
     Struct(Vec<(usize, Value)>),
     List(List),
-    Map(BTreeMap<Arc<str>, Value>),
+    Map(Map),
     Moment(Moment),
     Quantity(Quantity),
+}
+
+/// A map by sorted keys: gone over by number, so that a `range` needs neither a copy nor a borrow of it.
+pub(super) struct Map(Box<[(Arc<str>, Value)]>);
+
+impl Map {
+    /// Keys come once each, in any order.
+    pub(super) fn new(pairs: impl Iterator<Item = (Arc<str>, Value)>) -> Self {
+        let mut pairs: Vec<_> = pairs.collect();
+        pairs.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        Self(pairs.into())
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        let at = self.0.binary_search_by(|(known, _)| (**known).cmp(key)).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    pub(super) fn at(&self, index: usize) -> Option<&(Arc<str>, Value)> {
+        self.0.get(index)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Arc<str>, &Value)> {
+        self.0.iter().map(|(key, value)| (key, value))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
 }
 
 /// A slice of shared elements; the capacity may reach beyond them, where zero values stand.
@@ -155,9 +183,8 @@ fn capacity(len: usize) -> usize {
 
 /// A map of strings.
 pub(super) fn string_map<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Value {
-    let map: BTreeMap<Arc<str>, Value> =
-        pairs.map(|(key, value)| (Arc::from(key.as_str()), Value::from(value.as_str()))).collect();
-    let data = if map.is_empty() { Data::Nil } else { Data::Map(map) };
+    let map = Map::new(pairs.map(|(key, value)| (Arc::from(key.as_str()), Value::from(value.as_str()))));
+    let data = if map.len() == 0 { Data::Nil } else { Data::Map(map) };
     node(types::of(types::STRING_MAP), data)
 }
 
@@ -231,9 +258,9 @@ fn made(ty: &'static Type, json: &Json, addressable: bool) -> Option<Value> {
         }
         Kind::Map => {
             let pairs = json.as_object()?.iter();
-            Data::Map(
-                pairs.map(|(key, it)| (Arc::from(key.as_str()), from_json(ty.elem(), it, false))).collect(),
-            )
+            Data::Map(Map::new(
+                pairs.map(|(key, it)| (Arc::from(key.as_str()), from_json(ty.elem(), it, false))),
+            ))
         }
         Kind::Struct => structure(ty, json, addressable)?,
     };
@@ -288,12 +315,19 @@ fn structure(ty: &'static Type, json: &Json, addressable: bool) -> Option<Data> 
     Some(Data::Struct(fields))
 }
 
+/// A field that is not zero. It stands at its index, or before by as many as are zero before it.
+pub(super) fn present(fields: &[(usize, Value)], index: usize) -> Option<&Value> {
+    let last = fields.len().checked_sub(1)?;
+    let (at, value) = fields.get(..=index.min(last))?.iter().rev().find(|(at, _)| *at <= index)?;
+    (*at == index).then_some(value)
+}
+
 impl Node {
     /// A field by its place in the type, of a struct or of what a pointer points to.
     pub(super) fn field(&self, index: usize) -> Result<Value, Error> {
         match &self.data {
             Data::Struct(fields) => {
-                if let Some((_, value)) = fields.iter().find(|(at, _)| *at == index) {
+                if let Some(value) = present(fields, index) {
                     return Ok(value.clone());
                 }
                 let field = self.ty.fields.get(index).ok_or_else(|| fail("no such field"))?;
@@ -337,7 +371,7 @@ impl Node {
             Data::Complex(real, imaginary) => *real != 0.0 || *imaginary != 0.0,
             Data::Text(it) => !it.is_empty(),
             Data::List(list) => list.len > 0,
-            Data::Map(map) => !map.is_empty(),
+            Data::Map(map) => map.len() > 0,
             Data::Pointer(_) | Data::Struct(_) | Data::Moment(_) | Data::Quantity(_) => true,
         }
     }

@@ -120,7 +120,7 @@ fn shown(value: &Value, show: &Show) -> Vec<u8> {
         How::Map => {
             let mut out = show.from.as_bytes().to_vec();
             if let View::Node(Node { data: Data::Map(map), .. }) = view(value) {
-                for (key, item) in map {
+                for (key, item) in map.iter() {
                     out.extend(format!("{key}: ").into_bytes());
                     out.extend(plain(item));
                     out.push(b',');
