@@ -456,7 +456,7 @@ impl Writer {
                 match result {
                     CreateResult::Created => {
                         done += 1;
-                        if let Some(since) = self.arrived.remove(*pod) {
+                        if let Some(since) = self.arrived.remove(pod) {
                             self.metrics.registered(since.elapsed().as_secs_f64());
                         }
                         let spiffe_id = &entry.key.spiffe_id;

@@ -158,7 +158,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let at_once = usize::from(config.connecting_at_once);
     let connections = clusters::run(eks.clone(), at_once, ends, metrics.clone(), work.clone());
     named(&mut tasks, "connections to clusters", connections);
-    let answers = admin::Answers {
+    let answering = admin::Answers {
         index: index_asker,
         ledger: ledger_asker,
         outcomes: outcomes_in.clone(),
@@ -171,7 +171,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
             namespace,
             settings.clone(),
             reports_in.clone(),
-            answers.clone(),
+            answering.clone(),
             work.clone(),
         );
         tasks.spawn(async move { ("admission webhook", served.await.map_err(|error| error.to_string())) });
@@ -179,7 +179,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let served =
         admin::metrics(config.metrics_bind_address, metrics.clone(), outcomes_in.clone(), work.clone());
     tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
-    let served = admin::answers(config.admin_bind_address, answers, work.clone());
+    let served = admin::answers(config.admin_bind_address, answering, work.clone());
     tasks.spawn(async move { ("admin", served.await.map_err(|error| error.to_string())) });
     let ends = registrar::Ends {
         changes: changes_in,

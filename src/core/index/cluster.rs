@@ -974,7 +974,7 @@ fn by_plugin(
     let (question, answer) = answers.look_up(Question { plugin: plugin.plugin.clone(), workload });
     questions.push(question);
     let decision = match answer {
-        None if mutants::is_on(Mutant::SilenceIsSkip) => return Ok(Given::Skipped),
+        None if mutants::is_on(Mutant::SilenceIsSkip) => return Ok(Given::Skipped(String::new())),
         None => return waiting("PluginAsked"),
         Some(Answer::Failed(problem)) => {
             let told = match problem.field.as_str() {

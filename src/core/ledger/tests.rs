@@ -54,7 +54,7 @@ impl World {
             assert_eq!(round.faults, []);
             for plan in round.plans {
                 for write in plan.creates.iter().chain(&plan.updates) {
-                    let key = &write.wanted.entry.key;
+                    let key = &write.wanted.entry().unwrap().key;
                     let holder = self.spire.iter().find(|(id, it)| it.key == *key && **id != write.id);
                     if let Some((id, entry)) = holder {
                         self.writes.push(format!("={id}"));
