@@ -1,4 +1,4 @@
-//! `explain`: each reason why a pod has no identity is answered in the first line, from files and by the running program.
+//! `explain` and `diff`: each reason why a pod has no identity, and each write of a change, from files and by the running program.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -189,4 +189,176 @@ async fn what_spire_refuses_or_others_hold_is_the_answer() {
     fleet.until_entries(1).await;
     let (_, answer, _) = asked(&fleet, "east/shop/alone").await;
     assert!(answer.contains("podSelector: app=web wanted, the pod has app=other"), "{answer}");
+}
+
+/// Runs a command over the files of `explain`.
+fn offline(arguments: &[&str]) -> Output {
+    let folder = Path::new(crate::ROOT).join("tests/cases/explain");
+    Command::new(crate::PROGRAM).current_dir(folder).args(arguments).output().unwrap()
+}
+
+const PLUGIN: &str = "../../../plugins/team-path/team-path.wasm";
+
+#[test]
+fn a_change_is_told_entry_by_entry_before_it_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let entries = folder.path().join("entries.json");
+    let world = ["--cluster", "east=east.yaml", "--plugin", PLUGIN];
+    let rendered = offline(
+        &[&["render", "--config", "config.yaml", "-f", "manifests.yaml", "-o", "json"], &world[..]].concat(),
+    );
+    // What is rendered has the shape of what SPIRE's own command prints.
+    std::fs::write(&entries, rendered.stdout).unwrap();
+    let diff = |file: &str, more: &[&str]| {
+        let fixed = [
+            "diff",
+            "-f",
+            file,
+            "--current",
+            "manifests.yaml",
+            "--current-config",
+            "config.yaml",
+            "--entries",
+        ];
+        let entries = [entries.to_str().unwrap()];
+        let output = offline(&[&fixed[..], &entries, &world, more].concat());
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let (status, told, stderr) = diff("../diff/changed.yaml", &[]);
+    assert_eq!(status, Some(1), "{told}{stderr}");
+    crate::golden("tests/cases/diff/changed.txt", &told);
+    let (_, json, _) = diff("../diff/changed.yaml", &["-o", "json", "--full"]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["isCut"], false);
+    let (status, told, _) = diff("manifests.yaml", &[]);
+    assert_eq!(status, Some(2), "one of them cannot be used: {told}");
+    let same = folder.path().join("same.yaml");
+    let manifests =
+        std::fs::read_to_string(Path::new(crate::ROOT).join("tests/cases/explain/manifests.yaml")).unwrap();
+    let web = manifests.split("---").find(|it| it.contains("name: web}")).unwrap();
+    std::fs::write(&same, web).unwrap();
+    let (status, told, stderr) = diff(same.to_str().unwrap(), &[]);
+    assert_eq!((status, told.as_str()), (Some(0), "Would change no entry.\n"), "{stderr}");
+}
+
+#[test]
+fn another_configuration_is_told_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("config.yaml");
+    let now =
+        std::fs::read_to_string(Path::new(crate::ROOT).join("tests/cases/explain/config.yaml")).unwrap();
+    std::fs::write(&config, now.replace("^kube-system$", "^(kube-system|shop)$")).unwrap();
+    let output = offline(&[
+        "diff",
+        "--config",
+        config.to_str().unwrap(),
+        "--current",
+        "manifests.yaml",
+        "--current-config",
+        "config.yaml",
+        "--cluster",
+        "east=east.yaml",
+        "--plugin",
+        PLUGIN,
+    ]);
+    let (told, stderr) = (text(output.stdout), text(output.stderr));
+    // Nothing stands in SPIRE by these files, so that nothing would be deleted; and an identity of them cannot be used.
+    assert!(told.contains("mend-me: spec.ttl"), "{told}{stderr}");
+}
+
+/// docs/troubleshooting.md is made of its text and of what the commands print.
+#[test]
+fn the_documentation_shows_what_the_commands_print() {
+    let root = Path::new(crate::ROOT);
+    let source = std::fs::read_to_string(root.join("tests/cases/explain/troubleshooting.md")).unwrap();
+    let lines = source.lines().map(|line| {
+        let shown = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+        match shown {
+            Some(file) => std::fs::read_to_string(root.join(file)).unwrap(),
+            None => format!("{line}\n"),
+        }
+    });
+    crate::golden("docs/troubleshooting.md", &lines.collect::<String>());
+}
+
+#[tokio::test]
+async fn files_and_the_running_registrar_say_the_same() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.pod("east", "api-1", "api");
+    fleet.until_entries(1).await;
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, objects: Vec<Value>| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, serde_json::json!({"kind": "List", "items": objects}).to_string()).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let of = |api: &registrar_world::kube::KubeApi, plurals: &[&str]| -> Vec<Value> {
+        plurals.iter().flat_map(|plural| api.objects(plural)).collect()
+    };
+    let manifests =
+        write("manifests.json", of(&fleet.world.management, &["eksclusterregistries", "workloadidentities"]));
+    let dump = write("dump.json", of(fleet.cluster("east"), &["pods", "nodes", "namespaces"]));
+    let config = folder.path().join("config.yaml");
+    std::fs::write(&config, "{apiVersion: eksclusterregistry.spire.spiffe.io/v1alpha1, kind: ControllerManagerConfig, trustDomain: example.org}").unwrap();
+    for pod in ["east/shop/web-1", "east/shop/api-1"] {
+        let (_, answer, live) = asked(&fleet, pod).await;
+        let output = Command::new(crate::PROGRAM)
+            .args([
+                "explain",
+                pod,
+                "-f",
+                &manifests,
+                "--cluster",
+                &format!("east={dump}"),
+                "-o",
+                "json",
+                "--config",
+            ])
+            .arg(&config)
+            .output()
+            .unwrap();
+        let offline: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", text(output.stderr)));
+        for part in ["pod", "cluster", "identities", "held"] {
+            assert_eq!(live[part], offline[part], "{pod}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_running_registrar_says_what_a_change_would_do() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    for pod in ["web-1", "web-2", "web-3"] {
+        fleet.pod("east", pod, "web");
+    }
+    fleet.until_entries(3).await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("web.json");
+    let ask = async |spec: fn(&mut Value)| {
+        let mut changed = identity("web", "web");
+        spec(&mut changed["spec"]);
+        std::fs::write(&file, changed.to_string()).unwrap();
+        let mut command = fleet.world.command(crate::PROGRAM);
+        let admin = fleet.registrar.admin.to_string();
+        command.arg("diff").arg("-f").arg(&file).args(["--registrar", &admin]);
+        let output = command.output().await.unwrap();
+        let told = text(output.stdout) + &text(output.stderr);
+        (output.status.code(), told.lines().next().unwrap_or_default().to_owned())
+    };
+    let same = ask(|_| ()).await;
+    assert_eq!(same, (Some(0), "Would change no entry.".to_owned()));
+    let ttl = ask(|spec| spec["ttl"] = "1h".into()).await;
+    assert_eq!(ttl, (Some(1), "Would update 3 entries in 1 cluster.".to_owned()));
+    let other = ask(|spec| spec["spiffeIDTemplate"] = "spiffe://{{ .TrustDomain }}/other".into()).await;
+    let told = "Would update 3 (3 of them with another SPIFFE ID, parent or selectors) entries in 1 cluster.";
+    assert_eq!(other, (Some(1), told.to_owned()));
+    let none = ask(|spec| spec["namespace"] = "elsewhere".into()).await;
+    assert_eq!(none, (Some(1), "Would delete 3 entries in 1 cluster.".to_owned()));
+    let wrong = ask(|spec| spec["ttl"] = "soon".into()).await;
+    assert_eq!(wrong.0, Some(2));
+    assert!(wrong.1.starts_with("Cannot be used: WorkloadIdentity/web: spec.ttl"), "{wrong:?}");
+    assert_eq!(fleet.ids().len(), 3, "asking changes nothing");
 }

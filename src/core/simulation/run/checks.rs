@@ -398,7 +398,13 @@ impl Simulation {
     /// A process that hears everything as it is now, in another order, wants the same.
     pub(super) fn check_from_scratch(&mut self) -> Result<(), Violation> {
         let told = &self.replicas[self.leader].told;
-        for (_, pod, desired) in self.replicas[self.leader].index.desired() {
+        let index = &self.replicas[self.leader].index;
+        for (cluster, pod, desired) in index.desired() {
+            // Every identity asked, and not only those that are found for the pod, comes to the same.
+            let view = index.view(cluster, pod).ok_or("a pod that is known and cannot be explained")?;
+            if view.desired != **desired {
+                return Err(format!("{pod} is to have {desired:?}, explained {:?}", view.desired));
+            }
             let id = PodId::of_uid(pod.as_str()).ok_or("a pod that never was")?;
             let texts = desired.wanted.iter().map(|it| Ok(Texts::of(&made(it)?)));
             let texts: BTreeSet<Texts> = texts.collect::<Result<_, Violation>>()?;
