@@ -166,7 +166,7 @@ proptest! {
         let mut open: Vec<&Wanted> = wants.iter().collect();
         for (id, row) in mirror.of_pod(&pod()).filter(|(id, _)| !held.contains(id)) {
             let equal = |want: &&Wanted| row.content == Some(want.content) || !is_synced && row.key == want.key;
-            let serves = open.iter().position(|want| equal(want));
+            let serves = open.iter().position(equal);
             prop_assert!(serves.is_some(), "{id} {before:?}");
             serves.map(|at| open.swap_remove(at));
         }

@@ -226,8 +226,7 @@ impl Simulation {
                     && row.owner.is_some_and(|it| it.identity == wish.identity)
                     || served.is_some_and(|served| served.contains(&wish.identity))
             };
-            let ways: [&dyn Fn(&Row, &Wish) -> bool; 2] = [&is_made_for, &may_serve];
-            for is_one in ways {
+            let mut take = |is_one: &dyn Fn(&Row, &Wish) -> bool| {
                 open.retain(|wish: &&Wish| {
                     let Some(old) = rows.iter().position(|row| is_one(row, wish)) else { return true };
                     let row = rows.swap_remove(old);
@@ -236,7 +235,9 @@ impl Simulation {
                     waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes));
                     false
                 });
-            }
+            };
+            take(&is_made_for);
+            take(&may_serve);
             // The brake may hold an entry that two of them can be made of.
             let is_sure =
                 self.setup.budget.is_none() || replica.served.is_empty() && replica.moved.is_empty();
