@@ -77,6 +77,10 @@ impl Simulation {
         if known.texts == texts {
             return broken("it is so already");
         }
+        let is_anothers = known_owner.identity != identity && !replica.has_passed(id);
+        if wishes.holds && is_anothers && known.texts.key == texts.key {
+            return broken("it was made for another, and nobody can say what that one wants");
+        }
         if known.texts.key != texts.key {
             let scopes = vec![Scope::Fleet, Scope::Cluster(pod.cluster), Scope::Identity(identity)];
             return self.count(at, id, scopes).or_else(|rule| broken(&rule));
@@ -199,7 +203,12 @@ impl Simulation {
                     .or_else(|| rows.iter().position(|row| row.texts.key == wish.texts.key));
                 if let Some(at) = best {
                     let row = rows.swap_remove(at);
-                    if row.texts != wish.texts {
+                    // While some identity has not spoken, what was made for another is left as it is.
+                    let is_its =
+                        row.owner.is_some_and(|it| (it.identity, it.slot) == (wish.identity, wish.slot))
+                            && !replica.has_passed(&row.observed.id);
+                    let waits = wishes.as_ref().is_some_and(|wishes| wishes.holds) && !is_its;
+                    if row.texts != wish.texts && !waits {
                         return Err(format!("{} of {pod:?} is not brought up to date", row.observed.id));
                     }
                     continue;
