@@ -43,7 +43,8 @@ pub struct PodPlan {
     pub deletes: Vec<Delete>,
     /// Identities whose entry is in place.
     pub in_place: Vec<IdentityName>,
-    /// Identities whose entry is not in place and has to wait until the cluster is in step again.
+    /// Identities whose entry is not in place and has to wait: until the cluster is in step again, or until it is known
+    /// what the identity wants that the entry was made for.
     pub waiting: Vec<IdentityName>,
     /// Identities whose key is held by an entry that is not ours to change.
     pub conflicts: Vec<(IdentityName, EntryId)>,
@@ -99,6 +100,8 @@ pub fn plan(
     };
     let synced = desired.is_synced(&pod.cluster);
     let wanted = desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+    // Of some identity nobody can say what the pod is to have: a plugin that was not asked yet, for one.
+    let is_held = desired.pod(pod).is_some_and(|pod| pod.hold.is_some());
     let mut free: BTreeMap<EntryId, &Row> = mirror.of_pod(pod).collect();
     let mut open = Vec::new();
     // By key first: what a workload already has is kept, whichever identity it was made for.
@@ -111,14 +114,16 @@ pub fn plan(
             None => open.push(want),
             Some((id, row)) => {
                 free.remove(&id);
-                if row.place.as_ref().is_some_and(|place| place.digest != want.digest) {
+                let is_anothers = row.place.as_ref().is_some_and(|place| place.digest != want.digest);
+                if is_anothers && !is_held {
                     plan.taken_over.push((id.clone(), want.digest));
                 }
                 if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {
                     plan.in_place.push(want.identity.clone());
-                } else if synced {
+                } else if synced && !(is_anothers && is_held) {
                     plan.updates.push(Write { id, wanted: want.clone() });
                 } else {
+                    // Whoever it was made for may yet want it as it is.
                     plan.waiting.push(want.identity.clone());
                 }
             }

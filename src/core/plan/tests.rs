@@ -162,11 +162,12 @@ proptest! {
         // What is neither wanted nor held is gone; each wanted entry stands once, ours or somebody else's that is equal.
         let is_synced = matches!(standing, ClusterStanding::Synced { .. });
         let wants = desired.pod(&pod()).map(|pod| pod.wanted.clone()).unwrap_or_default();
+        let waits = !is_synced || hold;
         let held: BTreeSet<&EntryId> = after.holds.iter().map(|(id, _)| id).collect();
         let mut open: Vec<&Wanted> = wants.iter().collect();
         for (id, row) in mirror.of_pod(&pod()).filter(|(id, _)| !held.contains(id)) {
-            let equal = |want: &&Wanted| row.content == Some(want.content) || !is_synced && row.key == want.key;
-            let serves = open.iter().position(|want| equal(want));
+            let equal = |want: &&Wanted| row.content == Some(want.content) || waits && row.key == want.key;
+            let serves = open.iter().position(equal);
             prop_assert!(serves.is_some(), "{id} {before:?}");
             serves.map(|at| open.swap_remove(at));
         }
@@ -175,6 +176,18 @@ proptest! {
             !same.any(|(_, row)| row.place.is_none() && row.content == Some(want.content))
         });
         prop_assert!(open.len() <= after.conflicts.len() + after.waiting.len(), "{open:?} {before:?}");
-        prop_assert!(!is_synced || after.waiting.is_empty());
+        prop_assert!(waits || after.waiting.is_empty());
     }
+}
+
+#[test]
+fn what_was_made_for_another_is_not_altered_while_nobody_can_say_what_that_one_wants() {
+    let given = |identity, hint| Given { owner: Some((identity, 0)), path: 0, hint };
+    let mirror = mirror(&[given(0, true)]);
+    let live = vec![Some(IdentityStanding::Live); usize::from(IDENTITIES)];
+    let synced = ClusterStanding::Synced { complete: true };
+    let waits = plan_of(&desired(&[given(1, false)], true, true, synced, &live), &mirror);
+    assert_eq!((waits.is_empty(), waits.waiting, waits.taken_over), (true, vec![identity(1)], Vec::new()));
+    let takes = plan_of(&desired(&[given(1, false)], true, false, synced, &live), &mirror);
+    assert_eq!((takes.updates.len(), takes.taken_over.len()), (1, 1));
 }

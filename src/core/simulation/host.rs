@@ -133,7 +133,7 @@ impl Host {
         questions.rotate_left(middle);
         questions.truncate(self.left.map_or(usize::MAX, usize::from));
         self.left = self.left.map(|left| left.saturating_sub(questions.len() as u8));
-        questions.extend(self.again.drain(..));
+        questions.append(&mut self.again);
         for question in questions {
             self.open.retain(|open| !Arc::ptr_eq(open, &question));
             let asked = of_question(&question);

@@ -114,6 +114,10 @@ impl Simulation {
         if known.texts == *texts {
             return broken("it is so already");
         }
+        let is_anothers = known_owner.identity != identity && !replica.has_passed(id);
+        if wishes.holds && is_anothers && known.texts.key == texts.key {
+            return broken("it was made for another, and nobody can say what that one wants");
+        }
         if known.texts.key != texts.key {
             let scopes = vec![Scope::Fleet, Scope::Cluster(pod.cluster), Scope::Identity(identity)];
             return self.count(at, id, scopes).or_else(|rule| broken(&rule));
@@ -251,7 +255,12 @@ impl Simulation {
                     .or_else(|| rows.iter().position(|row| row.texts.key == wish.texts.key));
                 if let Some(at) = best {
                     let row = rows.swap_remove(at);
-                    if row.texts != wish.texts {
+                    // While some identity has not spoken, what was made for another is left as it is.
+                    let is_its =
+                        row.owner.is_some_and(|it| (it.identity, it.slot) == (wish.identity, wish.slot))
+                            && !replica.has_passed(&row.observed.id);
+                    let waits = wishes.as_ref().is_some_and(|wishes| wishes.holds) && !is_its;
+                    if row.texts != wish.texts && !waits {
                         return Err(format!("{} of {pod:?} is not brought up to date", row.observed.id));
                     }
                     continue;
@@ -278,8 +287,7 @@ impl Simulation {
                     && row.owner.is_some_and(|it| it.identity == wish.identity)
                     || served.is_some_and(|served| served.contains(&wish.identity))
             };
-            let ways: [&dyn Fn(&Row, &Wish) -> bool; 2] = [&is_made_for, &may_serve];
-            for is_one in ways {
+            let mut take = |is_one: &dyn Fn(&Row, &Wish) -> bool| {
                 open.retain(|wish: &&Wish| {
                     let Some(old) = rows.iter().position(|row| is_one(row, wish)) else { return true };
                     let row = rows.swap_remove(old);
@@ -288,7 +296,9 @@ impl Simulation {
                     waiting.entry(pod).or_default().push((row.observed.id.clone(), scopes));
                     false
                 });
-            }
+            };
+            take(&is_made_for);
+            take(&may_serve);
             // The brake may hold an entry that two of them can be made of.
             let is_sure =
                 self.setup.budget.is_none() || replica.served.is_empty() && replica.moved.is_empty();

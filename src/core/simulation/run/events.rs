@@ -21,6 +21,9 @@ use crate::spiffe::{self, Selector, TrustDomain};
 
 impl Simulation {
     pub(super) fn happen(&mut self, event: Event) {
+        if matches!(event, Event::DriftDeleted { .. } | Event::DriftChanged { .. } | Event::Restore) {
+            self.replicas.iter_mut().for_each(|replica| replica.has_failed = true);
+        }
         match event {
             Event::Pod { cluster, slot, app, namespace, node, role, phase } => {
                 self.pod(

@@ -70,7 +70,7 @@ pub(super) struct Replica {
     pub(super) blind_until: Option<Instant>,
     /// Nobody knows what of the last call was done.
     pub(super) is_in_doubt: bool,
-    /// A call or a write failed: what the brake let through counts there, and perhaps was never planned again.
+    /// A call or a write failed, or others altered what stands: what the brake let through counts there, and perhaps was never planned again.
     pub(super) has_failed: bool,
     /// Lists are empty, and what they have comes one by one after them.
     pub(super) hears_singly: bool,
@@ -186,6 +186,11 @@ impl Replica {
         let served = self.served.get(&row.observed.id).into_iter().flatten();
         let identities = [owner.identity].into_iter().chain(served.copied());
         identities.map(|identity| (identity, self.told.due(owner.pod, identity))).collect()
+    }
+
+    /// Whether an entry may have served another identity than it was made for, or another of the same.
+    pub(super) fn has_passed(&self, id: &EntryId) -> bool {
+        self.served.contains_key(id) || self.moved.contains(id)
     }
 
     /// Nobody knows what of a call was done.
