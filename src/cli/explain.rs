@@ -29,7 +29,7 @@ pub struct Arguments {
     #[arg(long, value_name = "FILE", requires = "files")]
     config: Option<PathBuf>,
     #[command(flatten)]
-    world: Option<Files>,
+    world: Files,
     /// A pod that no cluster has yet, as a manifest; it is looked at in the one cluster that --cluster names.
     #[arg(long, value_name = "FILE", requires = "config")]
     pod: Option<PathBuf>,
@@ -46,9 +46,9 @@ enum Output {
 
 /// Exit status: 0 explained, 1 the pod is not known, 2 usage.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
-    let explained = match (&arguments.config, &arguments.world) {
-        (Some(config), Some(world)) => offline(arguments, config, world)?,
-        _ => {
+    let explained = match &arguments.config {
+        Some(config) => offline(arguments, config, &arguments.world)?,
+        None => {
             let Some(name) = &arguments.name else { return Err(Usage(Vec::new())) };
             let path = format!("/explain/{}/{}/{}", name.cluster, name.namespace, name.name);
             match block_on(arguments.registrar.get(&path))?? {

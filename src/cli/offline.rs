@@ -21,7 +21,7 @@ use crate::spire;
 #[derive(clap::Args)]
 pub struct Files {
     /// Manifests of EKSClusterRegistry and WorkloadIdentity.
-    #[arg(short = 'f', value_name = "FILE", required = true)]
+    #[arg(short = 'f', value_name = "FILE")]
     pub files: Vec<PathBuf>,
     /// A cluster's dump, as `kubectl get pods,nodes,namespaces -A -o yaml` (or json) prints it; NAME is the registry's.
     #[arg(long = "cluster", value_name = "NAME=FILE", value_parser = name_and_file)]

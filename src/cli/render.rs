@@ -33,6 +33,9 @@ enum Output {
 }
 
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
+    if arguments.world.files.is_empty() {
+        return Err(Usage(vec!["-f FILE, the manifests, is needed".to_owned()]));
+    }
     let config = arguments.config.read()?;
     let entry_id_prefix = config.entry_id_prefix.clone();
     let Offline { index, mut failures } = arguments.world.read(config, &[])?;
