@@ -133,7 +133,7 @@ fn offline(
     failures.iter().for_each(|line| eprintln!("note: {line}"));
     let has_dump = world.clusters.iter().any(|(cluster, _)| cluster.as_str() == name.cluster);
     Ok(explain(&index, &name).map_err(|why| match why {
-        NotKnown::Pods { name, .. } if !has_dump => {
+        NotKnown::Pods { name, standing, .. } if !has_dump && standing == "Connecting" => {
             format!(
                 "the pods of cluster {name} are not known: no dump of it was given (--cluster {name}=FILE)"
             )

@@ -121,6 +121,9 @@ pub struct IdentityShown {
     /// The templates that it is made of, with the facts that they name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<TemplateShown>,
+    /// How many rules of its selection hold, where it does not select the pod; not told.
+    #[serde(skip)]
+    nearness: usize,
 }
 
 /// One entry as an identity gives it.
@@ -180,7 +183,9 @@ pub enum NotKnown {
     Pods {
         /// The registry's name.
         name: String,
-        /// Why.
+        /// The cluster's standing: a fixed word.
+        standing: String,
+        /// Why, as a sentence.
         why: String,
     },
     /// The cluster has no such pod.
@@ -204,6 +209,11 @@ fn hint(near: &[String]) -> String {
 /// Explains a pod from the facts of the index alone; [`Explanation::complete`] adds what SPIRE has.
 pub fn explain(index: &Index, asked: &PodName) -> Result<Explanation, NotKnown> {
     let registry = index.registries().find(|registry| registry.name.as_str() == asked.cluster);
+    if let Some(problem) = index.unreadable_registry(&asked.cluster) {
+        let why = format!("EKSClusterRegistry/{} cannot be read: {problem}", asked.cluster);
+        let standing = Hold::InvalidRegistry.reason().to_owned();
+        return Err(NotKnown::Pods { name: asked.cluster.clone(), standing, why });
+    }
     let (Some(registry), Ok(cluster)) = (registry, ClusterName::new(asked.cluster.as_str())) else {
         let names: Vec<String> = index.registries().map(|registry| registry.name.to_string()).collect();
         return Err(NotKnown::Cluster {
@@ -216,7 +226,8 @@ pub fn explain(index: &Index, asked: &PodName) -> Result<Explanation, NotKnown> 
     let uid = index.pods_named(&cluster, &name).next().cloned();
     let Some(view) = uid.and_then(|uid| index.view(&cluster, &uid)) else {
         if registry.phase.is_none() || registry.pods == 0 && shown.standing != IN_STEP {
-            return Err(NotKnown::Pods { name: asked.cluster.clone(), why: shown.message });
+            let (standing, why) = (shown.standing, shown.message);
+            return Err(NotKnown::Pods { name: asked.cluster.clone(), standing, why });
         }
         let standing = if shown.standing == IN_STEP { String::new() } else { format!("; {}", shown.message) };
         let names: Vec<String> = index.pod_names(&cluster).collect();
@@ -377,10 +388,16 @@ fn identity_shown(
     let compiled = index.compiled(name);
     let (word, reason, message) = match verdict {
         Verdict::Ended => ("Deleting", "Deleting".to_owned(), "it is being deleted".to_owned()),
-        Verdict::Broken { may_want } => {
+        Verdict::Broken { may_want: true } => {
             let problems = told(index.problems_of(name));
-            let holds = if *may_want { "; until it is mended, what the pod has stays" } else { "" };
-            ("Broken", "InvalidSpec".to_owned(), format!("it cannot be used: {problems}{holds}"))
+            let message =
+                format!("it cannot be used: {problems}; until it is mended, what the pod has stays");
+            ("Broken", "InvalidSpec".to_owned(), message)
+        }
+        Verdict::Broken { may_want: false } => {
+            let problems = told(index.problems_of(name));
+            let message = format!("it would not select the pod, and cannot be used: {problems}");
+            ("Broken", "Elsewhere".to_owned(), message)
         }
         Verdict::NotNeeded => (
             "NotNeeded",
@@ -418,6 +435,13 @@ fn identity_shown(
     };
     let list = if preview { &view.desired.previewed } else { &view.desired.wanted };
     let entries = list.iter().filter(|wanted| wanted.identity == *name).filter_map(entry_shown).collect();
+    let nearness = match (verdict, compiled, view.facts) {
+        (Verdict::Refused(_), Some(compiled), Some(pod)) => {
+            let ignored = &index.settings().ignore_namespaces;
+            compiled.selection.nearness(&view.context.labels, view.namespace_labels, pod, ignored)
+        }
+        _ => 0,
+    };
     let shows = matches!(word, "Derived" | "Masked" | "Failing");
     let templates = compiled.filter(|_| shows).map(|compiled| templates_shown(index, view, compiled));
     IdentityShown {
@@ -428,6 +452,7 @@ fn identity_shown(
         preview,
         entries,
         templates: templates.unwrap_or_default(),
+        nearness,
     }
 }
 
@@ -483,25 +508,20 @@ fn templates_shown(index: &Index, view: &PodView<'_>, compiled: &CompiledIdentit
 }
 
 /// How near an identity came to giving the pod an entry: the nearest of several is what is told.
-fn nearness(identity: &IdentityShown) -> u8 {
-    match (identity.verdict.as_str(), identity.reason.as_str()) {
-        ("Derived", _) if identity.preview => 14,
-        ("Derived", _) => 16,
-        ("Failing", _) => 15,
-        ("Waiting", _) => 13,
-        ("Denied", _) => 12,
-        ("Masked", _) => 11,
-        ("Broken", _) => 10,
-        ("Skipped", _) => 9,
-        ("NotSelected", "Finished") => 8,
-        ("NotSelected", "NotBound") => 7,
-        ("NotSelected", "PodSelector") => 6,
-        ("NotSelected", "IgnoredNamespace") => 5,
-        ("NotSelected", "Namespace") => 4,
-        ("NotSelected", "ClusterSelector") => 3,
-        ("NotNeeded", _) => 2,
+fn nearness(identity: &IdentityShown) -> (u8, usize) {
+    let came = match (identity.verdict.as_str(), identity.reason.as_str()) {
+        ("Derived", _) if identity.preview => 8,
+        ("Derived", _) => 10,
+        ("Failing", _) => 9,
+        ("Waiting", _) => 7,
+        ("Denied", _) => 6,
+        ("Masked", _) => 5,
+        ("Broken", "InvalidSpec") => 4,
+        ("Skipped", _) => 3,
+        ("NotSelected", _) => 2,
         _ => 1,
-    }
+    };
+    (came, identity.nearness)
 }
 
 /// The whole of it in one sentence.

@@ -139,8 +139,37 @@ impl Selection {
         pod: &PodFacts,
         ignored: &[Regex],
     ) -> Result<(), Refusal> {
+        let rules = self.rules(cluster_labels, namespace_labels, pod, ignored);
+        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(refusal))
+    }
+}
+
+impl Selection {
+    /// How many of the rules hold for a pod, that of namespaces for two: of several identities that do not select it, that of
+    /// the most is the nearest.
+    pub fn nearness(
+        &self,
+        cluster_labels: &BTreeMap<String, String>,
+        namespace_labels: Option<&Labels>,
+        pod: &PodFacts,
+        ignored: &[Regex],
+    ) -> usize {
+        let rules = self.rules(cluster_labels, namespace_labels, pod, ignored);
+        let weight = |refusal| if refusal == Refusal::Namespace { 2 } else { 1 };
+        let sum = rules.into_iter().filter(|(holds, _)| *holds).map(|(_, refusal)| weight(refusal)).sum();
+        if self.namespaces == Namespaces::None { 0 } else { sum }
+    }
+
+    /// Each rule, whether it holds, in the order in which they are told.
+    fn rules(
+        &self,
+        cluster_labels: &BTreeMap<String, String>,
+        namespace_labels: Option<&Labels>,
+        pod: &PodFacts,
+        ignored: &[Regex],
+    ) -> [(bool, Refusal); 7] {
         let is_known = namespace_labels.is_some() || !self.namespaces.reads_labels();
-        let rules = [
+        [
             (self.wants_cluster(cluster_labels), Refusal::ClusterSelector),
             (self.namespaces.may_have(&pod.namespace, namespace_labels), Refusal::Namespace),
             (!is_ignored(&pod.namespace, ignored), Refusal::IgnoredNamespace),
@@ -149,12 +178,9 @@ impl Selection {
             (!pod.finished, Refusal::Finished),
             // Last: whoever is refused by another rule does not have to wait for this one.
             (is_known, Refusal::NamespaceUnknown),
-        ];
-        rules.into_iter().find(|(holds, _)| !holds).map_or(Ok(()), |(_, refusal)| Err(refusal))
+        ]
     }
-}
 
-impl Selection {
     /// A refusal of [`Self::wants`] with what the rule wants and what is there instead.
     pub fn compared(
         &self,

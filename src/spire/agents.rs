@@ -41,7 +41,10 @@ impl Spire {
                 let (state, message) = standing(id, &agent, Timestamp::now());
                 shown(state, message)
             }
-            Err(SpireError::Refuse { code: "NotFound", .. }) => shown(
+            // It was a question, so that it does not matter whether it was carried out.
+            Err(
+                SpireError::Refuse { code: "NotFound", .. } | SpireError::Answer { code: "NotFound", .. },
+            ) => shown(
                 "NotAttested",
                 format!(
                     "SPIRE knows no agent {id}: the agent on the pod's node never attested, or was evicted"

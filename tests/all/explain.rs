@@ -36,6 +36,7 @@ const ASKED: &[&str] = &[
     "west/shop/web-1",
     "switched-off/shop/web-1",
     "mistyped/shop/web-1",
+    "misread/shop/web-1",
 ];
 
 fn explain(arguments: &[&str]) -> Output {

@@ -179,8 +179,11 @@ impl Template {
     pub fn names(&self, path: &str) -> bool {
         let is_word = |it: char| it.is_alphanumeric() || it == '_';
         let text = self.text();
-        text.match_indices(path)
-            .any(|(at, _)| !text.get(at + path.len()..).unwrap_or_default().starts_with(is_word))
+        text.match_indices(path).any(|(at, _)| {
+            let before = text.get(..at).unwrap_or_default();
+            let after = text.get(at + path.len()..).unwrap_or_default();
+            !before.ends_with(is_word) && !after.starts_with(is_word)
+        })
     }
 
     /// Bytes that it prints at least, whatever the pod.

@@ -66,6 +66,12 @@ impl Index {
         identity.view(name, &self.registries, &self.clusters, &self.answers)
     }
 
+    /// Why the registry of this name cannot be read at all.
+    pub fn unreadable_registry(&self, name: &str) -> Option<&str> {
+        let (_, registry) = self.registries.iter().find(|(known, _)| known.as_str() == name)?;
+        registry.problem.as_ref().map(|malformed| malformed.problem.as_str())
+    }
+
     /// Why an identity cannot be used; empty where it can.
     pub fn problems_of(&self, name: &IdentityName) -> &[Problem] {
         self.identities.get(name).map(Identity::problems).unwrap_or_default()

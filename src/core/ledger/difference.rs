@@ -191,7 +191,7 @@ impl Ledger {
                     pod,
                     identity: identity.map(ToString::to_string),
                     id: (kind != Kind::Create).then(|| id.to_string()),
-                    fields: self.fields(key, id, write),
+                    fields: self.fields(key, (kind != Kind::Create).then_some(id), write),
                 });
             }
         }
@@ -220,8 +220,13 @@ impl Ledger {
     }
 
     /// The fields of an entry that a write would change, or all of one that would come or go.
-    fn fields(&self, pod: &PodKey, id: &EntryId, write: Option<&Write>) -> Vec<(String, String, String)> {
-        let row = self.mirror.row(id);
+    fn fields(
+        &self,
+        pod: &PodKey,
+        id: Option<&EntryId>,
+        write: Option<&Write>,
+    ) -> Vec<(String, String, String)> {
+        let row = id.and_then(|id| self.mirror.row(id));
         let now = self.desired.pod(pod).into_iter().flat_map(|desired| desired.wanted.iter());
         // SPIRE's entries are kept as digests; what is wanted now and has the same says what stands there.
         let stands = |wanted: &&Wanted| row.is_some_and(|row| row.content == Some(wanted.content));
