@@ -59,8 +59,8 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
-#[test]
-fn each_reason_is_answered_in_the_first_line() {
+/// The first line for everything that is asked.
+fn answers() -> String {
     let answers = ASKED.iter().map(|name| {
         let Output { status, stdout, stderr } = explain(&[name]);
         let (stdout, stderr) = (text(stdout), text(stderr));
@@ -71,7 +71,12 @@ fn each_reason_is_answered_in_the_first_line() {
             other => panic!("{name}: {other:?}: {stdout}{stderr}"),
         }
     });
-    crate::golden("tests/cases/explain/answers.txt", &answers.collect::<String>());
+    answers.collect()
+}
+
+#[test]
+fn each_reason_is_answered_in_the_first_line() {
+    crate::golden("tests/cases/explain/answers.txt", &answers());
 }
 
 #[test]
@@ -199,31 +204,22 @@ fn offline(arguments: &[&str]) -> Output {
 
 const PLUGIN: &str = "../../../plugins/team-path/team-path.wasm";
 
-#[test]
-fn a_change_is_told_entry_by_entry_before_it_is_made() {
+/// Runs `diff` of a file against the files of `explain`, with the entries in place that those give.
+fn diff(file: &str, more: &[&str]) -> (Option<i32>, String, String) {
     let folder = tempfile::tempdir().unwrap();
     let entries = folder.path().join("entries.json");
     let world = ["--cluster", "east=east.yaml", "--plugin", PLUGIN];
-    let rendered = offline(
-        &[&["render", "--config", "config.yaml", "-f", "manifests.yaml", "-o", "json"], &world[..]].concat(),
-    );
+    let render = ["render", "--config", "config.yaml", "-f", "manifests.yaml", "-o", "json"];
     // What is rendered has the shape of what SPIRE's own command prints.
-    std::fs::write(&entries, rendered.stdout).unwrap();
-    let diff = |file: &str, more: &[&str]| {
-        let fixed = [
-            "diff",
-            "-f",
-            file,
-            "--current",
-            "manifests.yaml",
-            "--current-config",
-            "config.yaml",
-            "--entries",
-        ];
-        let entries = [entries.to_str().unwrap()];
-        let output = offline(&[&fixed[..], &entries, &world, more].concat());
-        (output.status.code(), text(output.stdout), text(output.stderr))
-    };
+    std::fs::write(&entries, offline(&[&render[..], &world].concat()).stdout).unwrap();
+    let current = ["--current", "manifests.yaml", "--current-config", "config.yaml"];
+    let arguments = ["diff", "-f", file, "--entries", entries.to_str().unwrap()];
+    let output = offline(&[&arguments[..], &current, &world, more].concat());
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn a_change_is_told_entry_by_entry_before_it_is_made() {
     let (status, told, stderr) = diff("../diff/changed.yaml", &[]);
     assert_eq!(status, Some(1), "{told}{stderr}");
     crate::golden("tests/cases/diff/changed.txt", &told);
@@ -232,6 +228,7 @@ fn a_change_is_told_entry_by_entry_before_it_is_made() {
     assert_eq!(json["isCut"], false);
     let (status, told, _) = diff("manifests.yaml", &[]);
     assert_eq!(status, Some(2), "one of them cannot be used: {told}");
+    let folder = tempfile::tempdir().unwrap();
     let same = folder.path().join("same.yaml");
     let manifests =
         std::fs::read_to_string(Path::new(crate::ROOT).join("tests/cases/explain/manifests.yaml")).unwrap();
@@ -274,7 +271,9 @@ fn the_documentation_shows_what_the_commands_print() {
     let lines = source.lines().map(|line| {
         let shown = line.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
         match shown {
-            Some(file) => std::fs::read_to_string(root.join(file)).unwrap(),
+            Some("answers") => answers(),
+            Some("change") => diff("../diff/changed.yaml", &[]).1,
+            Some(pod) => text(explain(&[pod]).stdout),
             None => format!("{line}\n"),
         }
     });
