@@ -1,6 +1,6 @@
 //! `explain`: why a pod has the entries that it has, or has none; asked of the running registrar, or told from files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -89,7 +89,7 @@ fn told(text: &str) -> String {
 
 fn offline(
     arguments: &Arguments,
-    config: &PathBuf,
+    config: &Path,
     world: &Files,
 ) -> Result<Result<Explanation, String>, Usage> {
     let config = read_config(config, false)?;

@@ -99,14 +99,24 @@ async fn exchange(
 ) -> Result<(u16, String), String> {
     let told = |error: hyper::Error| causes::told(&error);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(told)?;
-    let connection = tokio::spawn(connection);
     let host = HeaderValue::from_str(host).map_err(|error| error.to_string())?;
     request.headers_mut().insert("host", host);
-    let answer = sender.send_request(request).await.map_err(told)?;
-    let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), MOST).collect().await.map_err(|error| error.to_string())?;
-    connection.abort();
-    Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    let exchange = async {
+        let answer = sender.send_request(request).await.map_err(told)?;
+        let status = answer.status().as_u16();
+        let body =
+            Limited::new(answer.into_body(), MOST).collect().await.map_err(|error| error.to_string())?;
+        Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
+    };
+    // The connection only moves bytes; it ends before the answer does where it breaks, which the answer tells.
+    let moving = async {
+        let _ = connection.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = exchange => answer,
+        () = moving => Err("the connection ended".to_owned()),
+    }
 }
 
 /// Runs what a command asks of others.

@@ -100,6 +100,17 @@ impl Derivation {
     }
 }
 
+/// One template of an identity, and what it names of a pod.
+#[derive(Debug)]
+pub struct TemplateFacts {
+    /// The field of the identity.
+    pub field: String,
+    /// Its text.
+    pub text: String,
+    /// Paths and their values.
+    pub facts: Vec<(String, String)>,
+}
+
 /// An identity that can be derived from.
 #[derive(Debug, Clone)]
 pub struct CompiledIdentity {
@@ -212,8 +223,8 @@ impl CompiledIdentity {
         self.spiffe_id.as_ref()
     }
 
-    /// Every template with its field, and the facts of a pod that it names: path and value.
-    pub fn templates(&self, subject: &Subject<'_>) -> Vec<(String, &Template, Vec<(String, String)>)> {
+    /// Every template, with the facts of a pod that it names.
+    pub fn templates(&self, subject: &Subject<'_>) -> Vec<TemplateFacts> {
         let described = self.scope(subject).describe();
         let single = [("spec.spiffeIDTemplate", &self.spiffe_id), ("spec.parentIDTemplate", &self.parent_id)];
         let single = single.into_iter().filter_map(|(field, it)| Some((field.to_owned(), it.as_ref()?)));
@@ -224,7 +235,8 @@ impl CompiledIdentity {
         });
         let with_facts = single.chain(lists).map(|(field, template)| {
             let named = described.iter().filter(|row| template.names(&row.path));
-            (field, template, named.map(|row| (row.path.clone(), row.value.clone())).collect())
+            let facts = named.map(|row| (row.path.clone(), row.value.clone())).collect();
+            TemplateFacts { field, text: template.text().to_owned(), facts }
         });
         with_facts.collect()
     }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::api::told;
-use crate::derive::{CompiledIdentity, Subject};
+use crate::derive::{CompiledIdentity, Subject, TemplateFacts};
 use crate::desired::{ClusterStanding, Hold, Wanted};
 use crate::facts::Phase;
 use crate::index::{Index, PodView, RegistryView, Told, Verdict};
@@ -501,10 +501,8 @@ fn templates_shown(index: &Index, view: &PodView<'_>, compiled: &CompiledIdentit
         namespace_labels: view.namespace_labels,
         services: None,
     };
-    let templates = compiled.templates(&subject).into_iter();
-    templates
-        .map(|(field, template, facts)| TemplateShown { field, text: template.text().to_owned(), facts })
-        .collect()
+    let each = compiled.templates(&subject).into_iter();
+    each.map(|TemplateFacts { field, text, facts }| TemplateShown { field, text, facts }).collect()
 }
 
 /// How near an identity came to giving the pod an entry: the nearest of several is what is told.
