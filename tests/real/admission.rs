@@ -7,7 +7,7 @@ use registrar_world::spire::SpireServer;
 use serde_json::{Value, json};
 
 use crate::child::{Child, program};
-use crate::install::{condition, documents, installed_manifests, values};
+use crate::install::{KINDS, condition, documents, installed_manifests, values};
 use crate::kubernetes::Cluster;
 use crate::registrar::PROGRAM;
 use crate::spire::TRUST_DOMAIN;
@@ -42,6 +42,7 @@ impl<'a> Installed<'a> {
             "aws": {"region": "us-west-2"},
             "webhook": {"host": "127.0.0.1", "port": port},
             "metrics": {"bindAddress": "0"},
+            "admin": {"bindAddress": "0"},
             "health": {"healthProbeBindAddress": "0"},
         }});
         let manifests = installed_manifests(world, &values(world, "admission", &chosen));
@@ -169,6 +170,35 @@ pub fn the_api_server_asks_before_it_stores(world: &World) {
     assert!(told.contains("spec.spiffeIDTemplate") && told.contains("another.example"), "{told}");
     let labelled = json!({"metadata": {"labels": {"team": "a"}}});
     installed.cluster.patch(&format!("{}/bad", crate::install::IDENTITIES), &labelled);
+
+    // What an object would do to entries is told before it is stored, and nothing is done for it.
+    let workload = world.workload_cluster();
+    workload.node("node-asked");
+    let pod = workload.pod("test-app", "asked-1", "asked", Some("node-asked"));
+    let registry = json!({
+        "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
+        "kind": "EKSClusterRegistry",
+        "metadata": {"name": "workload-cluster"},
+        "spec": {"clusterName": "spire-agent-cluster", "region": "us-west-2", "accountId": "072422391281",
+            "enabled": true, "labels": {"type": "workload"}},
+    });
+    installed.cluster.kubectl_with(&["apply", "-f", "-"], &registry.to_string());
+    wait::until("the registry", SOON, || {
+        let told = condition(&installed.cluster, "eksclusterregistries/workload-cluster", "Ready");
+        if told["status"] == "True" { Ok(()) } else { Err(told.to_string()) }
+    });
+    let asked = identity("asked", &json!({"namespace": "test-app"}));
+    let would = wait::until("what it would do", SOON, || {
+        let arguments = ["apply", "--dry-run=server", "--warnings-as-errors", "-f", "-"];
+        let told = installed.cluster.try_kubectl(&arguments, &asked.to_string());
+        told.err()
+            .filter(|told| told.contains("would create 1 entry in 1 cluster"))
+            .ok_or_else(|| installed.log())
+    });
+    println!("{would}");
+    assert!(installed.cluster.get(&format!("{}/asked", crate::install::IDENTITIES)).is_none());
+    pod.delete();
+    installed.cluster.delete(&format!("{KINDS}/eksclusterregistries/workload-cluster"), 0);
 
     // The next one serves with the certificate that the one before has made.
     running.stop();

@@ -17,7 +17,8 @@ use crate::world::{ROOT, World};
 const CHART: &str = "deploy/helm/spire-eks-workload-registrar";
 const NAME: &str = "spire-eks-workload-registrar";
 const NAMESPACE: &str = "spire-system";
-const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
+/// Where our own kinds are.
+pub const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
 /// Where identities are.
 pub const IDENTITIES: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1/workloadidentities";
 /// Where a container finds what its service account is.
@@ -279,6 +280,7 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
                 "trustDomain": TRUST_DOMAIN,
                 "aws": {"region": "us-west-2", "accountIds": ["123456789012"]},
                 "metrics": {"bindAddress": format!("127.0.0.1:{metrics}")},
+                "admin": {"bindAddress": format!("127.0.0.1:{}", free_port())},
                 "health": {"healthProbeBindAddress": format!("127.0.0.1:{health}")},
             },
             "log": {"level": "debug"},

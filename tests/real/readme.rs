@@ -155,6 +155,7 @@ fn start(world: &World, cluster: &Cluster, spire: &SpireServer) -> Child {
         config.as_object_mut().unwrap().remove(key);
     }
     config["metrics"] = json!({"bindAddress": "0"});
+    config["admin"] = json!({"bindAddress": "0"});
     config["health"] = json!({"healthProbeBindAddress": "0"});
     let file = world.folder.join("readme.yaml");
     std::fs::write(&file, config.to_string()).unwrap();

@@ -20,7 +20,7 @@ pub const WRONG_SECRET: &str = "images-wrong";
 
 /// The seed's configuration file, with this world's socket, accounts and addresses and with a short lease: whoever
 /// starts after a kill waits for its end. Plugins may come from the registry of images too.
-pub fn configure(folder: &Path, spire_socket: &Path, metrics: u16, health: u16, images: &str) {
+pub fn configure(folder: &Path, spire_socket: &Path, [metrics, health, admin]: [u16; 3], images: &str) {
     let accounts: Vec<String> = CLUSTERS.iter().map(|cluster| format!("\"{}\"", cluster.account)).collect();
     let text = format!(
         r#"
@@ -50,6 +50,8 @@ leaderElection:
   retryPeriod: 500ms
 metrics:
   bindAddress: 127.0.0.1:{metrics}
+admin:
+  bindAddress: 127.0.0.1:{admin}
 health:
   healthProbeBindAddress: 127.0.0.1:{health}
   readinessEndpointName: readyz

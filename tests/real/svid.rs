@@ -6,10 +6,24 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::agent::{Agent, Container};
+use crate::aws::CLUSTERS;
+use crate::child::{output, program};
+use crate::registrar::PROGRAM;
 use crate::world::World;
 
 const PODS: usize = 10;
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// What `explain` answers of a pod in its first line.
+fn explained(world: &World, pod: &str, wanted: &str) {
+    let name = format!("{}/test-app/{pod}", CLUSTERS[0].registry);
+    let registrar = format!("127.0.0.1:{}", world.admin_port);
+    let mut command = program(PROGRAM);
+    let told = output(command.args(["explain", &name, "--registrar", &registrar]));
+    let answer = told.lines().next().unwrap();
+    println!("{answer}");
+    assert!(answer.contains(wanted), "{told}");
+}
 
 pub fn a_process_in_the_pod_gets_its_svid(world: &World) {
     // The seed's own identity: that it federates with its own trust domain would stop the agent, were it not left out.
@@ -37,8 +51,17 @@ pub fn a_process_in_the_pod_gets_its_svid(world: &World) {
             said.lines().filter_map(|line| line.strip_prefix("SPIFFE ID:")).map(str::trim).collect();
         assert_eq!(ids, ["spiffe://example.org/ns/test-app/sa/test-app"], "{said}");
         assert_eq!(world.spire.entry_of(&pod).spiffe_id(), ids[0]);
+        if n == 0 {
+            explained(world, &pod.name, &format!("has {}, in step with SPIRE.", ids[0]));
+        }
         pod.delete();
     }
+    // Where no agent runs, everything else is right.
+    cluster.node("node-without-agent");
+    let pod = cluster.pod("test-app", "svid-none", "test-app", Some("node-without-agent"));
+    world.spire.entry_of(&pod);
+    explained(world, &pod.name, "everything is right here, but SPIRE knows no agent");
+    pod.delete();
     let outside = agent.fetch_outside();
     let said =
         String::from_utf8_lossy(&outside.stderr).into_owned() + &String::from_utf8_lossy(&outside.stdout);

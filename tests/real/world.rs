@@ -43,6 +43,8 @@ pub struct World {
     pub parts: PathBuf,
     /// Where agents find SPIRE's server.
     pub spire_port: u16,
+    /// Where the registrar answers questions.
+    pub admin_port: u16,
     /// Where the registrar's metrics are.
     pub metrics_port: u16,
     /// Where the registrar tells of its readiness.
@@ -64,8 +66,8 @@ impl World {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let pki = Pki::make(folder);
-        let [etcd_port, peer_port, management_port, spire_port, metrics_port, health_port, images_port] =
-            [(); 7].map(|()| free_port());
+        let [etcd_port, peer_port, management_port, spire_port, images_port] = [(); 5].map(|()| free_port());
+        let [metrics_port, health_port, admin_port] = [(); 3].map(|()| free_port());
         let ports = [(); CLUSTERS.len()].map(|()| free_port());
 
         let etcd_url = format!("http://127.0.0.1:{etcd_port}");
@@ -98,7 +100,7 @@ impl World {
         let attests = Some((CLUSTERS[0].registry, clusters[0].kubeconfig.as_path()));
         let spire = SpireServer::start(&parts, folder, "spire-server", spire_port, attests);
         let images = format!("127.0.0.1:{images_port}");
-        registrar::configure(folder, &spire.socket, metrics_port, health_port, &images);
+        registrar::configure(folder, &spire.socket, [metrics_port, health_port, admin_port], &images);
         let world = Self {
             registrar: RefCell::default(),
             registrar_kubeconfig,
@@ -113,6 +115,7 @@ impl World {
             spire_port,
             metrics_port,
             health_port,
+            admin_port,
             images,
             barriers: Cell::default(),
             runtime,

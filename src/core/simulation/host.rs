@@ -41,6 +41,8 @@ pub struct Host {
     again: Vec<Arc<Asked>>,
     /// How many questions it answers before the next event.
     pub left: Option<u8>,
+    /// Those that were given once more.
+    repeated: BTreeSet<Question>,
 }
 
 /// What a host tells the index, and what that means for the rules.
@@ -96,6 +98,12 @@ impl Host {
         }
     }
 
+    /// Whether the question was answered once more: one of the same that was asked meanwhile is then known to the index as
+    /// answered, and called off by nobody.
+    pub fn was_repeated(&self, question: &Question) -> bool {
+        self.repeated.contains(question)
+    }
+
     /// Questions without an answer.
     pub fn open(&self) -> BTreeSet<Question> {
         self.open.iter().map(|question| of_question(question)).collect()
@@ -133,6 +141,7 @@ impl Host {
         questions.rotate_left(middle);
         questions.truncate(self.left.map_or(usize::MAX, usize::from));
         self.left = self.left.map(|left| left.saturating_sub(questions.len() as u8));
+        self.repeated.extend(self.again.iter().map(|question| of_question(question)));
         questions.append(&mut self.again);
         for question in questions {
             self.open.retain(|open| !Arc::ptr_eq(open, &question));
