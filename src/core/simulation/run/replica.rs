@@ -315,13 +315,6 @@ impl Replica {
         let settled = self.index.settle_some(self.slice);
         self.told.settle();
         self.ledger.apply(&settled.delta);
-        if self.slice != usize::MAX {
-            if !self.index.is_unsettled() {
-                self.before.clear();
-            }
-            // As told until now pods may go on being served that are not derived anew.
-            self.before.push(self.told.clone());
-        }
         let mut goes_on = false;
         if let Some(plugins) = settled.plugins {
             self.host.want(plugins.keys());
@@ -337,6 +330,13 @@ impl Replica {
                 Ok(None) => {}
                 Err(confusion) => self.confusion = Some(confusion),
             }
+        }
+        if self.slice != usize::MAX {
+            if !self.index.is_unsettled() {
+                self.before.clear();
+            }
+            // As told until now pods may go on being served that are not derived anew.
+            self.before.push(self.told.clone());
         }
         if let Some(demand) = settled.demand {
             for watch in 0..usize::from(REGISTRIES) {
