@@ -583,6 +583,10 @@ impl Cluster {
             Known::Unreadable(name) => **name == malformed.name,
         };
         let of_object = malformed.uid.as_deref().and_then(|uid| PodUid::new(uid).ok());
+        // Who has the name now is known, though nothing else of it is.
+        if of_object.is_some() {
+            self.nameless.remove(&malformed.name);
+        }
         let named = || self.pods.iter().find(|(_, pod)| is_named(pod)).map(|(uid, _)| uid.clone());
         let uid = of_object.or_else(named);
         let name = malformed.name.clone();

@@ -474,6 +474,7 @@ impl ToldCluster {
                 self.pods.insert(id, Some(*state));
             }
             Reading::Malformed => {
+                self.nameless.remove(&(state.namespace, id.slot));
                 self.names.insert(id, state.namespace);
                 self.pods.insert(id, None);
             }
