@@ -16,6 +16,7 @@ mod fleet;
 mod holds;
 mod line;
 mod migrate;
+mod operators;
 mod plugin_commands;
 mod plugins;
 mod render;
