@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use axum::Json;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
@@ -115,10 +115,34 @@ pub async fn answers(
     let router = Router::new()
         .route("/explain/{cluster}/{namespace}/{pod}", get(explained))
         .route("/held", get(waiting))
+        .route("/origins", get(origins))
         .route("/diff", post(difference))
         .layer(DefaultBodyLimit::max(MOST_ASKED))
         .with_state(answers);
     serve("admin.bindAddress", address, router, shutdown).await
+}
+
+/// Where an id comes from.
+#[derive(Deserialize)]
+struct Sought {
+    id: String,
+}
+
+async fn origins(State(answers): State<Answers>, Query(Sought { id }): Query<Sought>) -> impl IntoResponse {
+    let (sought, unwanted) = (id.clone(), id);
+    let stopping = || (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": STOPPING}))).into_response();
+    let Some(prefix) = answers.ledger.ask(|ledger| ledger.prefix().to_owned()).await else {
+        return stopping();
+    };
+    let found = answers.index.ask(move |index| explain::origins(index, &sought, &prefix)).await;
+    let Some(pods) = found else { return stopping() };
+    if !pods.is_empty() {
+        return Json(json!({"pods": pods})).into_response();
+    }
+    match answers.ledger.ask(move |ledger| ledger.unwanted(&unwanted)).await {
+        Some(why) => (StatusCode::NOT_FOUND, Json(json!({"error": why}))).into_response(),
+        None => stopping(),
+    }
 }
 
 /// A question about manifests, as `diff` asks it.

@@ -7,6 +7,9 @@ use super::Usage;
 
 /// Arguments of `crds`.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  spire-eks-workload-registrar crds | kubectl apply -f -
+  spire-eks-workload-registrar crds --out crds")]
 pub struct Arguments {
     /// Write one file for each kind into this folder instead of printing them.
     #[arg(long, value_name = "FOLDER")]

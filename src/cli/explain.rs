@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use registrar_core::explain::{Explanation, NotKnown, PodName, explain};
+use registrar_core::explain::{Asked, Explanation, NotKnown, PodName, explain, origins};
 use serde_json::Value;
 
 use super::offline::{Files, Offline};
@@ -18,11 +18,12 @@ use super::{Usage, documents, read_config};
   spire-eks-workload-registrar explain prod-east/shop/web-7d4b9c-x2x4k
   spire-eks-workload-registrar explain prod-east/shop/web-7d4b9c-x2x4k --config config.yaml -f manifests.yaml \\
       --cluster prod-east=dump.yaml
+  spire-eks-workload-registrar explain spiffe://example.org/ns/shop/sa/web
   spire-eks-workload-registrar explain --pod pod.yaml --config config.yaml -f manifests.yaml --cluster prod-east=dump.yaml")]
 pub struct Arguments {
-    /// The pod; CLUSTER is the name of its EKSClusterRegistry.
+    /// The pod, CLUSTER being the name of its EKSClusterRegistry; or a SPIFFE ID or an entry's id: where does it come from?
     #[arg(value_name = "CLUSTER/NAMESPACE/POD", required_unless_present = "pod", conflicts_with = "pod")]
-    name: Option<PodName>,
+    name: Option<Asked>,
     #[command(flatten)]
     registrar: Registrar,
     /// Without asking any registrar: the configuration file, with manifests (-f) and dumps (--cluster).
@@ -47,9 +48,19 @@ enum Output {
 /// Exit status: 0 explained, 1 the pod is not known, 2 usage.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let explained = match &arguments.config {
-        Some(config) => offline(arguments, config, &arguments.world)?,
+        Some(config) => match offline(arguments, config, &arguments.world)? {
+            Ok(explained) => explained,
+            Err(code) => return Ok(code),
+        },
         None => {
-            let Some(name) = &arguments.name else { return Err(Usage(Vec::new())) };
+            let name = match &arguments.name {
+                Some(Asked::Pod(name)) => name.clone(),
+                Some(Asked::Id(id)) => match sought(arguments, id)? {
+                    Ok(name) => name,
+                    Err(code) => return Ok(code),
+                },
+                None => return Err(Usage(Vec::new())),
+            };
             let path = format!("/explain/{}/{}/{}", name.cluster, name.namespace, name.name);
             match block_on(arguments.registrar.get(&path))?? {
                 (404, text) => Err(told(&text)),
@@ -81,6 +92,36 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The pod that an id leads to, as the registrar says; otherwise what was printed in its place.
+fn sought(arguments: &Arguments, id: &str) -> Result<Result<PodName, ExitCode>, Usage> {
+    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("id", id).finish();
+    let (status, text) = block_on(arguments.registrar.get(&format!("/origins?{query}")))??;
+    if status != 200 {
+        return Ok(Err(not_found(&told(&text))));
+    }
+    let answer: Value = serde_json::from_str(&text).unwrap_or_default();
+    let pods = answer["pods"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    one_of(id, &pods.map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// The only pod; several are listed.
+fn one_of(id: &str, pods: &[String]) -> Result<Result<PodName, ExitCode>, Usage> {
+    match pods {
+        [pod] => pod.parse().map(Ok).map_err(|error| Usage(vec![error])),
+        [] => Ok(Err(not_found(&format!("no pod of the dumps is to have {id}")))),
+        pods => {
+            println!("{} pods are to have {id}:", pods.len());
+            pods.iter().for_each(|pod| println!("  {pod}"));
+            Ok(Err(ExitCode::SUCCESS))
+        }
+    }
+}
+
+fn not_found(why: &str) -> ExitCode {
+    eprintln!("error: {why}");
+    ExitCode::FAILURE
+}
+
 /// The words of an error that the registrar answers.
 fn told(text: &str) -> String {
     let error = serde_json::from_str::<Value>(text).ok();
@@ -91,9 +132,10 @@ fn offline(
     arguments: &Arguments,
     config: &Path,
     world: &Files,
-) -> Result<Result<Explanation, String>, Usage> {
+) -> Result<Result<Result<Explanation, String>, ExitCode>, Usage> {
     let config = read_config(config, false)?;
-    let (name, more) = match (&arguments.name, &arguments.pod) {
+    let prefix = config.entry_id_prefix.clone();
+    let (asked, more) = match (&arguments.name, &arguments.pod) {
         (_, Some(path)) => {
             let [(cluster, _)] = world.clusters.as_slice() else {
                 let count = world.clusters.len();
@@ -109,7 +151,7 @@ fn offline(
             let namespace = of("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
             let asked = PodName { cluster: cluster.to_string(), namespace: namespace.clone(), name };
             as_admitted(&mut pod, &namespace);
-            (asked, vec![(cluster.clone(), pod)])
+            (Asked::Pod(asked), vec![(cluster.clone(), pod)])
         }
         (Some(name), None) => (name.clone(), Vec::new()),
         (None, None) => return Err(Usage(Vec::new())),
@@ -131,15 +173,22 @@ fn offline(
     }
     let Offline { index, failures } = world.read(config, &more)?;
     failures.iter().for_each(|line| eprintln!("note: {line}"));
+    let name = match asked {
+        Asked::Pod(name) => name,
+        Asked::Id(id) => match one_of(&id, &origins(&index, &id, &prefix))? {
+            Ok(name) => name,
+            Err(code) => return Ok(Err(code)),
+        },
+    };
     let has_dump = world.clusters.iter().any(|(cluster, _)| cluster.as_str() == name.cluster);
-    Ok(explain(&index, &name).map_err(|why| match why {
+    Ok(Ok(explain(&index, &name).map_err(|why| match why {
         NotKnown::Pods { name, standing, .. } if !has_dump && standing == "Connecting" => {
             format!(
                 "the pods of cluster {name} are not known: no dump of it was given (--cluster {name}=FILE)"
             )
         }
         why => why.to_string(),
-    }))
+    })))
 }
 
 /// What an API server would have added to a manifest.

@@ -20,6 +20,8 @@ const GROUP: &str = "spire.spiffe.io/";
 
 /// Arguments of `migrate`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar migrate -f clusterspiffeids.yaml")]
 pub struct Arguments {
     /// Manifests of ClusterSPIFFEID, as `kubectl get clusterspiffeids -o yaml` (or json) prints them; - is standard input.
     #[arg(short = 'f', value_name = "FILE", required = true)]

@@ -15,6 +15,8 @@ use super::{ConfigFile, Usage};
 
 /// Arguments of `render`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar render --config config.yaml -f manifests.yaml --cluster prod-east=dump.yaml")]
 pub struct Arguments {
     #[command(flatten)]
     config: ConfigFile,

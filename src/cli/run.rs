@@ -37,6 +37,8 @@ const GRACE: Duration = Duration::from_secs(25);
 
 /// Arguments of `run`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar run --config /etc/registrar/config.yaml --log-format json")]
 pub struct Arguments {
     #[command(flatten)]
     config: ConfigFile,

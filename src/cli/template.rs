@@ -19,6 +19,9 @@ const EXEC: u8 = 4;
 
 /// Arguments of `template`.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  spire-eks-workload-registrar template --pod pod.yaml --node node.yaml --config config.yaml --template '{{ .PodMeta.Name }}'
+  spire-eks-workload-registrar template --pod pod.yaml --fields")]
 pub struct Arguments {
     /// The variables as YAML: trustDomain, clusterName, clusterDomain, applicationName, accountID, region, pod, node.
     /// With --batch, a folder of such files.

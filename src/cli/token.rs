@@ -18,6 +18,8 @@ use crate::eks::{Eks, Endpoint};
 
 /// Arguments of `token`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar token --cluster-name prod --region us-west-2 --role-arn arn:aws:iam::111122223333:role/registrar")]
 pub struct Token {
     /// The cluster's name in EKS.
     #[arg(long, value_name = "NAME")]
@@ -35,6 +37,8 @@ pub struct Token {
 
 /// Arguments of `kubeconfig`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar kubeconfig --registry prod-east --out prod-east.json")]
 pub struct Kubeconfig {
     /// The name of the EKSClusterRegistry object in the management cluster (KUBECONFIG, or in a pod).
     #[arg(long, value_name = "NAME")]

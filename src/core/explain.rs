@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::told;
 use crate::derive::{CompiledIdentity, Subject, TemplateFacts};
 use crate::desired::{ClusterStanding, Hold, Wanted};
+use crate::entry::{ClusterTag, EntryId};
 use crate::facts::Phase;
 use crate::index::{Index, PodView, RegistryView, Told, Verdict};
 use crate::ledger::book::{BookEntry, EntryState, PodBook};
@@ -48,6 +49,47 @@ impl fmt::Display for PodName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.cluster, self.namespace, self.name)
     }
+}
+
+/// What somebody asks about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A pod: why does it have what it has?
+    Pod(PodName),
+    /// A SPIFFE ID or an entry's id: where does it come from?
+    Id(String),
+}
+
+impl std::str::FromStr for Asked {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.contains("://") || !text.contains('/') {
+            true if !text.is_empty() => Ok(Self::Id(text.to_owned())),
+            _ => text
+                .parse()
+                .map(Self::Pod)
+                .map_err(|error| format!("{error}, or a SPIFFE ID or an entry's id")),
+        }
+    }
+}
+
+/// The pods that are to have an entry with this SPIFFE ID, or the one whose entry has this id; `prefix` is what ids of ours
+/// begin with.
+pub fn origins(index: &Index, id: &str, prefix: &str) -> Vec<String> {
+    let own = EntryId::observed(id).own(prefix);
+    let mut names = Vec::new();
+    for (cluster, pod, desired) in index.desired() {
+        let is_it = |wanted: &Wanted| match &own {
+            Some(own) => wanted.digest == own.digest && ClusterTag::of(cluster) == own.cluster,
+            None => wanted.entry().is_ok_and(|entry| entry.key.spiffe_id.to_string() == id),
+        };
+        if desired.wanted.iter().any(is_it) {
+            names.extend(index.pod_name(cluster, pod).map(|name| format!("{cluster}/{name}")));
+        }
+    }
+    names.sort();
+    names
 }
 
 /// Everything that is known of why a pod has the entries that it has.
@@ -333,7 +375,7 @@ fn cluster_shown(registry: &RegistryView<'_>) -> ClusterShown {
 }
 
 /// What a hold means, as a clause.
-fn held(hold: Hold) -> &'static str {
+pub(crate) fn held(hold: Hold) -> &'static str {
     match hold {
         Hold::Starting => "the objects of the management cluster are not all known yet",
         Hold::Connecting => "the connection is being made, and its objects are being listed",

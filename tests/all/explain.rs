@@ -94,6 +94,16 @@ fn what_the_answer_is_made_of_follows_it() {
 }
 
 #[test]
+fn an_id_leads_to_the_pods_that_are_to_have_it() {
+    let first = |id: &str| text(explain(&[id]).stdout).lines().next().unwrap_or_default().to_owned();
+    let answer = first("spiffe://example.org/teams/payments");
+    assert_eq!(answer, "Pod east/payments/p-1 is to have spiffe://example.org/teams/payments.");
+    let output = explain(&["spiffe://example.org/nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(output.stderr).contains("no pod of the dumps is to have spiffe://example.org/nobody"));
+}
+
+#[test]
 fn a_pod_that_is_only_a_manifest_is_looked_at_in_a_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let pod = folder.path().join("pod.yaml");
@@ -116,7 +126,10 @@ fn a_pod_that_is_only_a_manifest_is_looked_at_in_a_cluster() {
 #[test]
 fn bad_usage_says_what_would_be_right() {
     for (arguments, told) in [
-        (&["shop/web-1"][..], "must be CLUSTER/NAMESPACE/POD"),
+        (
+            &["shop/web-1"][..],
+            "must be CLUSTER/NAMESPACE/POD, CLUSTER being the registry's name, or a SPIFFE ID",
+        ),
         (&["east/shop/web-1", "--pod", "a"], "cannot be used with"),
         (&["--pod", "does-not-exist.yaml"], "does-not-exist.yaml: No such file"),
     ] {
@@ -173,6 +186,15 @@ async fn the_running_registrar_explains_a_pod_down_to_its_agent() {
     fleet.world.spire.attest(Agent { banned: true, ..agent });
     let (_, answer, _) = asked(&fleet, "east/shop/web-1").await;
     assert!(answer.contains("SPIRE has banned its agent"), "{answer}");
+    // By its SPIFFE ID and by its entry's id the same pod is found.
+    let id = json["spire"]["entries"][0]["id"].as_str().unwrap();
+    for sought in ["spiffe://example.org/ns/shop/pod/web-1", id] {
+        let (_, by_id, _) = asked(&fleet, sought).await;
+        assert_eq!(by_id, answer);
+    }
+    let (status, answer, _) = asked(&fleet, "eks-nothing").await;
+    assert_eq!(status, Some(1));
+    assert!(answer.contains("SPIRE holds no entry of that id"), "{answer}");
     let (status, answer, _) = asked(&fleet, "east/shop/web-2").await;
     assert_eq!(
         (status, answer.as_str()),

@@ -87,3 +87,30 @@ fn completions_and_manual_pages_know_every_command() {
         assert!(std::fs::read_to_string(&file).unwrap().contains(".SH SYNOPSIS"), "{}", file.display());
     }
 }
+
+#[test]
+fn every_commands_help_has_an_example() {
+    let help = |arguments: &[&str]| {
+        let output = Command::new(crate::PROGRAM).args(arguments).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let commands = |text: &str| -> Vec<String> {
+        let listed = text.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let listed = listed.take_while(|line| !line.is_empty());
+        let names = listed.filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
+        names.filter(|name| *name != "help").map(str::to_owned).collect()
+    };
+    let all = commands(&help(&[]));
+    assert!(all.len() > 12, "{all:?}");
+    for command in &all {
+        let text = help(&[command]);
+        let inner = commands(&text);
+        if inner.is_empty() {
+            assert!(text.contains("\nExample"), "{command}: {text}");
+        }
+        for inner in inner {
+            let text = help(&[command, &inner]);
+            assert!(text.contains("\nExample"), "{command} {inner}: {text}");
+        }
+    }
+}

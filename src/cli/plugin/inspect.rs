@@ -13,6 +13,9 @@ use crate::components::{self, ComponentError};
 
 /// Arguments of `plugin inspect`.
 #[derive(clap::Args)]
+#[command(after_help = "Examples:
+  spire-eks-workload-registrar plugin inspect my-plugin.wasm
+  spire-eks-workload-registrar plugin inspect oci://registry.example/plugins/my-plugin:1.0.0")]
 pub struct Arguments {
     /// The component: a file, or an image as oci://REGISTRY/REPOSITORY@sha256:DIGEST or oci://REGISTRY/REPOSITORY:TAG.
     #[arg(value_name = "FILE|oci://IMAGE")]

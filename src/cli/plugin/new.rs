@@ -26,6 +26,8 @@ const FILES: [(&str, &str); 11] = [
 
 /// Arguments of `plugin new`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar plugin new my-plugin")]
 pub struct Arguments {
     /// The plugin's name, and the folder's that is made: small letters, digits and hyphens.
     #[arg(value_name = "NAME")]

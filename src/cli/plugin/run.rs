@@ -13,6 +13,8 @@ use crate::cli::read;
 
 /// Arguments of `plugin run`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar plugin run my-plugin.wasm --config '{}' --pod pod.yaml")]
 pub struct Arguments {
     /// The component.
     #[arg(value_name = "FILE")]

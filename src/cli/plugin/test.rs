@@ -13,6 +13,8 @@ use crate::cli::read;
 
 /// Arguments of `plugin test`.
 #[derive(clap::Args)]
+#[command(after_help = "Example:
+  spire-eks-workload-registrar plugin test my-plugin")]
 pub struct Arguments {
     /// The plugin's folder. Each folder in its `cases` is one: pod.yaml, decision.json, config.json, and where they matter
     /// node.yaml, namespace.yaml and cluster.yaml (an EKSClusterRegistry). The last four may also lie in `cases`, for all.

@@ -6,8 +6,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::{Ledger, Mode};
-use crate::desired::{Hold, PodKey};
+use crate::desired::{Fate, Hold, PodKey};
 use crate::entry::{EntryId, Nonce};
+use crate::explain::held;
 use crate::plan;
 
 /// How an entry stands.
@@ -135,6 +136,37 @@ impl Ledger {
             failures: problems.map(|(_, problem)| problem.message.clone()).collect(),
             retry_seconds: failure.map(|failure| failure.due.saturating_duration_since(now).as_secs()),
         }
+    }
+}
+
+impl Ledger {
+    /// What the book says of an entry that no pod is to have, as a sentence.
+    pub fn unwanted(&self, id: &str) -> String {
+        let id = EntryId::observed(id);
+        let Some(row) = self.mirror.row(&id) else {
+            return format!("no pod is to have {id}, and SPIRE holds no entry of that id");
+        };
+        let Some(place) = &row.place else {
+            return format!("entry {id} is not this registrar's: ids of its own begin with {}", self.prefix);
+        };
+        match self.desired.fate(&place.pod, &id, &place.digest) {
+            Fate::End(end) => {
+                format!("entry {id} is of pod uid {} and is to be deleted: {}", place.pod.pod, end.reason())
+            }
+            Fate::Hold(hold) => {
+                format!(
+                    "entry {id} is of pod uid {} and stays ({}): {}",
+                    place.pod.pod,
+                    hold.reason(),
+                    held(hold)
+                )
+            }
+        }
+    }
+
+    /// What ids of this registrar begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
     }
 }
 
