@@ -11,7 +11,7 @@ use axum::Json;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use registrar_core::config::{Config, HealthConfig};
 use registrar_core::desired::PodKey;
@@ -122,6 +122,11 @@ pub async fn answers(
     serve("admin.bindAddress", address, router, shutdown).await
 }
 
+/// Why a question has no answer.
+fn refused(status: StatusCode, why: &dyn Display) -> Response {
+    (status, Json(json!({"error": why.to_string()}))).into_response()
+}
+
 /// Where an id comes from.
 #[derive(Deserialize)]
 struct Sought {
@@ -130,7 +135,7 @@ struct Sought {
 
 async fn origins(State(answers): State<Answers>, Query(Sought { id }): Query<Sought>) -> impl IntoResponse {
     let (sought, unwanted) = (id.clone(), id);
-    let stopping = || (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": STOPPING}))).into_response();
+    let stopping = || refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING);
     let Some(prefix) = answers.ledger.ask(|ledger| ledger.prefix().to_owned()).await else {
         return stopping();
     };
@@ -140,7 +145,7 @@ async fn origins(State(answers): State<Answers>, Query(Sought { id }): Query<Sou
         return Json(json!({"pods": pods})).into_response();
     }
     match answers.ledger.ask(move |ledger| ledger.unwanted(&unwanted)).await {
-        Some(why) => (StatusCode::NOT_FOUND, Json(json!({"error": why}))).into_response(),
+        Some(why) => refused(StatusCode::NOT_FOUND, &why),
         None => stopping(),
     }
 }
@@ -162,11 +167,11 @@ async fn difference(State(answers): State<Answers>, Json(asked): Json<Asked>) ->
         None => {}
     }
     if !wrong.is_empty() {
-        return (StatusCode::BAD_REQUEST, Json(json!({"error": wrong.join("; ")}))).into_response();
+        return refused(StatusCode::BAD_REQUEST, &wrong.join("; "));
     }
     match answers.difference(proposal, asked.full).await {
         Some(difference) => Json(difference).into_response(),
-        None => (StatusCode::SERVICE_UNAVAILABLE, Json(json!({"error": STOPPING}))).into_response(),
+        None => refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING),
     }
 }
 
@@ -178,9 +183,6 @@ async fn explained(
     State(answers): State<Answers>,
     Path((cluster, namespace, name)): Path<(String, String, String)>,
 ) -> impl IntoResponse {
-    let refused = |status: StatusCode, why: &dyn Display| {
-        (status, Json(json!({"error": why.to_string()}))).into_response()
-    };
     let asked = PodName { cluster, namespace, name };
     let explained = answers.index.ask(move |index| explain::explain(index, &asked)).await;
     let explanation = match explained {

@@ -16,12 +16,14 @@ mod table;
 mod template;
 mod token;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use registrar_core::config::{self, Config};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::components::compile;
@@ -113,6 +115,26 @@ struct ConfigFile {
 impl ConfigFile {
     fn read(&self) -> Result<Config, Usage> {
         read_config(&self.config, self.expand_env)
+    }
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+impl Output {
+    fn print(self, answer: &(impl fmt::Display + Serialize)) -> Result<(), Usage> {
+        match self {
+            Self::Text => print!("{answer}"),
+            Self::Json => {
+                let text = serde_json::to_string_pretty(answer);
+                println!("{}", text.map_err(|error| Usage(vec![error.to_string()]))?);
+            }
+        }
+        Ok(())
     }
 }
 

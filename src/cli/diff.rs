@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::ValueEnum;
 use k8s_openapi::jiff::Timestamp;
 use registrar_core::index::Settings;
 use registrar_core::ledger::Ledger;
@@ -14,8 +13,8 @@ use registrar_core::names::ClusterName;
 use serde_json::{Value, json};
 
 use super::offline::{self, Files, Offline, name_and_file};
-use super::registrar::{Registrar, block_on};
-use super::{Usage, documents, read, read_config};
+use super::registrar::{Registrar, block_on, parsed, unexpected};
+use super::{Output, Usage, documents, read, read_config};
 
 /// Arguments of `diff`.
 #[derive(clap::Args)]
@@ -58,25 +57,13 @@ pub struct Arguments {
     output: Output,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 /// Exit status: 0 nothing would change, 1 something would, 2 an error.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let difference = match &arguments.current_config {
         Some(config) => offline(arguments, config)?,
         None => live(arguments)?,
     };
-    match arguments.output {
-        Output::Text => print!("{difference}"),
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&difference);
-            println!("{}", text.map_err(|error| Usage(vec![error.to_string()]))?);
-        }
-    }
+    arguments.output.print(&difference)?;
     Ok(match (difference.problems.is_empty(), difference.total.is_empty()) {
         (false, _) => ExitCode::from(2),
         (true, true) => ExitCode::SUCCESS,
@@ -92,16 +79,10 @@ fn live(arguments: &Arguments) -> Result<Difference, Usage> {
     let config = arguments.config.as_deref().map(checked).transpose()?;
     let asked = json!({"objects": objects, "config": config, "full": arguments.full});
     let (status, text) = block_on(arguments.registrar.post("/diff", asked.to_string()))??;
-    let told = || {
-        let error = serde_json::from_str::<Value>(&text).ok();
-        error.and_then(|it| it["error"].as_str().map(str::to_owned)).unwrap_or_else(|| text.clone())
-    };
-    if status != 200 {
-        return Err(Usage(vec![format!("the registrar answered {status}: {}", told())]));
+    match status {
+        200 => parsed(&text),
+        _ => Err(unexpected(status, &text)),
     }
-    serde_json::from_str(&text).map_err(|error| {
-        Usage(vec![format!("the registrar's answer cannot be read, it may be of another version: {error}")])
-    })
 }
 
 /// A configuration's text, once it can be used.

@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use registrar_core::explain::{Asked, Explanation, NotKnown, PodName, explain, origins};
 use serde_json::Value;
 
 use super::offline::{Files, Offline};
-use super::registrar::{Registrar, block_on};
+use super::registrar::{Registrar, block_on, parsed, told, unexpected};
 use super::template::object;
-use super::{Usage, documents, read_config};
+use super::{Output, Usage, documents, read_config};
 
 /// Arguments of `explain`.
 #[derive(clap::Args)]
@@ -39,12 +38,6 @@ pub struct Arguments {
     output: Output,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Output {
-    Text,
-    Json,
-}
-
 /// Exit status: 0 explained, 1 the pod is not known, 2 usage.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
     let explained = match &arguments.config {
@@ -64,31 +57,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
             let path = format!("/explain/{}/{}/{}", name.cluster, name.namespace, name.name);
             match block_on(arguments.registrar.get(&path))?? {
                 (404, text) => Err(told(&text)),
-                (200, text) => Ok(serde_json::from_str(&text).map_err(|error| {
-                    Usage(vec![format!(
-                        "the registrar's answer cannot be read, it may be of another version: {error}"
-                    )])
-                })?),
-                (status, text) => {
-                    return Err(Usage(vec![format!("the registrar answered {status}: {}", told(&text))]));
-                }
+                (200, text) => Ok(parsed(&text)?),
+                (status, text) => return Err(unexpected(status, &text)),
             }
         }
     };
     let explanation: Explanation = match explained {
         Ok(explanation) => explanation,
-        Err(why) => {
-            eprintln!("error: {why}");
-            return Ok(ExitCode::FAILURE);
-        }
+        Err(why) => return Ok(not_found(&why)),
     };
-    match arguments.output {
-        Output::Text => print!("{explanation}"),
-        Output::Json => {
-            let text = serde_json::to_string_pretty(&explanation);
-            println!("{}", text.map_err(|error| Usage(vec![error.to_string()]))?);
-        }
-    }
+    arguments.output.print(&explanation)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -120,12 +98,6 @@ fn one_of(id: &str, pods: &[String]) -> Result<Result<PodName, ExitCode>, Usage>
 fn not_found(why: &str) -> ExitCode {
     eprintln!("error: {why}");
     ExitCode::FAILURE
-}
-
-/// The words of an error that the registrar answers.
-fn told(text: &str) -> String {
-    let error = serde_json::from_str::<Value>(text).ok();
-    error.and_then(|it| it["error"].as_str().map(str::to_owned)).unwrap_or_else(|| text.trim().to_owned())
 }
 
 fn offline(

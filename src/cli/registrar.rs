@@ -10,6 +10,8 @@ use hyper_util::rt::TokioIo;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
@@ -117,6 +119,24 @@ async fn exchange(
         answer = exchange => answer,
         () = moving => Err("the connection ended".to_owned()),
     }
+}
+
+/// The words of an error that the registrar answers.
+pub fn told(text: &str) -> String {
+    let error = serde_json::from_str::<Value>(text).ok();
+    error.and_then(|it| it["error"].as_str().map(str::to_owned)).unwrap_or_else(|| text.trim().to_owned())
+}
+
+/// An answer that is none of those that a command knows.
+pub fn unexpected(status: u16, text: &str) -> Usage {
+    Usage(vec![format!("the registrar answered {status}: {}", told(text))])
+}
+
+/// What a good answer says.
+pub fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Usage> {
+    serde_json::from_str(text).map_err(|error| {
+        Usage(vec![format!("the registrar's answer cannot be read, it may be of another version: {error}")])
+    })
 }
 
 /// Runs what a command asks of others.

@@ -2,16 +2,15 @@
 
 use std::process::ExitCode;
 
-use clap::ValueEnum;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use registrar_core::api::{EKSClusterRegistry, RELEASE_ANNOTATION, WorkloadIdentity, release};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::Usage;
 use super::registrar::{Registrar, block_on};
 use super::table::table;
+use super::{Output, Usage};
 use crate::causes;
 
 /// Arguments of `release`.
@@ -27,12 +26,6 @@ pub struct Arguments {
     /// How the list is printed.
     #[arg(short = 'o', value_name = "FORMAT", default_value = "text", conflicts_with = "digest")]
     output: Output,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Output {
-    Text,
-    Json,
 }
 
 /// Exit status: 0 listed or released, 1 no such plan waits, 2 usage.

@@ -13,6 +13,7 @@ use registrar_core::config::AwsConfig;
 use registrar_core::names::{AccountId, EksClusterName, ExternalId, InvalidName, Region, RoleArn};
 use serde_json::{Value, json};
 
+use super::registrar::block_on;
 use super::{Usage, read_config};
 use crate::eks::{Eks, Endpoint};
 
@@ -64,7 +65,7 @@ pub fn token(arguments: &Token) -> Result<ExitCode, Usage> {
         account: AccountId::new(account).map_err(wrong)?,
         access: ClusterAccess { role, external_id, ..ClusterAccess::default() },
     };
-    runtime()?.block_on(async {
+    block_on(async {
         let region = Some(target.region.clone());
         let eks = Eks::new(AwsConfig { region, ..AwsConfig::default() }).await;
         match eks.token(&target, false).await {
@@ -74,7 +75,7 @@ pub fn token(arguments: &Token) -> Result<ExitCode, Usage> {
                 print(&format!("{}\n", exec_credential(token.secret(), left, Timestamp::now())))
             }
         }
-    })
+    })?
 }
 
 /// Reads the registry, asks EKS, and writes a kubeconfig whose user is this program's `token`.
@@ -86,7 +87,7 @@ pub fn kubeconfig(arguments: &Kubeconfig) -> Result<ExitCode, Usage> {
     let program = std::env::current_exe().map_err(|error| Usage(vec![format!("own path: {error}")]))?;
     let program = program.to_string_lossy().into_owned();
     let default_role = aws.assume_role_arn.clone();
-    runtime()?.block_on(async {
+    block_on(async {
         let client = kube::Client::try_default().await.map_err(|error| {
             Usage(vec![format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}")])
         })?;
@@ -108,7 +109,7 @@ pub fn kubeconfig(arguments: &Kubeconfig) -> Result<ExitCode, Usage> {
                 .map(|()| ExitCode::SUCCESS)
                 .map_err(|error| Usage(vec![format!("{}: {error}", path.display())])),
         }
-    })
+    })?
 }
 
 /// JSON, which kubectl takes for YAML.
@@ -158,11 +159,6 @@ fn document(name: &str, program: &str, target: &ClusterTarget, endpoint: &Endpoi
         "clusters": [{"name": name, "cluster": cluster}],
         "users": [{"name": name, "user": {"exec": exec}}],
     })
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Usage> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))
 }
 
 pub(super) fn print(text: &str) -> Result<ExitCode, Usage> {
