@@ -12,6 +12,7 @@ use registrar_core::index::{Asking, Index, Settings};
 use registrar_core::ledger::Outcome;
 use registrar_core::names::ClusterName;
 use registrar_core::report::{ConditionReport, ConditionStatus, Report};
+use registrar_core::rollout::Rollouts;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -27,6 +28,9 @@ const BURST: usize = 8192;
 const SLICE: usize = 500;
 /// How soon after a change the report follows, so that a burst makes one report.
 const REPORT_DELAY: Duration = Duration::from_millis(500);
+
+/// How often it is looked whether a rollout can go on.
+const ROLLOUT_PERIOD: Duration = Duration::from_secs(1);
 
 /// A change, and when it came.
 #[derive(Debug)]
@@ -89,16 +93,19 @@ pub async fn run(
     let (mut was_ready, mut was_unsettled) = (false, false);
     let mut burst: Vec<Arrived> = Vec::new();
     let mut report_at: Option<Instant> = None;
+    let mut rollouts = Rollouts::default();
     loop {
         pulse.waits();
-        let report_due = report_at.unwrap_or_else(|| Instant::now() + sync_period);
+        // The pause between two waves ends without anything happening.
+        let period = if rollouts.are_under_way() { ROLLOUT_PERIOD.min(sync_period) } else { sync_period };
+        let report_due = report_at.unwrap_or_else(|| Instant::now() + period);
         let received = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep_until(report_due.into()) => {
                 report_at = None;
                 pulse.works();
-                report(&index, &ends, &metrics);
+                report(&index, &mut rollouts, &ends, &metrics);
                 continue;
             }
             changed = ends.outcomes.changed() => {
@@ -167,10 +174,11 @@ pub async fn run(
     }
 }
 
-fn report(index: &Index, ends: &Ends, metrics: &Metrics) {
+fn report(index: &Index, rollouts: &mut Rollouts, ends: &Ends, metrics: &Metrics) {
     let outcome = ends.outcomes.borrow().clone();
     let previous = ends.reports.borrow().clone();
-    let report = Report::make(index, &outcome, &previous, Timestamp::now());
+    let decided = rollouts.decide(index, &outcome, Instant::now());
+    let report = Report::make(index, &outcome, decided, &previous, Timestamp::now());
     for (name, registry) in &report.registries {
         let before = previous.registries.get(name).map(|before| before.conditions.as_slice());
         tell("EKSClusterRegistry", name.as_str(), before.unwrap_or_default(), &registry.conditions);

@@ -51,6 +51,8 @@ trait Told:
     fn told(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
     fn status(report: &Self::Report, now: Timestamp) -> Self::Status;
+    /// Whether it holds for the version of the object that it was made of alone, because what we do depends on it.
+    fn is_of_one_version(status: &Self::Status) -> bool;
 }
 
 impl Told for EKSClusterRegistry {
@@ -80,6 +82,9 @@ impl Told for EKSClusterRegistry {
             entries_registered: report.entries,
         }
     }
+    fn is_of_one_version(_: &Self::Status) -> bool {
+        false
+    }
 }
 
 impl Told for WorkloadIdentity {
@@ -104,7 +109,12 @@ impl Told for WorkloadIdentity {
             stats: report.stats,
             conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
             last_reconciliation: report.last_reconciliation.and_then(whole_seconds),
+            rollout: report.rollout.as_ref().and_then(|rollout| rollout.status.clone()),
         }
+    }
+    fn is_of_one_version(status: &Self::Status) -> bool {
+        // Whoever has seen an older one would take clusters back.
+        status.rollout.is_some()
     }
 }
 
@@ -203,11 +213,11 @@ impl<K: Told> Writer<K> {
             let is_told = object.told() == Some(&status)
                 || last
                     .is_some_and(|(version, last)| *last == status && *version == object.resource_version());
-            let writing = Writing {
-                object: object.clone(),
-                status: (!is_told).then_some(status),
-                finalizers: finalizers(&**object, K::finalizer(report)),
-            };
+            let finalizers = finalizers(&**object, K::finalizer(report));
+            // Setting the finalizer makes another version, which is heard of soon.
+            let comes_again = finalizers.is_some() && K::is_of_one_version(&status);
+            let status = (!is_told && !comes_again).then_some(status);
+            let writing = Writing { object: object.clone(), status, finalizers };
             if writing.status.is_some() || writing.finalizers.is_some() {
                 open.push(writing);
             }
@@ -218,10 +228,11 @@ impl<K: Told> Writer<K> {
         let api = &self.api;
         let written = futures::stream::iter(open).map(|writing| async move {
             let result = tokio::time::timeout(CALL_TIME, write_one(api, &writing)).await;
-            let result = result.unwrap_or_else(|_| Err(format!("no answer within {CALL_TIME:?}")));
+            let late = |_| Err(NotWritten::Failed(format!("no answer within {CALL_TIME:?}")));
+            let result = result.unwrap_or_else(late);
             (writing, result)
         });
-        let written: Vec<(Writing<K>, Result<(), String>)> =
+        let written: Vec<(Writing<K>, Result<(), NotWritten>)> =
             written.buffer_unordered(AT_ONCE).collect().await;
         let mut all_written = true;
         for (writing, result) in written {
@@ -234,7 +245,8 @@ impl<K: Told> Writer<K> {
                         self.applied.insert(name, (writing.object.resource_version(), status));
                     }
                 }
-                Err(error) => {
+                Err(NotWritten::Superseded) => all_written = false,
+                Err(NotWritten::Failed(error)) => {
                     all_written = false;
                     if self.failing.get(&name) != Some(&error) {
                         warn!(kind = %K::kind(&()), name, error, "cannot write the object's status or finalizer; trying again");
@@ -268,7 +280,15 @@ fn finalizers<K: Resource>(object: &K, wanted: Finalizer) -> Option<Vec<&'static
     }
 }
 
-async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), String> {
+/// Why something was not written.
+enum NotWritten {
+    /// The object is another by now, and what was to be told is made anew of that.
+    Superseded,
+    /// It failed.
+    Failed(String),
+}
+
+async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), NotWritten> {
     let name = writing.object.name_any();
     let parameters = PatchParams::apply(FIELD_MANAGER).force();
     // With the uid, an object that is gone is not made anew by this.
@@ -291,7 +311,7 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
         let done =
             if finalizers.is_empty() { "nothing of it is left in SPIRE: released" } else { "finalizer set" };
         info!(kind = %K::kind(&()), name, "{done}");
-        Ok::<(), String>(())
+        Ok::<(), NotWritten>(())
     };
     // Set before anything is told of the object; gone after everything is, since there may be no object then.
     let (first, last) = match &writing.finalizers {
@@ -302,8 +322,17 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
         set_finalizers(finalizers).await?;
     }
     if let Some(status) = &writing.status {
-        let status = part(metadata.clone(), json!({"status": status}));
-        ignore_gone(api.patch_status(&name, &parameters, &Patch::Apply(&status)).await)?;
+        let mut metadata = metadata.clone();
+        if let Value::Object(metadata) = &mut metadata
+            && K::is_of_one_version(status)
+        {
+            metadata.insert("resourceVersion".to_owned(), json!(writing.object.resource_version()));
+        }
+        let status = part(metadata, json!({"status": status}));
+        match api.patch_status(&name, &parameters, &Patch::Apply(&status)).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => return Err(NotWritten::Superseded),
+            written => ignore_gone(written)?,
+        }
     }
     if let Some(finalizers) = last {
         set_finalizers(finalizers).await?;
@@ -312,11 +341,11 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), St
 }
 
 /// An object that is gone, or another of its name, needs nothing of us.
-fn ignore_gone<T>(result: Result<T, kube::Error>) -> Result<(), String> {
+fn ignore_gone<T>(result: Result<T, kube::Error>) -> Result<(), NotWritten> {
     match result {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(NotWritten::Failed(error.to_string())),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The whole line in one thread: a watch's bytes, the index, the ledger, and a stand-in for SPIRE that takes everything.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -190,7 +191,8 @@ impl Line {
     /// As the registrar's loop makes it every half second.
     pub fn report(&mut self) {
         let outcome = self.ledger.outcome(None);
-        self.report = Report::make(&self.index, &outcome, &self.report, Timestamp::UNIX_EPOCH);
+        self.report =
+            Report::make(&self.index, &outcome, BTreeMap::new(), &self.report, Timestamp::UNIX_EPOCH);
     }
 }
 

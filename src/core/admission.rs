@@ -75,7 +75,20 @@ pub fn identity<'a>(
             warn("LongSPIFFEID", "spec.spiffeIDTemplate", message);
         }
     }
-    for other in others.filter(|other| other.name_any() != name.as_str()) {
+    for other in others {
+        if other.name_any() == name.as_str() {
+            let knows_former = other.status.as_ref().is_some_and(|status| status.rollout.is_some());
+            if spec.rollout.is_some() && !knows_former && other.spec.rolled_out() != spec.rolled_out() {
+                warn(
+                    "NotRolledOut",
+                    "spec.rollout",
+                    "is new, and nothing is recorded yet that clusters could keep: this edit reaches all of them at once. \
+                     Apply spec.rollout alone first"
+                        .to_owned(),
+                );
+            }
+            continue;
+        }
         let other_name = other.name_any();
         let hint = spec.hint.as_deref().filter(|hint| !hint.is_empty());
         if hint.is_some() && hint == other.spec.hint.as_deref() {

@@ -11,8 +11,8 @@ pub use eks_cluster_registry::{
 };
 use kube::{CustomResourceExt, Resource, ResourceExt};
 pub use workload_identity::{
-    ConfigMapKey, FailurePolicy, PluginLimits, PluginSource, PluginSpec, WorkloadIdentity,
-    WorkloadIdentitySpec, WorkloadIdentityStats, WorkloadIdentityStatus,
+    ConfigMapKey, FailurePolicy, PluginLimits, PluginSource, PluginSpec, RolloutSpec, RolloutStatus,
+    RolloutStep, WorkloadIdentity, WorkloadIdentitySpec, WorkloadIdentityStats, WorkloadIdentityStatus,
 };
 
 /// The finalizer that both kinds carry, so that their deletion is seen before they are gone.

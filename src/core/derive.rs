@@ -16,6 +16,7 @@ use crate::facts::{Labels, NodeFacts, PodFacts};
 use crate::guardrails::{Allowed, Guardrails};
 use crate::names::{ClusterName, IdentityName};
 use crate::plugin::{Description, PluginUse, Proposal, ProposedId};
+use crate::rollout::Waves;
 use crate::select::{Namespaces, Selection};
 use crate::spiffe::{self, DnsName, Selector, SpiffeId, TrustDomain};
 
@@ -168,6 +169,7 @@ impl CompiledIdentity {
         let elsewhere = |(field, text): (&str, Option<&str>)| of_another_domain(field, text?, &domains.trust);
         problems.extend(ids.into_iter().filter_map(elsewhere));
         problems.extend(combinations(spec));
+        problems.extend(spec.rollout.iter().filter_map(|it| Waves::compile(it).err()).flatten());
         let hint = spec.hint.clone().unwrap_or_default();
         problems.extend(hint_problem(&hint).map(|it| Problem::new("InvalidSpec", "spec.hint", it)));
         if selection.as_ref().is_some_and(|it| *it.namespaces() == Namespaces::None) {

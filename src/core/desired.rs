@@ -227,6 +227,8 @@ pub enum IdentityStanding {
 /// What changed since the last delta; `None` is what is not known any more.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Delta {
+    /// Deltas are numbered in the order in which they are given out, from 1 on.
+    pub number: u64,
     /// Both own kinds were listed.
     pub ready: bool,
     /// More is still to be settled: what the brake decides over is not complete.
@@ -251,6 +253,7 @@ impl Delta {
     /// Whether it says anything beside whether both kinds were listed.
     pub fn has_news(&self) -> bool {
         let Self {
+            number: _,
             ready: _,
             unsettled: _,
             compare,

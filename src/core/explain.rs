@@ -415,6 +415,10 @@ fn waited_for(reason: &str) -> &'static str {
     }
 }
 
+/// Which spec was asked, where it is not the one that stands in the object.
+const NOT_REACHED: &str =
+    "by the spec before the edit that is being rolled out, which has not reached this cluster";
+
 fn identities_shown(index: &Index, view: &PodView<'_>) -> Vec<IdentityShown> {
     let each = view.verdicts.iter().map(|(name, verdict)| identity_shown(index, view, name, verdict));
     each.collect()
@@ -427,17 +431,17 @@ fn identity_shown(
     verdict: &Verdict,
 ) -> IdentityShown {
     let known = index.identity(name);
-    let compiled = index.compiled(name);
+    let compiled = index.compiled(name, view.cluster);
     let (word, reason, message) = match verdict {
         Verdict::Ended => ("Deleting", "Deleting".to_owned(), "it is being deleted".to_owned()),
         Verdict::Broken { may_want: true } => {
-            let problems = told(index.problems_of(name));
+            let problems = told(index.problems_of(name, view.cluster));
             let message =
                 format!("it cannot be used: {problems}; until it is mended, what the pod has stays");
             ("Broken", "InvalidSpec".to_owned(), message)
         }
         Verdict::Broken { may_want: false } => {
-            let problems = told(index.problems_of(name));
+            let problems = told(index.problems_of(name, view.cluster));
             let message = format!("it would not select the pod, and cannot be used: {problems}");
             ("Broken", "Elsewhere".to_owned(), message)
         }
@@ -474,6 +478,11 @@ fn identity_shown(
     let message = match (word, preview) {
         ("Derived", true) => "it is only tried (preview: true), so nothing is written".to_owned(),
         _ => message,
+    };
+    let message = match (index.is_not_reached(name, view.cluster), message.is_empty()) {
+        (false, _) => message,
+        (true, true) => NOT_REACHED.to_owned(),
+        (true, false) => format!("{message} ({NOT_REACHED})"),
     };
     let list = if preview { &view.desired.previewed } else { &view.desired.wanted };
     let entries = list.iter().filter(|wanted| wanted.identity == *name).filter_map(entry_shown).collect();

@@ -7,13 +7,14 @@ mod explain;
 mod objects;
 #[cfg(test)]
 mod plugin_tests;
+mod rollout;
 mod what_if;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use answers::Answers;
-use candidates::Candidates;
+use candidates::{Candidates, Rank};
 use cluster::{Cluster, Settlement};
 use objects::{Identity, Registry};
 use regex::Regex;
@@ -37,6 +38,7 @@ pub use answers::Asking;
 pub use cluster::{Told, Verdict};
 pub use explain::PodView;
 pub use objects::{IdentityView, RegistryView};
+pub use rollout::RolloutView;
 pub use what_if::{Proposal, WhatIf};
 
 /// A queue of pods that had more room than this gives it back.
@@ -118,6 +120,8 @@ pub struct Index {
     objects_changed: bool,
     ended: Vec<PodKey>,
     answers: Answers,
+    /// How many deltas were given out.
+    deltas: u64,
 }
 
 impl Index {
@@ -148,6 +152,7 @@ impl Index {
             objects_changed: false,
             ended: Vec::new(),
             answers: Answers::default(),
+            deltas: 0,
         }
     }
 
@@ -242,6 +247,7 @@ impl Index {
             Some((name, standing))
         });
         let clusters = clusters.collect();
+        self.deltas += 1;
         let (mut identities, mut generations) = (Vec::new(), Vec::new());
         for name in std::mem::take(&mut self.changed_identities) {
             let standing = self.identities.get(&name).map(Identity::standing);
@@ -251,6 +257,9 @@ impl Index {
                     self.changed_identities.insert(name);
                 }
                 _ => {
+                    if let Some(identity) = self.identities.get_mut(&name) {
+                        identity.told_in(self.deltas);
+                    }
                     let generation = self.identities.get(&name).and_then(Identity::generation);
                     generations.extend(generation.map(|generation| (name.clone(), generation)));
                     identities.push((name, standing));
@@ -261,8 +270,19 @@ impl Index {
         let ready = self.registries_listed && (self.identities_listed || half_is_enough);
         let compare = std::mem::take(&mut self.compare);
         let ended = std::mem::take(&mut self.ended);
-        let delta =
-            Delta { ready, unsettled, compare, released, ended, clusters, identities, generations, pods };
+        let number = self.deltas;
+        let delta = Delta {
+            number,
+            ready,
+            unsettled,
+            compare,
+            released,
+            ended,
+            clusters,
+            identities,
+            generations,
+            pods,
+        };
         Settled { delta, sessions, demand, plugins, asking: self.answers.news(), pods_settled }
     }
 
@@ -302,7 +322,7 @@ impl Index {
 
     fn new_plugins(&mut self) -> Option<Arc<BTreeMap<Arc<Plugin>, BTreeSet<Source>>>> {
         let mut wanted: BTreeMap<Arc<Plugin>, BTreeSet<Source>> = BTreeMap::new();
-        let compiled = self.identities.values().filter_map(Identity::wanting);
+        let compiled = self.identities.values().flat_map(Identity::versions).filter_map(Identity::wanting);
         for plugin in compiled.filter_map(CompiledIdentity::plugin) {
             wanted.entry(plugin.plugin.clone()).or_default().insert(plugin.source.clone());
         }
@@ -322,14 +342,16 @@ impl Index {
             let used = identity.wanting().and_then(CompiledIdentity::plugin);
             used.is_some_and(|used| used.plugin == *plugin)
         };
-        let places = self.identities.values().filter(uses).filter_map(Identity::place);
+        let versions = self.identities.values().flat_map(Identity::versions);
+        let places = versions.filter(uses).filter_map(Identity::place);
         let namespaces: Vec<Namespaces> = places.map(|place| place.namespaces.clone()).collect();
-        namespaces.iter().for_each(|namespaces| self.touch(namespaces));
+        namespaces.iter().for_each(|namespaces| self.touch(Some(namespaces), |_| true));
     }
 
     fn new_demand(&mut self) -> Option<Arc<Demand>> {
         let mut demand = Demand::default();
-        for identity in self.identities.values().filter_map(Identity::wanting) {
+        let versions = self.identities.values().flat_map(Identity::versions);
+        for identity in versions.filter_map(Identity::wanting) {
             demand.merge(identity.demand());
             let state = identity.plugin().and_then(|plugin| self.answers.state(&plugin.plugin));
             if let Some(PluginState::Ready { description, .. }) = state {
@@ -623,27 +645,31 @@ impl Index {
             before.as_ref().zip(identity.as_ref()).is_some_and(|(before, now)| before.same_for_pods(now));
         if same {
             if let Some((mut now, before)) = identity.zip(before) {
-                now.keep_counts_of(before);
+                now.keep_all_of(before);
                 self.identities.insert(name.clone(), now);
             }
             return;
         }
         self.changed_identities.insert(name.clone());
-        for version in [before.as_ref(), identity.as_ref()].into_iter().flatten() {
+        // A wave of a rollout concerns the clusters that it reaches.
+        let both = before.as_ref().zip(identity.as_ref());
+        let is_other =
+            |cluster: &ClusterName| both.is_none_or(|(before, now)| !now.same_for_pods_of(before, cluster));
+        let others: BTreeSet<ClusterName> = self.clusters.keys().filter(|it| is_other(it)).cloned().collect();
+        let versions: Vec<&Identity> = before.iter().chain(&identity).flat_map(Identity::versions).collect();
+        for version in versions {
             match version.place() {
-                Some(place) => self.touch(&place.namespaces),
-                None if version.is_unreadable() => self.touch_everything(),
+                Some(place) => self.touch(Some(&place.namespaces), |cluster| others.contains(cluster)),
+                None if version.is_unreadable() => self.touch(None, |cluster| others.contains(cluster)),
                 None => {}
             }
         }
-        if let Some(place) = before.as_ref().and_then(Identity::place) {
-            self.candidates.remove(place);
-        }
+        let places = before.iter().flat_map(Identity::versions).filter_map(Identity::place);
+        places.for_each(|place| self.candidates.remove(place));
         self.unreadable.remove(name);
         let Some(mut identity) = identity else { return };
-        if let Some(place) = identity.place() {
-            self.candidates.insert(place);
-        } else if identity.is_unreadable() {
+        identity.versions().filter_map(Identity::place).for_each(|place| self.candidates.insert(place));
+        if identity.versions().any(Identity::is_unreadable) {
             self.unreadable.insert(name.clone());
         }
         if let Some(before) = before {
@@ -652,19 +678,24 @@ impl Index {
         self.identities.insert(name.clone(), identity);
     }
 
-    fn touch(&mut self, namespaces: &Namespaces) {
+    /// Notes the pods of these namespaces, or all, of the clusters that this fits.
+    fn touch(&mut self, namespaces: Option<&Namespaces>, fits: impl Fn(&ClusterName) -> bool) {
         let uids = |(name, cluster): (&ClusterName, &Cluster)| {
-            (name.clone(), cluster.uids_of(namespaces).cloned().collect())
+            let uids = match namespaces {
+                Some(namespaces) => cluster.uids_of(namespaces).cloned().collect(),
+                None => cluster.uids().cloned().collect(),
+            };
+            (name.clone(), uids)
         };
-        let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
+        let clusters = self.clusters.iter().filter(|(name, _)| fits(name));
+        let touched: Vec<(ClusterName, Vec<PodUid>)> = clusters.map(uids).collect();
         touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
 
-    fn touch_everything(&mut self) {
-        let uids =
-            |(name, cluster): (&ClusterName, &Cluster)| (name.clone(), cluster.uids().cloned().collect());
-        let touched: Vec<(ClusterName, Vec<PodUid>)> = self.clusters.iter().map(uids).collect();
-        touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
+    /// Nobody can say of some identity which pods of this cluster are its own.
+    fn holds_all(&self, cluster: &ClusterName) -> bool {
+        let identities = self.unreadable.iter().filter_map(|name| self.identities.get(name));
+        identities.into_iter().any(|identity| identity.in_cluster(cluster).is_unreadable())
     }
 
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
@@ -691,6 +722,7 @@ impl Index {
     }
 
     fn settle_pod(&mut self, name: &ClusterName, uid: &PodUid) -> SettledPod {
+        let hold_all = self.holds_all(name);
         let Some(cluster) = self.clusters.get_mut(name) else {
             self.answers.depends(&(name.clone(), uid.clone()), Vec::new());
             return SettledPod::Unknown;
@@ -698,10 +730,9 @@ impl Index {
         let identities = &self.identities;
         let places = &self.candidates;
         let candidates = |pod: &PodFacts| {
-            let names = places.of(&pod.namespace, &pod.labels).into_iter();
-            names.filter_map(|name| identities.get(name).map(|identity| (name, identity)))
+            let ranks = places.of(&pod.namespace, &pod.labels).into_iter();
+            ranks.filter_map(|rank| of_rank(identities.get(rank.name()), rank, name))
         };
-        let hold_all = !self.unreadable.is_empty();
         let (before, outcome) = cluster.settle(uid, &self.settings, &self.answers, hold_all, candidates);
         for (identity, told) in before.iter() {
             if let Some(identity) = self.identities.get_mut(identity) {
@@ -724,6 +755,17 @@ impl Index {
             }
         }
     }
+}
+
+/// The version of an identity that pods of this cluster have to do with, where this rank is that version's.
+fn of_rank<'a>(
+    identity: Option<&'a Identity>,
+    rank: &'a Rank,
+    cluster: &ClusterName,
+) -> Option<(&'a IdentityName, &'a Identity)> {
+    let version = identity?.in_cluster(cluster);
+    let is_its_own = version.place().is_some_and(|place| place.rank == *rank);
+    is_its_own.then_some((rank.name(), version))
 }
 
 /// A pod that an identity selects, and what became of it.

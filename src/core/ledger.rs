@@ -24,7 +24,7 @@ use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::held::Anchor;
 use crate::mirror::{Mirror, Observed, Place, Row};
 use crate::mutants::{self, Mutant};
-use crate::names::{ClusterName, IdentityName};
+use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::orphans::{OrphanPlan, Orphans};
 use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
 
@@ -110,6 +110,12 @@ pub struct Outcome {
     pub clusters: BTreeMap<ClusterName, Tally>,
     /// One failure for each identity that has some.
     pub examples: BTreeMap<IdentityName, Problem>,
+    /// One failure for each identity and cluster where it has some.
+    pub failing_in: BTreeMap<IdentityName, BTreeMap<ClusterName, Problem>>,
+    /// The number of the last delta that was taken in.
+    pub applied: u64,
+    /// Number of pods that are to be looked at, beside those that wait to be tried again.
+    pub queued: u64,
     /// Entries of ours that stay although no pod is to have them.
     pub held: BTreeMap<Hold, u64>,
     /// Entries of others.
@@ -171,7 +177,7 @@ pub struct Ledger {
     states: HashMap<PodKey, Arc<PodState>>,
     /// States of pods of which all is in place: most are, and few are unlike.
     in_step: HashMap<Vec<IdentityName>, Arc<PodState>>,
-    examples: BTreeMap<IdentityName, BTreeMap<PodKey, Problem>>,
+    examples: BTreeMap<IdentityName, BTreeMap<ClusterTag, BTreeMap<PodUid, Problem>>>,
     identities: BTreeMap<IdentityName, Tally>,
     clusters: BTreeMap<ClusterTag, Tally>,
     held: BTreeMap<Hold, u64>,
@@ -185,6 +191,8 @@ pub struct Ledger {
     unsettled: bool,
     /// Identities that were seen being deleted, with the pods that may still have entries of them.
     ending: BTreeMap<IdentityName, BTreeSet<PodKey>>,
+    /// The number of the last delta that was taken in.
+    applied: u64,
 }
 
 impl Ledger {
@@ -215,6 +223,7 @@ impl Ledger {
             leaning: BTreeSet::new(),
             unsettled: false,
             ending: BTreeMap::new(),
+            applied: 0,
         }
     }
 
@@ -235,6 +244,7 @@ impl Ledger {
         }
         let still_there = |pod: &&PodKey| self.mirror.has_pod(pod);
         self.unsettled = delta.unsettled;
+        self.applied = delta.number;
         self.ended.extend(delta.ended.iter().filter(still_there).cloned());
         for (key, pod) in &delta.pods {
             // The same, made of other facts: `desired` is to keep no others, and that is all.
@@ -607,7 +617,11 @@ impl Ledger {
         let is_free = |tag: &ClusterTag| self.mirror.count_of(tag) == 0;
         let ended = self.desired.ended_clusters().filter(|(tag, _)| self.listed && is_free(tag));
         let released = self.ending.iter().filter(|(_, pods)| self.listed && pods.is_empty());
-        let first = |pods: &BTreeMap<PodKey, Problem>| pods.values().next().cloned();
+        let first = |pods: &BTreeMap<PodUid, Problem>| pods.values().next().cloned();
+        let failing_in = self.examples.iter().map(|(name, clusters)| {
+            let of_cluster = |(tag, pods)| Some((desired.cluster_name(tag)?.clone(), first(pods)?));
+            (name.clone(), clusters.iter().filter_map(of_cluster).collect())
+        });
         let (mut braked_identities, mut braked_clusters, mut braked_fleet) = Default::default();
         for held in self.brake.held() {
             match &held.scope {
@@ -636,8 +650,11 @@ impl Ledger {
             examples: self
                 .examples
                 .iter()
-                .filter_map(|(name, pods)| Some((name.clone(), first(pods)?)))
+                .filter_map(|(name, clusters)| Some((name.clone(), first(clusters.values().next()?)?)))
                 .collect(),
+            failing_in: failing_in.collect(),
+            applied: self.applied,
+            queued: (self.fresh.len() + self.stale.len()) as u64,
             held: self.held.clone(),
             foreign: self.mirror.counts().1 as u64,
             released_identities: released.map(|(name, _)| name.clone()).collect(),
@@ -693,14 +710,22 @@ impl Ledger {
         if let Some(before) = self.states.remove(pod) {
             self.count(pod, &before, |count| *count = count.saturating_sub(1));
             for (identity, _) in &before.failing {
-                if let Some(pods) = self.examples.get_mut(identity) {
-                    pods.remove(pod);
+                let Some(clusters) = self.examples.get_mut(identity) else { continue };
+                if let Some(pods) = clusters.get_mut(&pod.cluster) {
+                    pods.remove(&pod.pod);
+                    if pods.is_empty() {
+                        clusters.remove(&pod.cluster);
+                    }
+                }
+                if clusters.is_empty() {
+                    self.examples.remove(identity);
                 }
             }
         }
         self.count(pod, &state, |count| *count += 1);
         for (identity, problem) in &state.failing {
-            self.examples.entry(identity.clone()).or_default().insert(pod.clone(), problem.clone());
+            let clusters = self.examples.entry(identity.clone()).or_default();
+            clusters.entry(pod.cluster).or_default().insert(pod.pod.clone(), problem.clone());
         }
         if !is_empty {
             let state = self.shared(state);

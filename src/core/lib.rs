@@ -25,6 +25,7 @@ pub mod plan;
 pub mod plugin;
 pub mod reasons;
 pub mod report;
+pub mod rollout;
 pub mod select;
 #[cfg(test)]
 mod simulation;

@@ -74,6 +74,14 @@ pub(crate) enum Mutant {
     AnswerOne,
     /// What nobody depends on any more is kept.
     KeepAnswers,
+    /// An edit reaches every cluster at once.
+    RolloutEverywhere,
+    /// A wave's clusters are not looked at before the next.
+    RolloutInBlindFlight,
+    /// A wave follows the other at once.
+    RolloutWithoutPause,
+    /// Clusters that a wave reaches go on as before.
+    RolloutReachesNobody,
 }
 
 /// Of so many changes [`Mutant::LoseEvents`] loses one.
@@ -125,7 +133,7 @@ pub(crate) fn with<T>(mutant: Mutant, run: impl FnOnce() -> T) -> T {
 
 /// All of them.
 #[cfg(test)]
-pub(crate) const ALL: [Mutant; 34] = [
+pub(crate) const ALL: [Mutant; 38] = [
     Mutant::DeleteOnSilence,
     Mutant::DeleteUnreadable,
     Mutant::DeleteOrphans,
@@ -160,4 +168,8 @@ pub(crate) const ALL: [Mutant; 34] = [
     Mutant::FallbackWhileAsked,
     Mutant::AnswerOne,
     Mutant::KeepAnswers,
+    Mutant::RolloutEverywhere,
+    Mutant::RolloutInBlindFlight,
+    Mutant::RolloutWithoutPause,
+    Mutant::RolloutReachesNobody,
 ];

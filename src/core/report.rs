@@ -17,6 +17,7 @@ use crate::ledger::{Outcome, Tally};
 use crate::names::{ClusterName, IdentityName};
 use crate::plugin::PluginState;
 use crate::reasons::{self, Stage};
+use crate::rollout::{RolloutReport, Standing};
 
 /// A condition's `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +86,8 @@ pub struct IdentityReport {
     pub failing: BTreeMap<&'static str, u64>,
     /// `lastReconciliation`.
     pub last_reconciliation: Option<Timestamp>,
+    /// With `spec.rollout`: where it stands.
+    pub rollout: Option<RolloutReport>,
     /// Our finalizer.
     pub finalizer: Finalizer,
 }
@@ -99,14 +102,22 @@ pub struct Report {
 }
 
 impl Report {
-    /// What is to be told now. `previous` is the last report, from which the times of what did not change are kept.
-    pub fn make(index: &Index, outcome: &Outcome, previous: &Self, now: Timestamp) -> Self {
+    /// What is to be told now. `rollouts` is what was decided of them; `previous` is the last report, from which the times of
+    /// what did not change are kept.
+    pub fn make(
+        index: &Index,
+        outcome: &Outcome,
+        mut rollouts: BTreeMap<IdentityName, RolloutReport>,
+        previous: &Self,
+        now: Timestamp,
+    ) -> Self {
         let registries = index.registries().map(|view| {
             let report = registry(&view, outcome, previous.registries.get(view.name), now);
             (view.name.clone(), report)
         });
         let identities = index.identities().map(|view| {
-            let report = identity(&view, outcome, previous.identities.get(view.name), now);
+            let rollout = rollouts.remove(view.name);
+            let report = identity(&view, outcome, rollout, previous.identities.get(view.name), now);
             (view.name.clone(), report)
         });
         Self { registries: registries.collect(), identities: identities.collect() }
@@ -164,16 +175,18 @@ fn registry(
 fn identity(
     view: &IdentityView<'_>,
     outcome: &Outcome,
+    rollout: Option<RolloutReport>,
     previous: Option<&IdentityReport>,
     now: Timestamp,
 ) -> IdentityReport {
     let none = Tally::default();
     let tally = outcome.identities.get(view.name).unwrap_or(&none);
-    let ready = in_step(view, tally, outcome);
+    let ready = in_step(view, tally, rollout.as_ref(), outcome);
     let mut report = IdentityReport {
         object: view.object.clone(),
         conditions: [valid(view.problems, view.notes), ready.clone()]
             .into_iter()
+            .chain(rollout.as_ref().map(rolled_out))
             .chain(plugin_loaded(view))
             .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
             .chain(undisturbed(view.name, outcome))
@@ -190,6 +203,7 @@ fn identity(
             would_update: tally.would_update,
             would_delete: tally.would_delete,
         },
+        rollout,
         last_reconciliation: None,
         finalizer: if outcome.released_identities.contains(view.name) {
             Finalizer::Release
@@ -467,7 +481,25 @@ fn undisturbed(name: &IdentityName, outcome: &Outcome) -> Option<ConditionReport
     Some(condition("Undisturbed", ConditionStatus::False, "DeletedByOthers", vanishing.to_string()))
 }
 
-fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> ConditionReport {
+/// Where the rollout of the last edit stands.
+fn rolled_out(rollout: &RolloutReport) -> ConditionReport {
+    let no = |reason, message: &String| condition("RolledOut", ConditionStatus::False, reason, message);
+    match &rollout.standing {
+        Standing::Complete => {
+            condition("RolledOut", ConditionStatus::True, "Complete", "Every cluster has the spec.")
+        }
+        Standing::Progressing(message) => no("Progressing", message),
+        Standing::Waiting(reason, message) => no(reason, message),
+        Standing::Stopped(message) => no("Stopped", message),
+    }
+}
+
+fn in_step(
+    view: &IdentityView<'_>,
+    tally: &Tally,
+    rollout: Option<&RolloutReport>,
+    outcome: &Outcome,
+) -> ConditionReport {
     let no = |reason, message| condition("Ready", ConditionStatus::False, reason, message);
     let unknown = |reason, message| condition("Ready", ConditionStatus::Unknown, reason, message);
     if view.standing == IdentityStanding::Ended {
@@ -525,6 +557,9 @@ fn in_step(view: &IdentityView<'_>, tally: &Tally, outcome: &Outcome) -> Conditi
     if tally.pending + unseen > 0 {
         let entries = counted(tally.pending + unseen, "entry");
         return unknown("Writing", format!("Still to be written: {entries}."));
+    }
+    if rollout.is_some_and(|rollout| rollout.standing != Standing::Complete) {
+        return unknown("RollingOut", "Not every cluster has the spec yet; see RolledOut.".to_owned());
     }
     let mut message = match view.masked {
         0 => "Every selected pod has its entry.".to_owned(),

@@ -21,6 +21,7 @@ mod plugin_commands;
 mod plugins;
 mod render;
 mod replicas;
+mod rollout;
 mod rules;
 mod secrets;
 mod spire_rules;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,7 @@ use super::{Problem, unknown_fields};
     printcolumn = r#"{"name":"Ready","type":"string","jsonPath":".status.conditions[?(@.type==\"Ready\")].status"}"#,
     printcolumn = r#"{"name":"Reason","type":"string","priority":1,"jsonPath":".status.conditions[?(@.type==\"Ready\")].reason"}"#,
     printcolumn = r#"{"name":"Clusters","type":"integer","priority":1,"jsonPath":".status.stats.clustersTargeted"}"#,
+    printcolumn = r#"{"name":"Rollout","type":"string","priority":1,"jsonPath":".status.rollout.progress"}"#,
     printcolumn = r#"{"name":"SPIFFE ID","type":"string","priority":1,"jsonPath":".spec.spiffeIDTemplate"}"#,
     printcolumn = r#"{"name":"Age","type":"date","priority":1,"jsonPath":".metadata.creationTimestamp"}"#
 )]
@@ -103,6 +105,9 @@ pub struct WorkloadIdentitySpec {
     /// A WebAssembly component that decides SPIFFE IDs, selectors and DNS names in the templates' place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plugin: Option<PluginSpec>,
+    /// How an edit of the spec goes through the fleet: by clusters in waves; absent: everywhere at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutSpec>,
     /// Fields that this version does not know: the API server keeps them, and the object is not used.
     #[serde(flatten)]
     pub unknown: BTreeMap<String, Value>,
@@ -113,6 +118,37 @@ impl WorkloadIdentitySpec {
     pub fn unknown_fields(&self) -> impl Iterator<Item = Problem> {
         unknown_fields(&self.unknown)
     }
+
+    /// The spec without what acts at once on all clusters: what a rollout takes through the fleet.
+    pub fn rolled_out(&self) -> Self {
+        Self { rollout: None, preview: false, ..self.clone() }
+    }
+}
+
+/// In which waves an edit goes through the fleet. What is being rolled out and how far it is stands in `status.rollout`.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutSpec {
+    /// The waves. After the last of them the edit goes to all clusters.
+    #[schemars(length(min = 1, max = 20))]
+    pub steps: Vec<RolloutStep>,
+    /// How long a wave has to be in step without failures before the next, as a Go duration; absent: `10m`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32))]
+    pub pause: Option<String>,
+}
+
+/// One wave.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [
+    {"rule": "type(self.clusters) == int ? self.clusters > 0 : self.clusters.matches('^(100|[1-9][0-9]?)%$')",
+     "message": "clusters must be a number above 0 such as 1, or a percentage from 1% to 100% such as \"10%\""}
+]))]
+pub struct RolloutStep {
+    /// How many of the clusters that the identity selects have the edit after this wave: a number such as `1`, or a
+    /// percentage such as `10%`, rounded up.
+    pub clusters: IntOrString,
 }
 
 /// Which component decides, and with which configuration.
@@ -218,6 +254,22 @@ fn any_json(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
 }
 
+/// Where the rollout of an edit stands.
+#[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RolloutStatus {
+    /// The spec that every cluster had last, without `rollout` and `preview`: pods of clusters that the edit has not reached
+    /// get what it says.
+    #[schemars(schema_with = "any_json")]
+    pub stable_spec: Value,
+    /// The registries of the clusters that have the edit; absent when nothing is being rolled out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub updated_clusters: Vec<String>,
+    /// How many clusters have the edit, of how many, such as `3/30`; absent when nothing is being rolled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+}
+
 /// Counts over all clusters.
 #[derive(Serialize, Deserialize, Debug, Clone, Copy, PartialEq, Eq, Default, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -263,11 +315,15 @@ pub struct WorkloadIdentityStatus {
     /// Counts over all clusters.
     #[serde(default)]
     pub stats: WorkloadIdentityStats,
-    /// `Valid`: the spec can be used. `Ready`: every selected pod has its entry.
+    /// `Valid`: the spec can be used. `Ready`: every selected pod has its entry. With `spec.rollout`, `RolledOut`: every
+    /// cluster has the spec.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// When the identity was last known to be in step with SPIRE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reconciliation: Option<Time>,
+    /// With `spec.rollout`: where it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<RolloutStatus>,
 }

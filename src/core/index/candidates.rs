@@ -19,6 +19,11 @@ impl Rank {
     pub(super) fn new(name: &IdentityName, is_fallback: bool, priority: i32) -> Self {
         Self { is_fallback, priority: Reverse(priority), name: name.clone() }
     }
+
+    /// Whose it is.
+    pub(super) fn name(&self) -> &IdentityName {
+        &self.name
+    }
 }
 
 /// Where an identity is found.
@@ -91,8 +96,9 @@ impl Candidates {
         }
     }
 
-    /// All identities that may want a pod of this namespace with these labels, in the order of preference.
-    pub(super) fn of(&self, namespace: &NamespaceName, labels: &Labels) -> Vec<&IdentityName> {
+    /// All identities that may want a pod of this namespace with these labels, in the order of preference. One of which two
+    /// versions are known may be there twice, with the rank of each.
+    pub(super) fn of(&self, namespace: &NamespaceName, labels: &Labels) -> Vec<&Rank> {
         let mut ranks: Vec<&Rank> = Vec::new();
         for bucket in self.by_namespace.get(namespace).into_iter().chain([&self.anywhere]) {
             ranks.extend(&bucket.any_pod);
@@ -107,7 +113,8 @@ impl Candidates {
             }
         }
         ranks.sort_unstable();
-        ranks.into_iter().map(|rank| &rank.name).collect()
+        ranks.dedup();
+        ranks
     }
 }
 
@@ -155,7 +162,7 @@ mod tests {
         let found = |candidates: &Candidates, labels: &[(&str, &str)]| -> Vec<String> {
             let labels: BTreeMap<String, String> =
                 labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            candidates.of(&shop, &Arc::new(labels)).into_iter().map(ToString::to_string).collect()
+            candidates.of(&shop, &Arc::new(labels)).into_iter().map(|rank| rank.name.to_string()).collect()
         };
         assert_eq!(found(&candidates, &[("app", "web")]), ["first", "a", "b", "low", "last"]);
         assert_eq!(found(&candidates, &[]), ["first", "low", "last"]);

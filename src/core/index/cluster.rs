@@ -855,6 +855,19 @@ impl Cluster {
         Verdict::Told(outcome)
     }
 
+    /// Whether a pod gets nothing of this identity, alone, because that does not come out right or its plugin denies it.
+    pub(super) fn is_without(
+        &self,
+        uid: &PodUid,
+        name: &IdentityName,
+        identity: &Identity,
+        basis: &Basis<'_>,
+    ) -> bool {
+        let Some(facts) = self.facts(uid) else { return true };
+        let verdict = self.settle_identity(facts, name, identity, basis, &mut Settling::default());
+        matches!(verdict, Verdict::Told(Told::Failing(_) | Told::Denied(_)) | Verdict::Broken { .. })
+    }
+
     /// What each of these identities says of one pod, asked in this order, and what the pod is to have of them; none where
     /// the pod is not known. Nothing is kept of it.
     pub(super) fn explain<'i, I>(

@@ -55,9 +55,15 @@ impl Index {
         self.clusters.get(cluster)?.pod_name(uid)
     }
 
-    /// The compiled form of an identity that can be used.
-    pub fn compiled(&self, name: &IdentityName) -> Option<&CompiledIdentity> {
-        self.identities.get(name).and_then(Identity::wanting)
+    /// The compiled form of an identity that can be used, as pods of this cluster have to do with it.
+    pub fn compiled(&self, name: &IdentityName, cluster: &ClusterName) -> Option<&CompiledIdentity> {
+        self.identities.get(name)?.in_cluster(cluster).wanting()
+    }
+
+    /// Whether a rollout of an edit of this identity is under way that has not reached this cluster.
+    pub fn is_not_reached(&self, name: &IdentityName, cluster: &ClusterName) -> bool {
+        let former = self.identities.get(name).and_then(Identity::former);
+        former.is_some_and(|(_, updated)| !updated.contains(cluster))
     }
 
     /// An identity with what is known of its pods.
@@ -72,9 +78,9 @@ impl Index {
         registry.problem.as_ref().map(|malformed| malformed.problem.as_str())
     }
 
-    /// Why an identity cannot be used; empty where it can.
-    pub fn problems_of(&self, name: &IdentityName) -> &[Problem] {
-        self.identities.get(name).map(Identity::problems).unwrap_or_default()
+    /// Why an identity cannot be used for pods of this cluster; empty where it can.
+    pub fn problems_of(&self, name: &IdentityName, cluster: &ClusterName) -> &[Problem] {
+        self.identities.get(name).map(|it| it.in_cluster(cluster).problems()).unwrap_or_default()
     }
 
     /// What the index is set up with.
@@ -85,14 +91,15 @@ impl Index {
     /// One pod and what every identity says of it, by the same steps as when it is settled; none where it is not known.
     pub fn view(&self, cluster: &ClusterName, uid: &PodUid) -> Option<PodView<'_>> {
         let (name, known) = self.clusters.get_key_value(cluster)?;
-        let mut identities: Vec<(&IdentityName, &Identity)> = self.identities.iter().collect();
+        let identities = self.identities.iter().map(|(name, it)| (name, it.in_cluster(cluster)));
+        let mut identities: Vec<(&IdentityName, &Identity)> = identities.collect();
         // Whoever has no place is asked last: it is being deleted, or nobody can say what it wants.
         identities.sort_by_key(|(_, it)| it.place().map_or((true, None), |place| (false, Some(&place.rank))));
         let basis = Basis {
             context: known.context(),
             settings: &self.settings,
             answers: &self.answers,
-            hold_all: !self.unreadable.is_empty(),
+            hold_all: self.holds_all(cluster),
         };
         let (verdicts, desired) = known.explain(uid, &basis, |_| identities.into_iter())?;
         let (uid, pod) = known.pod(uid)?;

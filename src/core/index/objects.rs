@@ -1,22 +1,24 @@
 //! The objects of our own kinds as the index keeps them: compiled, and counted for the report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::{Resource, ResourceExt};
+use serde::Deserialize;
 
 use super::Settings;
 use super::answers::Answers;
 use super::candidates::{Place, Rank};
 use super::cluster::{Cluster, Told};
 use crate::api::{
-    ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, is_being_deleted,
-    reconcile_request, release,
+    ACCEPT_CLUSTER_ANNOTATION, EKSClusterRegistry, Problem, WorkloadIdentity, WorkloadIdentitySpec,
+    is_being_deleted, reconcile_request, release,
 };
 use crate::derive::{ClusterContext, CompiledIdentity};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
 use crate::facts::{ClusterIdentity, Malformed, Phase};
 use crate::guardrails::Guardrails;
+use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::plugin::{PluginState, PluginUse};
 use crate::select::{Namespaces, Selection};
@@ -220,7 +222,19 @@ pub(super) struct Identity {
     selection: Option<Selection>,
     place: Option<Place>,
     is_ended: bool,
+    /// While an edit is being rolled out.
+    former: Option<Box<Former>>,
     counts: BTreeMap<ClusterName, Counts>,
+    /// The number of the delta that told of it last, after all pods that it concerns; none until then.
+    told_in: Option<u64>,
+}
+
+/// What an identity said before an edit, for the clusters that the edit's rollout has not reached.
+#[derive(Debug)]
+struct Former {
+    identity: Identity,
+    /// Clusters that have the edit.
+    updated: BTreeSet<ClusterName>,
 }
 
 /// Pods of one cluster that an identity selects.
@@ -240,17 +254,35 @@ impl Counts {
 }
 
 impl Identity {
+    /// The object, with what it said before where `status.rollout` tells that an edit is on its way.
     pub(super) fn of(object: Result<Arc<WorkloadIdentity>, Malformed>, settings: &Settings) -> Self {
+        let former = object.as_ref().map_or(Ok(None), |object| former(object));
+        let mut identity = Self::version(object, settings);
+        match former {
+            Ok(Some((object, updated))) => {
+                let former = Former { identity: Self::version(Ok(Arc::new(object)), settings), updated };
+                identity.former = Some(Box::new(former));
+            }
+            Ok(None) => {}
+            // Nobody can say what clusters have that the edit has not reached.
+            Err(problem) => identity.compiled = Err(vec![problem]),
+        }
+        identity
+    }
+
+    fn version(object: Result<Arc<WorkloadIdentity>, Malformed>, settings: &Settings) -> Self {
         match object {
             Err(malformed) => Self {
                 name: malformed.name.clone(),
                 object: None,
+                former: None,
                 compiled: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
                 malformed: Some(malformed),
                 selection: None,
                 place: None,
                 is_ended: false,
                 counts: BTreeMap::new(),
+                told_in: None,
             },
             Ok(object) => {
                 let is_ended = is_being_deleted(&*object);
@@ -279,8 +311,10 @@ impl Identity {
                     selection,
                     place: place.filter(|_| !is_ended),
                     is_ended,
+                    former: None,
                     object: Some(object),
                     counts: BTreeMap::new(),
+                    told_in: None,
                 }
             }
         }
@@ -301,8 +335,30 @@ impl Identity {
             selection: None,
             place: None,
             is_ended: true,
+            former: None,
             counts: BTreeMap::new(),
+            told_in: None,
         }
+    }
+
+    /// The version that pods of this cluster have to do with.
+    pub(super) fn in_cluster(&self, cluster: &ClusterName) -> &Self {
+        match &self.former {
+            Some(_) if mutants::is_on(Mutant::RolloutEverywhere) => self,
+            Some(former) if mutants::is_on(Mutant::RolloutReachesNobody) => &former.identity,
+            Some(former) if !former.updated.contains(cluster) => &former.identity,
+            _ => self,
+        }
+    }
+
+    /// The object as last seen, and what it said before while an edit of it is being rolled out.
+    pub(super) fn versions(&self) -> impl Iterator<Item = &Self> {
+        [self].into_iter().chain(self.former.iter().map(|former| &former.identity))
+    }
+
+    /// What it said before an edit that is being rolled out, and the clusters that have the edit.
+    pub(super) fn former(&self) -> Option<(&Self, &BTreeSet<ClusterName>)> {
+        self.former.as_ref().map(|former| (&former.identity, &former.updated))
     }
 
     pub(super) fn malformed(&self) -> Option<&Malformed> {
@@ -358,8 +414,24 @@ impl Identity {
         }
     }
 
-    /// Whether pods come out the same with either version.
+    /// Whether pods of this cluster come out the same with either.
+    pub(super) fn same_for_pods_of(&self, other: &Self, cluster: &ClusterName) -> bool {
+        self.in_cluster(cluster).is_same_version(other.in_cluster(cluster))
+    }
+
+    /// Whether pods of all clusters come out the same with either.
     pub(super) fn same_for_pods(&self, other: &Self) -> bool {
+        let same_former = match (&self.former, &other.former) {
+            (None, None) => true,
+            (Some(own), Some(others)) => {
+                own.updated == others.updated && own.identity.is_same_version(&others.identity)
+            }
+            _ => false,
+        };
+        same_former && self.is_same_version(other)
+    }
+
+    fn is_same_version(&self, other: &Self) -> bool {
         let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
         (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
     }
@@ -374,8 +446,24 @@ impl Identity {
         asks_anew(self.object.as_deref(), before.object.as_deref())
     }
 
+    /// It is the same as before for all pods.
+    pub(super) fn keep_all_of(&mut self, before: Self) {
+        self.told_in = before.told_in;
+        self.counts = before.counts;
+    }
+
     pub(super) fn keep_counts_of(&mut self, before: Self) {
         self.counts = before.counts;
+    }
+
+    /// The delta of this number tells of it, after all pods that it concerns.
+    pub(super) fn told_in(&mut self, delta: u64) {
+        self.told_in = Some(delta);
+    }
+
+    /// The number of the delta that told of it last, after all pods that it concerns.
+    pub(super) fn last_told_in(&self) -> Option<u64> {
+        self.told_in
     }
 
     pub(super) fn count(&mut self, cluster: &ClusterName, pod: &PodUid, told: &Told) {
@@ -407,6 +495,21 @@ impl Identity {
                 counts.failing.remove(pod);
             }
         }
+    }
+
+    /// The pods of a cluster that it selects and that get nothing of it, because that does not come out right or its plugin
+    /// denies it, each with why.
+    pub(super) fn without(&self, cluster: &ClusterName) -> impl Iterator<Item = (&PodUid, String)> {
+        let counts = self.counts.get(cluster).into_iter();
+        counts.flat_map(|counts| {
+            let failing = counts.failing.iter().map(|(pod, problem)| (pod, problem.to_string()));
+            failing.chain(counts.denied.iter().map(|(pod, why)| (pod, why.clone())))
+        })
+    }
+
+    /// Number of a cluster's pods that it selects and of which something is not known yet.
+    pub(super) fn waiting_in(&self, cluster: &ClusterName) -> u64 {
+        self.counts.get(cluster).map_or(0, |counts| counts.waiting)
     }
 
     /// The cluster is no longer known.
@@ -472,6 +575,29 @@ impl Identity {
             plugin: plugin.map(|plugin| (plugin, answers.state(&plugin.plugin))),
         })
     }
+}
+
+/// What the object said before the edit that its status tells is on its way, and the clusters that have the edit; none where
+/// every cluster has the same.
+fn former(object: &WorkloadIdentity) -> Result<Option<(WorkloadIdentity, BTreeSet<ClusterName>)>, Problem> {
+    let told = object.status.as_ref().and_then(|status| status.rollout.as_ref());
+    // What is only tried is tried on all clusters; what is being deleted is deleted on all.
+    let acts_at_once = object.spec.rollout.is_none() || object.spec.preview || is_being_deleted(object);
+    let Some(told) = told.filter(|_| !acts_at_once) else { return Ok(None) };
+    let spec: WorkloadIdentitySpec =
+        WorkloadIdentitySpec::deserialize(&told.stable_spec).map_err(|error| {
+            let message = format!(
+                "cannot be read: {error}; remove spec.rollout to let every cluster have the spec at once"
+            );
+            Problem::new("InvalidRollout", "status.rollout.stableSpec", message)
+        })?;
+    let spec = spec.rolled_out();
+    if spec == object.spec.rolled_out() {
+        return Ok(None);
+    }
+    // What is no name is no cluster's.
+    let updated = told.updated_clusters.iter().filter_map(|name| ClusterName::new(name).ok()).collect();
+    Ok(Some((WorkloadIdentity { metadata: object.metadata.clone(), spec, status: None }, updated)))
 }
 
 fn by_reason<'a>(problems: impl Iterator<Item = &'a Problem>) -> BTreeMap<&'static str, u64> {

@@ -323,7 +323,13 @@ fn what_a_working_plugin_is_noted_for_is_told_on_the_identity_and_stops_nothing(
     let reads = [Fact::PodAnnotations].into_iter().collect();
     let description = Arc::new(Description { name: "it".to_owned(), version: "1".to_owned(), reads });
     let told = |it: &Asked| {
-        let report = Report::make(&it.index, &Outcome::default(), &Report::default(), Timestamp::UNIX_EPOCH);
+        let report = Report::make(
+            &it.index,
+            &Outcome::default(),
+            BTreeMap::new(),
+            &Report::default(),
+            Timestamp::UNIX_EPOCH,
+        );
         let identity = &report.identities[&IdentityName::new("a").unwrap()];
         let found = identity.conditions.iter().find(|condition| condition.kind == "PluginLoaded");
         let found = found.unwrap();

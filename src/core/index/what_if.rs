@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::candidates::Candidates;
 use super::cluster::{Basis, Cluster, Told, Verdict};
 use super::objects::{Identity, Registry};
-use super::{Index, Settings};
+use super::{Index, Settings, of_rank};
 use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity};
 use crate::derive::ClusterContext;
 use crate::desired::{Delta, PodKey};
@@ -91,13 +91,21 @@ struct Overlay<'a> {
 impl<'a> Overlay<'a> {
     fn candidates<'s>(
         &'s self,
+        cluster: &'s ClusterName,
         pod: &PodFacts,
     ) -> impl Iterator<Item = (&'s IdentityName, &'s Identity)> + use<'a, 's> {
-        let names = self.candidates.of(&pod.namespace, &pod.labels).into_iter();
-        names.filter_map(|name| {
-            let now = || self.index.identities.get(name);
-            self.identities.get(name).or_else(now).map(|identity| (name, identity))
-        })
+        let ranks = self.candidates.of(&pod.namespace, &pod.labels).into_iter();
+        ranks.filter_map(move |rank| of_rank(self.identity(rank.name()), rank, cluster))
+    }
+
+    fn identity(&self, name: &IdentityName) -> Option<&Identity> {
+        self.identities.get(name).or_else(|| self.index.identities.get(name))
+    }
+
+    /// Nobody can say of some identity which pods of this cluster are its own.
+    fn holds_all(&self, cluster: &ClusterName) -> bool {
+        let identities = self.unreadable.iter().filter_map(|name| self.identity(name));
+        identities.into_iter().any(|identity| identity.in_cluster(cluster).is_unreadable())
     }
 }
 
@@ -186,7 +194,7 @@ impl Index {
         }
         what.judge(&shown, identity.problems());
         what.delta.identities.push((name.clone(), Some(identity.standing())));
-        for version in [before, Some(&identity)].into_iter().flatten() {
+        for version in before.into_iter().chain([&identity]).flat_map(Identity::versions) {
             for (cluster, known) in &self.clusters {
                 let uids: Vec<PodUid> = match version.place() {
                     Some(place) => known.uids_of(&place.namespaces).cloned().collect(),
@@ -196,13 +204,11 @@ impl Index {
                 touched.extend(uids.into_iter().map(|uid| (cluster.clone(), uid)));
             }
         }
-        if let Some(place) = before.and_then(Identity::place) {
-            overlay.candidates.remove(place);
-        }
+        let places = before.into_iter().flat_map(Identity::versions).filter_map(Identity::place);
+        places.for_each(|place| overlay.candidates.remove(place));
         overlay.unreadable.remove(&name);
-        if let Some(place) = identity.place() {
-            overlay.candidates.insert(place);
-        } else if identity.is_unreadable() {
+        identity.versions().filter_map(Identity::place).for_each(|place| overlay.candidates.insert(place));
+        if identity.versions().any(Identity::is_unreadable) {
             overlay.unreadable.insert(name.clone());
         }
         overlay.identities.insert(name, identity);
@@ -257,10 +263,10 @@ fn compare(overlay: &Overlay<'_>, name: &ClusterName, cluster: &Cluster, uid: &P
         context: overlay.contexts.get(name).unwrap_or(cluster.context()),
         settings: overlay.settings,
         answers: &overlay.index.answers,
-        hold_all: !overlay.unreadable.is_empty(),
+        hold_all: overlay.holds_all(name),
     };
     let Some((_, pod)) = cluster.pod(uid) else { return };
-    let Some((verdicts, desired)) = cluster.explain(uid, &basis, |pod| overlay.candidates(pod)) else {
+    let Some((verdicts, desired)) = cluster.explain(uid, &basis, |pod| overlay.candidates(name, pod)) else {
         return;
     };
     let before =

@@ -86,9 +86,18 @@ pub struct RegistryState {
     pub release: Option<String>,
 }
 
+/// What `status.rollout` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RolloutState {
+    pub stable: Spec,
+    /// Which clusters have the edit.
+    pub updated: [bool; CLUSTERS as usize],
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityState {
     pub spec: Spec,
+    pub rollout: Option<RolloutState>,
     pub health: Health,
     pub deleting: bool,
     pub finalizer: bool,
@@ -217,12 +226,15 @@ struct Made {
     pods: HashMap<(PodId, PodState, Kept), Result<PodFacts, Malformed>>,
     nodes: HashMap<(u8, NodeState), Result<NodeFacts, Malformed>>,
     namespaces: HashMap<(u8, NamespaceState), Result<NamespaceFacts, Malformed>>,
-    identities: HashMap<(u8, Spec, Health, bool), Read<WorkloadIdentity>>,
+    identities: HashMap<IdentityKey, Read<WorkloadIdentity>>,
     registries: HashMap<RegistryKey, Read<EKSClusterRegistry>>,
 }
 
 /// An object as its watch reads it.
 type Read<T> = Result<Arc<T>, Malformed>;
+
+/// Name, spec, health, being deleted, rollout.
+type IdentityKey = (u8, Spec, Health, bool, Option<RolloutState>);
 
 /// Name, label, way, enabled, health, being deleted.
 type RegistryKey = (u8, u8, u8, bool, Health, bool);
@@ -398,16 +410,23 @@ fn registry(name: u8, state: &RegistryState) -> Result<Arc<EKSClusterRegistry>, 
 }
 
 fn identity(name: u8, state: &IdentityState) -> Result<Arc<WorkloadIdentity>, Malformed> {
-    let IdentityState { spec, health, deleting, .. } = *state;
+    let IdentityState { spec, health, deleting, rollout, .. } = *state;
     let object = cached(
         |made| &mut made.identities,
-        (name, spec, health, deleting),
+        (name, spec, health, deleting, rollout),
         |_| {
             let name = identity_name(name);
             if health == Health::Unreadable {
                 return Err(Malformed { name, uid: None, problem: "spec.priority: is a string".to_owned() });
             }
             let mut object = json!({"metadata": {"name": name}, "spec": spec_object(&spec, health)});
+            if let Some(RolloutState { stable, updated }) = rollout {
+                let updated = updated.iter().zip(0..).filter(|(is_updated, _)| **is_updated);
+                let updated: Vec<ClusterName> = updated.map(|(_, cluster)| cluster_name(cluster)).collect();
+                let updated: Vec<&str> = updated.iter().map(ClusterName::as_str).collect();
+                object["status"] =
+                    json!({"rollout": {"stableSpec": stable_spec(&stable), "updatedClusters": updated}});
+            }
             if deleting {
                 object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
             }
@@ -474,7 +493,19 @@ fn spec_object(spec: &Spec, health: Health) -> Value {
     if spec.ttl {
         object["ttl"] = json!("1h");
     }
+    if spec.rollout {
+        object["rollout"] = json!({"steps": [{"clusters": 1}], "pause": "10m"});
+    }
     object
+}
+
+/// A spec as `status.rollout.stableSpec` keeps it.
+pub fn stable_spec(spec: &Spec) -> Value {
+    let object: WorkloadIdentity = serde_json::from_value(
+        json!({"metadata": {"name": "x"}, "spec": spec_object(&spec.rolled_out(), Health::Fine)}),
+    )
+    .unwrap();
+    serde_json::to_value(object.spec).unwrap()
 }
 
 /// What the watch of a cluster tells with this item.

@@ -9,9 +9,10 @@ use std::rc::Rc;
 
 use super::components::{Plugin, Question};
 use super::outside::{
-    IdentityState, Item, Kept, NamespaceState, NodeState, PodId, PodState, RegistryState, SliceState,
+    IdentityState, Item, Kept, NamespaceState, NodeState, PodId, PodState, RegistryState, RolloutState,
+    SliceState,
 };
-use super::schedule::{CLUSTERS, FEW, Health, IDENTITIES, KINDS, REGISTRIES, Reading};
+use super::schedule::{CLUSTERS, FEW, Health, IDENTITIES, KINDS, REGISTRIES, Reading, Spec};
 use crate::entry::Entry;
 
 /// An object of our own kinds as a process knows it; none where it does not.
@@ -309,9 +310,13 @@ impl Told {
     /// What the process works out of a burst: endpoint slices that nobody reads are forgotten, and so is where plugins stand
     /// that nobody uses.
     pub fn settle(&mut self) {
-        let used = self.identities.iter().filter_map(|known| match known {
-            Some(Known::Seen(it)) if it.health == Health::Fine && !it.deleting => Some(&it.spec),
+        let seen = self.identities.iter().flatten().filter_map(|known| match known {
+            Known::Seen(it) if !is_deleting(it.deleting, it.health) => Some(it),
             _ => None,
+        });
+        let used = seen.flat_map(|it| {
+            let now = (it.health == Health::Fine && !it.deleting).then_some(it.spec);
+            [now, former(it)].into_iter().flatten()
         });
         let (mut reads_slices, mut wanted) = (false, BTreeSet::new());
         for spec in used {
@@ -335,9 +340,10 @@ impl Told {
     /// Whether templates decide where some plugin cannot.
     pub fn falls_back(&self) -> bool {
         let mut seen = self.identities.iter().flatten();
-        seen.any(
-            |known| matches!(known, Known::Seen(it) if it.spec.plugin.is_some_and(|used| used.falls_back)),
-        )
+        let falls_back = |spec: &Spec| spec.plugin.is_some_and(|used| used.falls_back);
+        seen.any(|known| {
+            matches!(known, Known::Seen(it) if falls_back(&it.spec) || former(it).is_some_and(|it| falls_back(&it)))
+        })
     }
 
     /// All that plugins have to be asked now, and whether each has spoken.
@@ -398,6 +404,15 @@ impl Told {
             Some(Known::Seen(it)) => is_deleting(it.deleting, it.health),
             None => false,
         }
+    }
+
+    /// Whether a cluster is to be connected to and selected by one of these specs.
+    pub fn is_target(&self, cluster: u8, specs: [&Spec; 2]) -> bool {
+        let env = match &self.registries[usize::from(cluster)] {
+            Some(Known::Seen(it)) if it.enabled && it.health == Health::Fine && !it.deleting => it.env,
+            _ => return false,
+        };
+        specs.iter().any(|spec| spec.env.is_none_or(|wanted| wanted == env))
     }
 
     /// The digests that objects name for the brake.
@@ -492,6 +507,24 @@ impl ToldCluster {
 
     fn has_name(&self, pod: PodId, namespace: u8, slot: u8) -> bool {
         pod.slot == slot && self.names.get(&pod) == Some(&namespace)
+    }
+}
+
+/// What an identity said before the edit that is being rolled out, if one is.
+pub fn former(identity: &IdentityState) -> Option<Spec> {
+    let IdentityState { spec, health, deleting, rollout, .. } = identity;
+    let RolloutState { stable, .. } =
+        rollout.as_ref().filter(|_| spec.rollout && !spec.preview && !deleting)?;
+    let is_other = spec.rolled_out() != *stable || *health != Health::Fine;
+    (is_other && *health != Health::Unreadable).then_some(*stable)
+}
+
+/// What pods of this cluster have to do with.
+pub fn of_cluster(identity: &IdentityState, cluster: u8) -> (Spec, Health) {
+    let is_updated = identity.rollout.is_some_and(|it| it.updated[usize::from(cluster)]);
+    match former(identity) {
+        Some(stable) if !is_updated => (stable, Health::Fine),
+        _ => (identity.spec, identity.health),
     }
 }
 

@@ -3,6 +3,7 @@
 mod checks;
 mod events;
 mod replica;
+mod rollout;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use k8s_openapi::jiff::Timestamp;
 use replica::{Leftover, Replica};
 
 use super::outside::{Item, Outside};
-use super::schedule::{CLUSTERS, Event, Fetching, KINDS, PLUGINS, Schedule, Setup};
+use super::schedule::{CLUSTERS, Event, Fetching, IDENTITIES, KINDS, PLUGINS, Schedule, Setup};
 use super::spire::{Spire, Wish};
 use crate::entry::EntryId;
 use crate::ledger::RoundLimits;
@@ -103,6 +104,8 @@ struct Simulation {
     /// What was rightly released, by number of writes.
     released: usize,
     foreign_made: u64,
+    /// When each identity was last edited, or its rollout went on.
+    edited: [Instant; IDENTITIES as usize],
     tally: Tally,
 }
 
@@ -125,13 +128,14 @@ pub fn run(schedule: &Schedule) -> Result<Tally, (usize, Violation)> {
 
 impl Simulation {
     fn new(setup: Setup) -> Self {
+        let now = Instant::now();
         Self {
             setup,
             outside: Outside::new(),
             spire: Spire::default(),
             replicas: (0..setup.replicas).map(|_| Replica::new(setup)).collect(),
             leader: 0,
-            now: Instant::now(),
+            now,
             nonce: 0,
             listed_at: Timestamp::UNIX_EPOCH,
             steps: 0,
@@ -142,6 +146,7 @@ impl Simulation {
             let_go: BTreeMap::new(),
             released: 0,
             foreign_made: 0,
+            edited: [now; IDENTITIES as usize],
             tally: Tally::default(),
         }
     }
@@ -270,6 +275,7 @@ impl Simulation {
             return Err("something is written although nothing happens".to_owned());
         }
         self.check_keys()?;
+        self.check_rollouts_end()?;
         self.check_questions()?;
         if let Some(question) = self.replicas[self.leader].host.open().first() {
             return Err(format!("{question:?} is never answered"));

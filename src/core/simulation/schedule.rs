@@ -1,6 +1,7 @@
 //! What happens in one schedule, made from a seed: always the same for the same seed.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::components::{COMPONENTS, Plugin, REFUSED, Use};
 
@@ -136,7 +137,19 @@ pub struct Spec {
     pub services: bool,
     /// `plugin`: it decides in the place of the SPIFFE ID's template.
     pub plugin: Option<Use>,
+    /// `rollout`: to one cluster, and after [`PAUSE`] to all.
+    pub rollout: bool,
 }
+
+impl Spec {
+    /// What of it a rollout brings from one cluster to the next.
+    pub fn rolled_out(self) -> Self {
+        Self { rollout: false, preview: false, ..self }
+    }
+}
+
+/// For how long the first cluster of a rollout is watched.
+pub const PAUSE: Duration = Duration::from_secs(600);
 
 /// What becomes of a component that is to be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -385,6 +398,7 @@ fn spec(dice: &mut Dice) -> Spec {
         ttl: dice.chance(30),
         services: dice.chance(20),
         plugin: dice.chance(30).then(|| plugin(dice)),
+        rollout: dice.chance(30),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
-use std::rc::Rc;
 
-use super::{Known, Texts, Told, ToldCluster, Wish, Wishes, is_deleting};
+use super::{Known, Texts, Told, ToldCluster, Wish, Wishes, is_deleting, of_cluster};
 use crate::plugin::Fact;
 use crate::simulation::components::{self, Handed, Question, Said, SaidId, Saying, Use};
 use crate::simulation::outside::{
-    IdentityState, NodeState, PodId, PodState, SLICES_NAMESPACE, namespace_name, node_name, service_name,
+    NodeState, PodId, PodState, SLICES_NAMESPACE, namespace_name, node_name, service_name,
 };
 use crate::simulation::schedule::{Apps, Health, Path, Place, PodPhase, Reading, Spec};
 
@@ -33,23 +32,27 @@ impl Told {
             Some(Known::Seen(it)) if !is_deleting(it.deleting, it.health) => Some((name, it)),
             _ => None,
         });
-        let mut seen: Vec<(u8, &Rc<IdentityState>)> = seen.collect();
-        if seen.iter().any(|(_, it)| it.health == Health::Unreadable) {
+        let seen = seen.map(|(name, it)| {
+            let (spec, health) = of_cluster(it, pod.cluster);
+            (name, spec, health)
+        });
+        let mut seen: Vec<(u8, Spec, Health)> = seen.collect();
+        if seen.iter().any(|(.., health)| *health == Health::Unreadable) {
             wishes.holds = true;
         }
-        seen.retain(|(_, it)| it.health != Health::Unreadable);
-        seen.sort_by_key(|(name, it)| (it.spec.fallback, std::cmp::Reverse(it.spec.priority), *name));
-        for (name, identity) in seen {
-            let spec = &identity.spec;
+        seen.retain(|(.., health)| *health != Health::Unreadable);
+        seen.sort_by_key(|(name, spec, _)| (spec.fallback, std::cmp::Reverse(spec.priority), *name));
+        for (name, spec, health) in seen {
+            let spec = &spec;
             let (is_fallback, is_tried) = (spec.fallback, spec.preview);
             if is_fallback && others_want {
                 continue;
             }
-            let selects = self.selects(spec, identity.health, pod.cluster, state, cluster);
-            if selects == Some(false) || identity.health != Health::Fine && is_tried {
+            let selects = self.selects(spec, health, pod.cluster, state, cluster);
+            if selects == Some(false) || health != Health::Fine && is_tried {
                 continue;
             }
-            if selects.is_none() || identity.health != Health::Fine {
+            if selects.is_none() || health != Health::Fine {
                 wishes.holds |= !is_tried;
                 others_may_want |= !is_fallback && !is_tried;
                 continue;
@@ -79,6 +82,22 @@ impl Told {
             }
         }
         wishes
+    }
+
+    /// Whether a pod is selected by this spec alone and gets nothing of it, because that does not come out right, is not known
+    /// yet, or is denied.
+    pub fn is_without(&self, spec: &Spec, pod: PodId) -> bool {
+        let cluster = self.clusters[usize::from(pod.cluster)].as_ref();
+        let known = cluster.and_then(|it| Some((it, (*it.pods.get(&pod)?)?)));
+        let Some((cluster, state)) = known else { return false };
+        match self.selects(spec, Health::Fine, pod.cluster, &state, cluster) {
+            None => true,
+            Some(false) => false,
+            Some(true) => {
+                let given = self.give(spec, pod, &state, cluster, &mut BTreeSet::new());
+                matches!(given, Given::Unknown | Given::Denied)
+            }
+        }
     }
 
     /// Whether the identity selects the pod; none where nobody can say.

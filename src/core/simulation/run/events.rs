@@ -97,8 +97,10 @@ impl Simulation {
             Event::Identity { identity, spec, health } => {
                 let before = self.outside.identities[usize::from(identity)].as_deref();
                 let (deleting, finalizer) = before.map_or((false, false), |it| (it.deleting, it.finalizer));
-                let release = before.and_then(|it| it.release.clone());
-                self.put_identity(identity, IdentityState { spec, health, deleting, finalizer, release });
+                let (release, rollout) =
+                    (before.and_then(|it| it.release.clone()), before.and_then(|it| it.rollout));
+                let state = IdentityState { spec, rollout, health, deleting, finalizer, release };
+                self.put_identity(identity, state);
             }
             Event::Plugin { identity, plugin } => {
                 if let Some(state) = self.outside.identities[usize::from(identity)].as_deref().cloned() {
@@ -243,7 +245,13 @@ impl Simulation {
         }
     }
 
-    fn put_identity(&mut self, identity: u8, state: IdentityState) {
+    pub(super) fn put_identity(&mut self, identity: u8, state: IdentityState) {
+        let before = self.outside.identities[usize::from(identity)].as_deref();
+        if before
+            .is_none_or(|it| (it.spec, it.health, it.rollout) != (state.spec, state.health, state.rollout))
+        {
+            self.edited[usize::from(identity)] = self.now;
+        }
         let state = Rc::new(state);
         self.outside.identities[usize::from(identity)] = Some(state.clone());
         self.emit(OBJECTS, &Item::Identity(identity, state));

@@ -14,6 +14,7 @@ use crate::facts::{Change, ClusterChange, ClusterIdentity, Phase};
 use crate::guardrails::Guardrails;
 use crate::index::{Index, Settings};
 use crate::ledger::Ledger;
+use crate::rollout::Rollouts;
 use crate::simulation::host::{Host, News};
 use crate::simulation::outside::{self, Item, Kept, Outside, cluster_name};
 use crate::simulation::rules::{Due, Told, Wish};
@@ -45,6 +46,7 @@ pub(super) struct Connection {
 pub(super) struct Replica {
     pub(super) index: Index,
     pub(super) ledger: Ledger,
+    pub(super) rollouts: Rollouts,
     pub(super) told: Told,
     /// So many pods are derived before the writer goes on.
     slice: usize,
@@ -126,6 +128,7 @@ impl Replica {
         };
         Self {
             index: Index::new(settings()),
+            rollouts: Rollouts::default(),
             ledger: Ledger::new(PREFIX, setup.mode, budgets(setup)),
             told: Told::default(),
             slice: setup.slice.map_or(usize::MAX, usize::from),

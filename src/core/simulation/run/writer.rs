@@ -320,6 +320,7 @@ impl Simulation {
             }
             self.registry_gone(*name);
         }
-        Ok(!identities_gone.is_empty() || !registries_gone.is_empty())
+        let rolls_on = self.write_rollouts()?;
+        Ok(rolls_on || !identities_gone.is_empty() || !registries_gone.is_empty())
     }
 }
