@@ -114,8 +114,10 @@ pub fn plan(
             None => open.push(want),
             Some((id, row)) => {
                 free.remove(&id);
-                let is_anothers = row.place.as_ref().is_some_and(|place| place.digest != want.digest);
-                if is_anothers && !is_held {
+                let place = row.place.as_ref();
+                let is_moved = place.is_some_and(|place| place.digest != want.digest);
+                let is_anothers = place.is_some_and(|place| !place.digest.is_beside(&want.digest));
+                if is_moved && !is_held {
                     plan.taken_over.push((id.clone(), want.digest));
                 }
                 if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {

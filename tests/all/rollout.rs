@@ -32,9 +32,14 @@ fn rollout(fleet: &Fleet) -> Value {
 }
 
 async fn until_progress(fleet: &Fleet, progress: &str) {
-    let holds = |object: Option<&Value>| object.is_some_and(|it| it["status"]["rollout"]["progress"] == progress);
+    let holds =
+        |object: Option<&Value>| object.is_some_and(|it| it["status"]["rollout"]["progress"] == progress);
     let what = format!("the rollout at {progress}");
-    fleet.world.management.until(&what, PATIENCE, |view| holds(view.get("workloadidentities", None, "web"))).await;
+    fleet
+        .world
+        .management
+        .until(&what, PATIENCE, |view| holds(view.get("workloadidentities", None, "web")))
+        .await;
 }
 
 /// Whether the pod has the edit.
@@ -77,17 +82,22 @@ async fn an_edit_is_on_one_cluster_first_for_old_and_new_pods_and_can_be_taken_b
     assert_eq!((has_edit(&fleet), fleet.world.spire.writes().len()), (expected.to_vec(), writes));
     // A second edit: the cluster that has left the former spec follows, the others still have it.
     edit(&fleet, json!({"hint": "second"}));
-    fleet.until("the second edit in east", |view| {
-        view.entries.iter().filter(|entry| entry.hint == "second").count() == 2
-    })
-    .await;
+    fleet
+        .until("the second edit in east", |view| {
+            view.entries.iter().filter(|entry| entry.hint == "second").count() == 2
+        })
+        .await;
     assert_eq!(has_edit(&fleet), expected);
     // Taken back: everywhere at once, under the ids that there were.
-    edit(&fleet, json!({"spiffeIDTemplate": identity("web", "web")["spec"]["spiffeIDTemplate"], "hint": null}));
-    fleet.until("what there was", |view| {
-        view.entries.iter().all(|entry| entry.hint.is_empty() && !spiffe_id(entry).contains("/edited/"))
-    })
-    .await;
+    edit(
+        &fleet,
+        json!({"spiffeIDTemplate": identity("web", "web")["spec"]["spiffeIDTemplate"], "hint": null}),
+    );
+    fleet
+        .until("what there was", |view| {
+            view.entries.iter().all(|entry| entry.hint.is_empty() && !spiffe_id(entry).contains("/edited/"))
+        })
+        .await;
     fleet.until_condition("workloadidentities", "web", "RolledOut", "True", "Complete").await;
     assert!(before.is_subset(&fleet.ids()));
     assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (6, 0));
@@ -109,7 +119,14 @@ async fn waves_follow_one_another_until_every_cluster_has_the_edit() {
     assert_eq!((&told["progress"], &told["updatedClusters"]), (&Value::Null, &Value::Null));
     assert_eq!(told["stableSpec"]["spiffeIDTemplate"], EDITED);
     // In the order of the waves, each entry once and under its id.
-    let updates: Vec<String> = fleet.world.spire.writes().iter().filter(|it| it.kind == WriteKind::Update).map(|it| it.id.clone()).collect();
+    let updates: Vec<String> = fleet
+        .world
+        .spire
+        .writes()
+        .iter()
+        .filter(|it| it.kind == WriteKind::Update)
+        .map(|it| it.id.clone())
+        .collect();
     let expected = CLUSTERS.map(|cluster| fleet.entry(&uids[cluster]).id);
     assert_eq!((updates, fleet.ids()), (expected.to_vec(), before));
 }
@@ -117,10 +134,16 @@ async fn waves_follow_one_another_until_every_cluster_has_the_edit() {
 #[tokio::test]
 async fn a_wave_that_brings_failures_is_the_last_until_they_are_mended() {
     let (fleet, uids) = three("1s").await;
-    edit(&fleet, json!({"spiffeIDTemplate":
-        "spiffe://{{ .TrustDomain }}/edited/{{ .PodMeta.Annotations.team }}"}));
+    edit(
+        &fleet,
+        json!({"spiffeIDTemplate":
+        "spiffe://{{ .TrustDomain }}/edited/{{ .PodMeta.Annotations.team }}"}),
+    );
     let told = fleet.until_condition("workloadidentities", "web", "RolledOut", "False", "Stopped").await;
-    assert!(told.starts_with("In east, shop/east-1 gets no entry by the edit: spec.spiffeIDTemplate: "), "{told}");
+    assert!(
+        told.starts_with("In east, shop/east-1 gets no entry by the edit: spec.spiffeIDTemplate: "),
+        "{told}"
+    );
     assert!(told.contains("to take it back, apply the spec of status.rollout.stableSpec"), "{told}");
     // Nothing was lost: the pod keeps what it had.
     fleet.until_compared().await;

@@ -67,6 +67,8 @@ pub struct Tally {
     pub questions: u64,
     /// Times at which everything was at rest and compared with the rules.
     pub rests: u64,
+    /// Waves of rollouts.
+    pub waves: u64,
     /// Entries that stood at the end and that no pod was to have.
     pub held: u64,
 }
@@ -80,6 +82,7 @@ impl Tally {
         self.writes += other.writes;
         self.questions += other.questions;
         self.rests += other.rests;
+        self.waves += other.waves;
         self.held += other.held;
     }
 }

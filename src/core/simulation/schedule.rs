@@ -218,6 +218,8 @@ pub enum Event {
     SliceGone { cluster: u8, slice: u8 },
     /// An identity is created or edited.
     Identity { identity: u8, spec: Spec, health: Health },
+    /// An identity's SPIFFE ID becomes another and nothing else of it.
+    Path { identity: u8, path: Path },
     /// An identity's plugin becomes another and nothing else of it, or its templates decide again.
     Plugin { identity: u8, plugin: Option<Use> },
     /// A component can be loaded or not, by whoever has not yet.
@@ -368,6 +370,14 @@ fn pod(dice: &mut Dice) -> Event {
     }
 }
 
+fn path(dice: &mut Dice) -> Path {
+    match dice.roll(10) {
+        0 | 1 => Path::ByApp,
+        2 | 3 => Path::ByRole,
+        other => Path::Fixed(other % 3),
+    }
+}
+
 fn spec(dice: &mut Dice) -> Spec {
     let apps = match dice.roll(6) {
         0 | 1 => Apps::Any,
@@ -381,11 +391,7 @@ fn spec(dice: &mut Dice) -> Spec {
         3 => Place::Nowhere,
         _ => Place::Named(namespace),
     };
-    let path = match dice.roll(10) {
-        0 | 1 => Path::ByApp,
-        2 | 3 => Path::ByRole,
-        other => Path::Fixed(other % 3),
-    };
+    let path = path(dice);
     Spec {
         apps,
         place,
@@ -398,7 +404,7 @@ fn spec(dice: &mut Dice) -> Spec {
         ttl: dice.chance(30),
         services: dice.chance(20),
         plugin: dice.chance(30).then(|| plugin(dice)),
-        rollout: dice.chance(30),
+        rollout: dice.chance(40),
     }
 }
 
@@ -431,7 +437,7 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
     let cluster = dice.roll(CLUSTERS);
     let slot = dice.roll(SLOTS);
     let replica = dice.roll(replicas);
-    match dice.roll(112) {
+    match dice.roll(120) {
         0..22 => pod(dice),
         22..32 => Event::PodGone { cluster, slot },
         32 => Event::PodMalformed { cluster, slot, nameless: dice.chance(40) },
@@ -518,6 +524,8 @@ fn event(dice: &mut Dice, replicas: u8) -> Event {
             let watch = if dice.chance(50) { OBJECTS } else { PLUGINS };
             Event::Restart { replica, lags: Some(watch) }
         }
+        112..118 => Event::Path { identity: dice.roll(IDENTITIES), path: path(dice) },
+        118 => Event::Hour,
         _ => Event::Burst { events: 1 + dice.roll(4) },
     }
 }

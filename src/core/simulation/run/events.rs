@@ -102,6 +102,12 @@ impl Simulation {
                 let state = IdentityState { spec, rollout, health, deleting, finalizer, release };
                 self.put_identity(identity, state);
             }
+            Event::Path { identity, path } => {
+                if let Some(state) = self.outside.identities[usize::from(identity)].as_deref().cloned() {
+                    let spec = Spec { path, ..state.spec };
+                    self.put_identity(identity, IdentityState { spec, ..state });
+                }
+            }
             Event::Plugin { identity, plugin } => {
                 if let Some(state) = self.outside.identities[usize::from(identity)].as_deref().cloned() {
                     let spec = Spec { plugin, ..state.spec };

@@ -35,6 +35,7 @@ impl Simulation {
                 continue;
             }
             self.check_wave(name, &state, next)?;
+            self.tally.waves += u64::from(former(&state).is_some());
             self.put_identity(name, IdentityState { rollout: next, ..state });
             is_news = true;
         }
@@ -77,7 +78,9 @@ impl Simulation {
         if self.now.duration_since(self.edited[usize::from(name)]) < PAUSE {
             return broken("the pause is not over");
         }
-        for cluster in watched.into_iter().filter(|it| told.is_synced(*it)) {
+        // Whether a fallback is needed at all is said by the other identities.
+        let is_asked = !state.spec.fallback;
+        for cluster in watched.into_iter().filter(|it| told.is_synced(*it) && is_asked) {
             for pod in told.clusters[usize::from(cluster)].iter().flat_map(|it| it.pods.keys()) {
                 if told.is_without(&state.spec, *pod) && !told.is_without(&stable, *pod) {
                     return broken(&format!("{pod:?} gets nothing of it"));
