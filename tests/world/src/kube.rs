@@ -103,6 +103,12 @@ struct Faults {
     page_failures: VecDeque<u16>,
     pages: BTreeMap<&'static str, u32>,
     forbidden: BTreeSet<&'static str>,
+    /// Verbs on resources that reviews say are not allowed.
+    verbs_forbidden: Vec<(&'static str, &'static str)>,
+    /// As whom reviews know whoever asks.
+    user: String,
+    /// Fields of our own kinds' specs that the served definitions lack.
+    fields_unknown: Vec<&'static str>,
     retry_after: Option<u64>,
     /// By how many seconds the clock that answers tell of is off.
     clock: i64,
@@ -322,6 +328,21 @@ impl KubeApi {
         } else {
             faults.forbidden.remove(name);
         }
+    }
+
+    /// Reviews say that this verb on a resource is not allowed, although it is.
+    pub fn deny(&self, verb: &'static str, plural: &'static str) {
+        lock(&self.shared.faults).verbs_forbidden.push((verb, plural));
+    }
+
+    /// As whom reviews know whoever asks.
+    pub fn call_user(&self, name: &str) {
+        lock(&self.shared.faults).user = name.to_owned();
+    }
+
+    /// The served definitions of our own kinds lack this field of the spec, as older ones do.
+    pub fn forget_field(&self, field: &'static str) {
+        lock(&self.shared.faults).fields_unknown.push(field);
     }
 
     /// What refusals with 429 and 503 say of when to come back, in seconds.
