@@ -258,8 +258,22 @@ impl Eks {
         target.access.role.as_ref().or(self.default_role.as_ref())
     }
 
+    /// Whether a cluster may be asked for at all, before anything is sent for it.
+    fn allow(&self, target: &ClusterTarget) -> Result<(), EksError> {
+        if !self.accounts.is_empty() && !self.accounts.contains(&target.account) {
+            return Err(EksError::AllowAccount(target.account.clone()));
+        }
+        if let (None, Some(role)) = (&target.access.role, &self.default_role)
+            && role.account() != target.account.as_str()
+        {
+            return Err(EksError::MatchRole { role: role.clone(), account: target.account.clone() });
+        }
+        Ok(())
+    }
+
     /// Has credentials for a cluster, which are kept for its description and its tokens.
     pub async fn authenticate(&self, target: &ClusterTarget) -> Result<(), EksError> {
+        self.allow(target)?;
         let session = self.session(target).await;
         self.credentials(&session, target).await.map(drop)
     }
@@ -271,14 +285,7 @@ impl Eks {
 
     /// The same, with all that EKS says of the cluster.
     pub async fn look(&self, target: &ClusterTarget) -> Result<(Endpoint, Cluster), EksError> {
-        if !self.accounts.is_empty() && !self.accounts.contains(&target.account) {
-            return Err(EksError::AllowAccount(target.account.clone()));
-        }
-        if let (None, Some(role)) = (&target.access.role, &self.default_role)
-            && role.account() != target.account.as_str()
-        {
-            return Err(EksError::MatchRole { role: role.clone(), account: target.account.clone() });
-        }
+        self.allow(target)?;
         let session = self.session(target).await;
         // On their own first, so that missing credentials are not told as EKS's failure.
         self.credentials(&session, target).await?;

@@ -283,9 +283,11 @@ pub async fn seen(
         None => {
             let api: Api<Secret> = Api::namespaced(certificates.client, namespace);
             let place = format!("Secret {namespace}/{}", config.service_name);
-            let secret = api.get_opt(&config.service_name).await.map_err(|source| {
-                CertificateError::Kubernetes { action: format!("cannot read {place}"), source: Box::new(source) }
-            })?;
+            let secret =
+                api.get_opt(&config.service_name).await.map_err(|source| CertificateError::Kubernetes {
+                    action: format!("cannot read {place}"),
+                    source: Box::new(source),
+                })?;
             let Some(secret) = secret else { return Ok(None) };
             (pair_of(&secret, &config.service_name)?, place)
         }

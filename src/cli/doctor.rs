@@ -62,7 +62,8 @@ fn configuration(arguments: &Arguments) -> (String, Configuration) {
     let Some(path) = &arguments.config else {
         return (String::new(), Config::parse(LEAST).map_or_else(Configuration::Bad, Configuration::Absent));
     };
-    let text = read(path).map_err(|Usage(lines)| vec![Problem::new("InvalidConfig", "(file)", lines.join("; "))]);
+    let text =
+        read(path).map_err(|Usage(lines)| vec![Problem::new("InvalidConfig", "(file)", lines.join("; "))]);
     let config = text.and_then(|text| checked_config(&text, arguments.expand_env));
     (path.display().to_string(), config.map_or_else(Configuration::Bad, Configuration::Good))
 }
@@ -96,7 +97,8 @@ async fn ask(place: String, configuration: Configuration, named: &[String]) -> F
         let management = async {
             let (management, objects) = management::ask(config).await;
             let all: Vec<String> = objects.iter().map(ResourceExt::name_any).collect();
-            let wanted: BTreeSet<&String> = if named.is_empty() { all.iter().collect() } else { named.iter().collect() };
+            let wanted: BTreeSet<&String> =
+                if named.is_empty() { all.iter().collect() } else { named.iter().collect() };
             let registries = wanted.into_iter().map(|name| {
                 let object = objects.iter().find(|object| object.name_any() == *name).cloned();
                 let registry = Registry { name: name.clone(), object, ..Registry::default() };

@@ -266,7 +266,11 @@ impl Connection {
     }
 
     /// The same, with the answer's headers.
-    pub async fn read_with_head(&self, call: &str, path: &str) -> Result<(HeaderMap, Bytes), ConnectionError> {
+    pub async fn read_with_head(
+        &self,
+        call: &str,
+        path: &str,
+    ) -> Result<(HeaderMap, Bytes), ConnectionError> {
         let (head, body) = self.get(call, path).await?.into_parts();
         Ok((head.headers, whole(call, body).await?))
     }

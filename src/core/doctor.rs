@@ -138,7 +138,13 @@ impl Section {
         Self { about: about.into(), title: title.into(), lines: Vec::new() }
     }
 
-    fn add(&mut self, check: impl Into<String>, verdict: Verdict, found: impl Into<String>, mend: Vec<String>) {
+    fn add(
+        &mut self,
+        check: impl Into<String>,
+        verdict: Verdict,
+        found: impl Into<String>,
+        mend: Vec<String>,
+    ) {
         let found = found.into().trim_end_matches('.').to_owned();
         self.lines.push(Line { check: check.into(), verdict, found, mend });
     }
@@ -202,14 +208,20 @@ impl fmt::Display for Diagnosis {
             writeln!(f, "{title}")?;
             for Line { check, verdict, found, mend } in lines {
                 writeln!(f, "  {verdict:7}  {check:width$}  {found}")?;
-                mend.iter().flat_map(|mend| mend.lines()).try_for_each(|mend| writeln!(f, "           {mend}"))?;
+                mend.iter()
+                    .flat_map(|mend| mend.lines())
+                    .try_for_each(|mend| writeln!(f, "           {mend}"))?;
             }
             writeln!(f)?;
         }
-        let count = |verdict| all().filter(|line| line.verdict == verdict).count();
-        let [ok, warnings, failures, skipped] =
-            [Verdict::Ok, Verdict::Warning, Verdict::Failure, Verdict::Skipped].map(count);
-        writeln!(f, "{ok} ok, {warnings} warnings, {failures} failures, {skipped} skipped")
+        let count = |verdict, one: &str, several: &str| {
+            let count = all().filter(|line| line.verdict == verdict).count();
+            format!("{count} {}", if count == 1 { one } else { several })
+        };
+        let (ok, skipped) = (count(Verdict::Ok, "ok", "ok"), count(Verdict::Skipped, "skipped", "skipped"));
+        let warnings = count(Verdict::Warning, "warning", "warnings");
+        let failures = count(Verdict::Failure, "failure", "failures");
+        writeln!(f, "{ok}, {warnings}, {failures}, {skipped}")
     }
 }
 

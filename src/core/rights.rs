@@ -90,8 +90,7 @@ pub fn management(config: &Config) -> Vec<Need> {
     };
     let any = |group: &str, resource: &str| Right::new(group, resource, "");
     let election = &config.leader_election;
-    let inside =
-        |right: Right| Right { namespace: Some(election.resource_namespace.clone()), ..right };
+    let inside = |right: Right| Right { namespace: Some(election.resource_namespace.clone()), ..right };
     let named = |right: Right, name: &str| Right { name: Some(name.to_owned()), ..right };
     let observes = config.mode == Mode::Observe;
     for plural in ["eksclusterregistries", "workloadidentities"] {

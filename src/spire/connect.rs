@@ -60,7 +60,8 @@ impl Server {
             Self::Socket { .. } => None,
             Self::Address { workload_api, .. } => {
                 let source = source(workload_api).await;
-                let svid = source.and_then(|source| source.svid().map_err(|error| no_svid(workload_api, &error)));
+                let svid =
+                    source.and_then(|source| source.svid().map_err(|error| no_svid(workload_api, &error)));
                 Some(svid.map(|svid| svid.spiffe_id().to_string()).map_err(|error| error.to_string()))
             }
         }

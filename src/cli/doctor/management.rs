@@ -46,7 +46,8 @@ pub(super) async fn ask(config: Option<&Config>) -> (Management, Vec<EKSClusterR
             return (management, Vec::new());
         }
     };
-    let version = within(REASON, async { client.apiserver_version().await.map_err(|error| failed(&error)) }).await;
+    let version =
+        within(REASON, async { client.apiserver_version().await.map_err(|error| failed(&error)) }).await;
     let is_reached = version.is_ok();
     management.server = Some(version.map(|version| Server { url, version: version.git_version }));
     if !is_reached {
@@ -124,7 +125,8 @@ async fn kinds(client: &Client) -> Vec<Kind> {
     let document = document.await;
     let each = crds.into_iter().map(|crd| {
         let ours = crd.spec.versions.first().and_then(|version| version.schema.as_ref());
-        let ours = ours.and_then(|schema| serde_json::to_value(&schema.open_api_v3_schema).ok()).unwrap_or_default();
+        let ours =
+            ours.and_then(|schema| serde_json::to_value(&schema.open_api_v3_schema).ok()).unwrap_or_default();
         let missing = document.as_ref().map(|served| fields_missing(&crd.spec.names.kind, &ours, served));
         Kind { plural: crd.spec.names.plural, missing: missing.map_err(Clone::clone) }
     });
@@ -166,10 +168,8 @@ async fn lease(client: &Client, config: Option<&Config>) -> Answer<Option<LeaseS
     }
     let namespace = &election.resource_namespace;
     let leases: Api<Lease> = Api::namespaced(client.clone(), namespace);
-    let refused = |error: &Error| Failed {
-        next: reasons::lease_next_step(code(error)).to_owned(),
-        ..failed(error)
-    };
+    let refused =
+        |error: &Error| Failed { next: reasons::lease_next_step(code(error)).to_owned(), ..failed(error) };
     let lease = within(REASON, async {
         leases.get_opt(&election.resource_name).await.map_err(|error| refused(&error))
     });
@@ -184,7 +184,9 @@ async fn lease(client: &Client, config: Option<&Config>) -> Answer<Option<LeaseS
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let pod = match name {
         "" => None,
-        name => Some(within(REASON, async { pods.get_opt(name).await.map_err(|error| failed(&error)) }).await),
+        name => {
+            Some(within(REASON, async { pods.get_opt(name).await.map_err(|error| failed(&error)) }).await)
+        }
     };
     let pod = pod.map(|pod| pod.map(|pod| pod.is_some()));
     let renewed = spec.renew_time.map(|time| time.0);
@@ -203,8 +205,12 @@ async fn webhook(client: &Client, config: Option<&Config>) -> Option<Webhook> {
     let configuration = found.map(|found| {
         let hook = found?.webhooks?.into_iter().next()?;
         authority = hook.client_config.ca_bundle.map(|bundle| bundle.0).filter(|bundle| !bundle.is_empty());
-        let service = hook.client_config.service.map(|service| format!("{}/{}", service.namespace, service.name));
-        Some(WebhookConfiguration { service: service.unwrap_or_default(), has_authority: authority.is_some() })
+        let service =
+            hook.client_config.service.map(|service| format!("{}/{}", service.namespace, service.name));
+        Some(WebhookConfiguration {
+            service: service.unwrap_or_default(),
+            has_authority: authority.is_some(),
+        })
     });
     let (certificate, endpoints) = tokio::join!(
         within(REASON, async {
@@ -219,14 +225,16 @@ async fn webhook(client: &Client, config: Option<&Config>) -> Option<Webhook> {
 /// How many endpoints of the webhook's Service are ready.
 async fn endpoints(client: &Client, webhook: &WebhookConfig, namespace: &str) -> Result<usize, Failed> {
     let api: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
-    let of_service = ListParams::default().labels(&format!("kubernetes.io/service-name={}", webhook.service_name));
+    let of_service =
+        ListParams::default().labels(&format!("kubernetes.io/service-name={}", webhook.service_name));
     let slices = api.list(&of_service).await.map_err(|error| match code(&error) {
         403 => Failed::new(REASON, "endpoint slices of the management cluster may not be read from here"),
         _ => failed(&error),
     })?;
     let ready = slices.items.iter().flat_map(|slice| &slice.endpoints);
     // Kubernetes: what is not told counts as ready.
-    let ready = ready.filter(|endpoint| endpoint.conditions.as_ref().is_none_or(|it| it.ready != Some(false)));
+    let ready =
+        ready.filter(|endpoint| endpoint.conditions.as_ref().is_none_or(|it| it.ready != Some(false)));
     Ok(ready.count())
 }
 

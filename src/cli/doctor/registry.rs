@@ -24,7 +24,8 @@ pub(super) async fn ask(through: Option<(&Arc<Eks>, &Config)>, mut registry: Reg
         return registry;
     }
     let of_aws = |error: EksError| Failed::new(error.reason(), error);
-    let credentials = within("NoCredentials", async { eks.authenticate(&cluster).await.map_err(of_aws) }).await;
+    let credentials =
+        within("NoCredentials", async { eks.authenticate(&cluster).await.map_err(of_aws) }).await;
     let has_credentials = credentials.is_ok();
     registry.credentials = Some(credentials);
     if !has_credentials {
@@ -122,24 +123,28 @@ async fn server(eks: &Arc<Eks>, cluster: ClusterTarget, endpoint: &Endpoint, reg
     if !is_let_in {
         return;
     }
-    let asked = READINGS.iter().flat_map(|reading| VERBS.map(|verb| (reading, verb))).map(|(reading, verb)| {
-        let right = Right::new(reading.group, reading.resource, verb);
-        let connection = &connection;
-        async move {
-            let is_granted = within("NoAnswer", async { connection.may(&right).await.map_err(of_server) }).await;
-            Granted { is_granted, right }
-        }
-    });
+    let asked =
+        READINGS.iter().flat_map(|reading| VERBS.map(|verb| (reading, verb))).map(|(reading, verb)| {
+            let right = Right::new(reading.group, reading.resource, verb);
+            let connection = &connection;
+            async move {
+                let is_granted =
+                    within("NoAnswer", async { connection.may(&right).await.map_err(of_server) }).await;
+                Granted { is_granted, right }
+            }
+        });
     registry.rights = futures::future::join_all(asked).await;
     let may_list = |reading: &&Reading| {
-        let of = |granted: &&Granted| granted.right.resource == reading.resource && granted.right.verb == "list";
+        let of =
+            |granted: &&Granted| granted.right.resource == reading.resource && granted.right.verb == "list";
         registry.rights.iter().find(of).is_some_and(|granted| granted.is_granted == Ok(true))
     };
     let lists = READINGS.iter().filter(may_list).map(|reading| {
         let connection = &connection;
         async move {
             let (call, path) = (format!("list {}", reading.resource), format!("{}?limit=1", reading.path));
-            let list = within("NoAnswer", async { connection.read(&call, &path).await.map_err(of_server) }).await;
+            let list =
+                within("NoAnswer", async { connection.read(&call, &path).await.map_err(of_server) }).await;
             (reading.resource.to_owned(), list.map(drop))
         }
     });

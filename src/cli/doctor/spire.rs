@@ -40,14 +40,17 @@ pub(super) async fn ask(config: &Config, is_known: bool) -> doctor::Spire {
 
 /// Whether it was no answer of a server.
 fn is_of_connection(error: &SpireError) -> bool {
-    matches!(error.code(), "Unavailable" | "DeadlineExceeded" | "Canceled") || matches!(error, SpireError::Connect { .. })
+    matches!(error.code(), "Unavailable" | "DeadlineExceeded" | "Canceled")
+        || matches!(error, SpireError::Connect { .. })
 }
 
 fn failed(error: SpireError) -> Failed {
     match error {
-        SpireError::Connect { problem, next, .. } => {
-            Failed { reason: "SPIREUnreachable".to_owned(), message: format!("no connection: {problem}"), next: next.to_owned() }
-        }
+        SpireError::Connect { problem, next, .. } => Failed {
+            reason: "SPIREUnreachable".to_owned(),
+            message: format!("no connection: {problem}"),
+            next: next.to_owned(),
+        },
         SpireError::Refuse { call, code, message } => Failed::new(code, format!("{call}: {code}: {message}")),
         error => Failed::new(error.code(), &error),
     }

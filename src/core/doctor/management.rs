@@ -218,7 +218,8 @@ fn rights_of(section: &mut Section, management: &Management, config: Option<&Con
         let is_granted = match is_granted {
             Ok(is_granted) => *is_granted,
             Err(failed) => {
-                let found = format!("whether {user} may {} {right} is not known: {}", right.verb, failed.message);
+                let found =
+                    format!("whether {user} may {} {right} is not known: {}", right.verb, failed.message);
                 section.failure("rights", found, vec![next_of(failed)]);
                 return;
             }
@@ -296,8 +297,16 @@ fn lease(section: &mut Section, facts: &Facts, config: &Config) {
         Some(Ok(false)) => {
             let found = format!("{held}, and there is no pod {pod_name}");
             match is_over {
-                true => section.failure("lease", found + ": nothing is written", start("Start a replica, which takes it:")),
-                false => section.warning("lease", found, start("Another replica takes it once it has run out; see that one runs:")),
+                true => section.failure(
+                    "lease",
+                    found + ": nothing is written",
+                    start("Start a replica, which takes it:"),
+                ),
+                false => section.warning(
+                    "lease",
+                    found,
+                    start("Another replica takes it once it has run out; see that one runs:"),
+                ),
             }
         }
         _ if is_over => section.failure(
@@ -319,28 +328,42 @@ fn webhook(section: &mut Section, facts: &Facts, config: &Config) {
     };
     let namespace = &config.leader_election.resource_namespace;
     let service = format!("{namespace}/{}", configured.service_name);
-    let install = || vec!["Apply deploy/kustomize/webhook.yaml, or the chart with config.webhook.".to_owned()];
+    let install =
+        || vec!["Apply deploy/kustomize/webhook.yaml, or the chart with config.webhook.".to_owned()];
     match &seen.configuration {
         Err(failed) => section.warning("webhook", &failed.message, vec![next_of(failed)]),
         Ok(None) => {
-            let found = format!("there is no ValidatingWebhookConfiguration {}: objects are not looked at before they are stored", seen.name);
+            let found = format!(
+                "there is no ValidatingWebhookConfiguration {}: objects are not looked at before they are stored",
+                seen.name
+            );
             section.failure("webhook", found, install());
         }
         Ok(Some(told)) if told.service != service => {
-            let found = format!("ValidatingWebhookConfiguration {} asks Service {}, and the registrar is behind {service}", seen.name, told.service);
+            let found = format!(
+                "ValidatingWebhookConfiguration {} asks Service {}, and the registrar is behind {service}",
+                seen.name, told.service
+            );
             let mend = "Set webhook.serviceName in the configuration to the Service that is asked, or apply the chart again.";
             section.failure("webhook", found, vec![mend.to_owned()]);
         }
         Ok(Some(told)) if !told.has_authority => {
-            let found = format!("ValidatingWebhookConfiguration {} has no caBundle: the API server does not trust the registrar", seen.name);
+            let found = format!(
+                "ValidatingWebhookConfiguration {} has no caBundle: the API server does not trust the registrar",
+                seen.name
+            );
             section.failure("webhook", found, vec![authority(configured, &seen.name)]);
         }
-        Ok(Some(_)) => section.ok("webhook", format!("ValidatingWebhookConfiguration {} asks Service {service}", seen.name)),
+        Ok(Some(_)) => section
+            .ok("webhook", format!("ValidatingWebhookConfiguration {} asks Service {service}", seen.name)),
     }
     match &seen.certificate {
         Err(failed) => section.warning("webhook certificate", &failed.message, vec![next_of(failed)]),
         Ok(None) => {
-            let found = format!("there is none in {} and no Secret {service}: admission is not served", configured.cert_dir);
+            let found = format!(
+                "there is none in {} and no Secret {service}: admission is not served",
+                configured.cert_dir
+            );
             section.failure("webhook certificate", found, vec![renew(configured, &service)]);
         }
         Ok(Some(Certificate { place, names, ends, refused })) => {
@@ -355,7 +378,11 @@ fn webhook(section: &mut Section, facts: &Facts, config: &Config) {
                     section.failure("webhook certificate", found, vec![authority(configured, &seen.name)]);
                 }
                 None if ends.duration_since(facts.now) < SOON => {
-                    section.warning("webhook certificate", format!("{what}: less than 14 days"), vec![renew(configured, &service)]);
+                    section.warning(
+                        "webhook certificate",
+                        format!("{what}: less than 14 days"),
+                        vec![renew(configured, &service)],
+                    );
                 }
                 None => section.ok("webhook certificate", what),
             }
@@ -364,8 +391,13 @@ fn webhook(section: &mut Section, facts: &Facts, config: &Config) {
     match &seen.endpoints {
         Err(failed) => section.skipped("webhook endpoints", &failed.message),
         Ok(0) => {
-            let mend = "See that the registrar's pods are ready and bear the labels that the Service selects:";
-            section.failure("webhook endpoints", format!("Service {service} has none that is ready"), vec![mend.to_owned(), replicas(&config.leader_election)]);
+            let mend =
+                "See that the registrar's pods are ready and bear the labels that the Service selects:";
+            section.failure(
+                "webhook endpoints",
+                format!("Service {service} has none that is ready"),
+                vec![mend.to_owned(), replicas(&config.leader_election)],
+            );
         }
         Ok(count) => section.ok("webhook endpoints", format!("Service {service} has {count} that are ready")),
     }
@@ -383,8 +415,12 @@ fn authority(configured: &WebhookConfig, name: &str) -> String {
 fn renew(configured: &WebhookConfig, service: &str) -> String {
     let (namespace, name) = service.split_once('/').unwrap_or(("", service));
     match configured.configuration_name {
-        Some(_) => format!("The registrar makes a new one while it runs; at once after: kubectl -n {namespace} delete secret {name}"),
-        None => format!("Renew the certificate that is mounted at webhook.certDir ({}).", configured.cert_dir),
+        Some(_) => format!(
+            "The registrar makes a new one while it runs; at once after: kubectl -n {namespace} delete secret {name}"
+        ),
+        None => {
+            format!("Renew the certificate that is mounted at webhook.certDir ({}).", configured.cert_dir)
+        }
     }
 }
 
@@ -402,7 +438,8 @@ fn identities(section: &mut Section, facts: &Facts) {
         .iter()
         .filter_map(|identity| {
             let problems = admission::identity(identity, std::iter::empty(), &settings).problems;
-            (!problems.is_empty()).then(|| format!("WorkloadIdentity/{}: {}", identity.name_any(), told(&problems)))
+            (!problems.is_empty())
+                .then(|| format!("WorkloadIdentity/{}: {}", identity.name_any(), told(&problems)))
         })
         .collect();
     if bad.is_empty() {
@@ -438,7 +475,12 @@ fn missing_in(path: &str, ours: Option<&Value>, served: Option<&Value>, missing:
     let Some(ours) = ours else { return };
     let Some(served) = served else { return missing.push(path.to_owned()) };
     for (name, field) in ours["properties"].as_object().into_iter().flatten() {
-        missing_in(&format!("{path}.{name}"), Some(field), served.pointer(&format!("/properties/{}", name.replace('/', "~1"))), missing);
+        missing_in(
+            &format!("{path}.{name}"),
+            Some(field),
+            served.pointer(&format!("/properties/{}", name.replace('/', "~1"))),
+            missing,
+        );
     }
     if let Some(items) = ours.get("items") {
         missing_in(path, Some(items), served.get("items").or(Some(&Value::Null)), missing);

@@ -2,16 +2,17 @@
 
 use serde_json::json;
 
-use super::{Described, Registry};
+use super::Registry;
 use crate::api::{EKSClusterRegistry, EKSClusterRegistrySpec};
 use crate::reasons;
-use crate::rights::Right;
+use crate::rights::{Reading, Right};
 
 /// The group that deploy/workload-cluster/rbac.yaml is for.
 const GROUP: &str = "spire-eks-workload-registrar";
 
 /// Said where a reason has no next step of its own.
-const PASSES: &str = "It may pass: the registrar tries again by itself. If it stays, see docs/failure-modes.md.";
+const PASSES: &str =
+    "It may pass: the registrar tries again by itself. If it stays, see docs/failure-modes.md.";
 
 /// A next step as it stands in a log line, as a sentence.
 pub(super) fn sentence(text: &str) -> String {
@@ -34,7 +35,10 @@ pub(super) fn role(right: &Right, verbs: &[&str]) -> Vec<String> {
         None => "ClusterRole spire-eks-workload-registrar".to_owned(),
         Some(namespace) => format!("Role of the registrar in namespace {namespace}"),
     };
-    vec![format!("Apply deploy/kustomize/rbac.yaml or the chart again, or add to the {role}:"), format!("  - {rule}")]
+    vec![
+        format!("Apply deploy/kustomize/rbac.yaml or the chart again, or add to the {role}:"),
+        format!("  - {rule}"),
+    ]
 }
 
 /// Who asks for a cluster, and how.
@@ -59,6 +63,12 @@ impl Way<'_> {
         }
     }
 
+    /// The cluster's authentication mode, where EKS told it.
+    fn mode(&self) -> Option<&str> {
+        let described = self.registry.described.as_ref()?.as_ref().ok()?;
+        described.authentication_mode.as_deref()
+    }
+
     /// What mends a failure of this reason.
     pub(super) fn mend(&self, reason: &str) -> Vec<String> {
         let next = reasons::next_step(reason);
@@ -69,7 +79,8 @@ impl Way<'_> {
             "RoleNotAssumable" => {
                 let role = self.principal();
                 let caller = self.caller.map_or_else(|| "REGISTRAR".to_owned(), principal);
-                let mut trust = json!({"Effect": "Allow", "Principal": {"AWS": caller}, "Action": "sts:AssumeRole"});
+                let mut trust =
+                    json!({"Effect": "Allow", "Principal": {"AWS": caller}, "Action": "sts:AssumeRole"});
                 if let Some(id) = spec.external_id.as_ref().filter(|id| !id.is_empty()) {
                     trust["Condition"] = json!({"StringEquals": {"sts:ExternalId": id}});
                 }
@@ -92,7 +103,10 @@ impl Way<'_> {
             }
             "AccountNotAllowed" => mend.push(format!("  aws: {{accountIds: [\"{account}\"]}}")),
             "Unauthorized" => mend = self.admission(),
-            "Forbidden" => mend.extend(self.rights()),
+            "Forbidden" => {
+                mend.push(self.apply());
+                mend.extend(self.group());
+            }
             _ => {}
         }
         mend
@@ -100,8 +114,7 @@ impl Way<'_> {
 
     /// How the cluster gets to know the principal, by its authentication mode.
     fn admission(&self) -> Vec<String> {
-        let described = self.registry.described.as_ref().and_then(|it| it.as_ref().ok());
-        let mode = described.and_then(|Described { authentication_mode, .. }| authentication_mode.as_deref());
+        let mode = self.mode();
         let by_entry = [
             "Give it an access entry, with credentials of the cluster's account:".to_owned(),
             format!(
@@ -118,7 +131,12 @@ impl Way<'_> {
             lines.extend(aws_auth(&self.principal()));
             lines
         };
-        let mut mend = vec![format!("The cluster does not know {} (authentication mode {}).", self.principal(), mode.unwrap_or("not told"))];
+        let known = format!(
+            "The cluster does not know {} (authentication mode {}).",
+            self.principal(),
+            mode.unwrap_or("not told")
+        );
+        let mut mend = vec![known];
         match mode {
             Some("CONFIG_MAP") => mend.extend(by_map()),
             Some(_) => mend.extend(by_entry),
@@ -128,16 +146,37 @@ impl Way<'_> {
                 mend.extend(by_map());
             }
         }
-        mend.extend(self.rights());
+        mend.push("And see that the cluster has the ClusterRole of the group:".to_owned());
+        mend.push(self.apply());
         mend
     }
 
-    /// What the group may do.
-    pub(super) fn rights(&self) -> Vec<String> {
-        vec![
-            "And see that the cluster has the ClusterRole of the group:".to_owned(),
-            format!("  kubectl --context {} apply -f deploy/workload-cluster/rbac.yaml", self.spec().cluster_name),
-        ]
+    /// What gives the group its rights.
+    fn apply(&self) -> String {
+        let context = &self.spec().cluster_name;
+        format!("  kubectl --context {context} apply -f deploy/workload-cluster/rbac.yaml")
+    }
+
+    /// Whether the principal is in the group.
+    fn group(&self) -> [String; 2] {
+        let EKSClusterRegistrySpec { cluster_name, region, .. } = self.spec();
+        let principal = self.principal();
+        let command = match self.mode() {
+            Some("CONFIG_MAP") => {
+                format!("  kubectl --context {cluster_name} -n kube-system get configmap aws-auth -o yaml")
+            }
+            _ => format!(
+                "  aws eks describe-access-entry --cluster-name {cluster_name} --region {region} --principal-arn {principal}"
+            ),
+        };
+        [format!("And see that {principal} is in group {GROUP} there:"), command]
+    }
+
+    /// What the ClusterRole in the cluster lacks.
+    pub(super) fn rule(&self, reading: &Reading, verbs: &[&str]) -> Vec<String> {
+        let rule = json!({"apiGroups": [reading.group], "resources": [reading.resource], "verbs": verbs});
+        let next = reasons::next_step("PartialPermissions").to_owned();
+        vec![next, self.apply(), format!("Its ClusterRole {GROUP} has this rule:"), format!("  - {rule}")]
     }
 }
 
@@ -176,7 +215,10 @@ mod tests {
         assert_eq!(principal(session), "arn:aws:iam::111122223333:role/registrar");
         let user = "arn:aws:iam::111122223333:user/registrar";
         assert_eq!(principal(user), user);
-        assert!(aws_auth("arn:aws:iam::111122223333:role/team/a")[0].contains("rolearn: arn:aws:iam::111122223333:role/a\n"));
+        assert!(
+            aws_auth("arn:aws:iam::111122223333:role/team/a")[0]
+                .contains("rolearn: arn:aws:iam::111122223333:role/a\n")
+        );
         assert!(aws_auth(user)[0].contains("mapUsers"));
     }
 }

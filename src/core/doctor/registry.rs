@@ -110,13 +110,18 @@ pub(super) fn judge(facts: &Facts, registry: &Registry) -> Section {
         let meant = meant.map(|meant| format!(" Did you mean {meant}?")).unwrap_or_default();
         let mend = format!("Name one that is there: kubectl get eksclusterregistries.{meant}");
         match &facts.management.registries {
-            Some(Ok(_)) => section.failure("object", format!("there is no EKSClusterRegistry/{name}"), vec![mend]),
+            Some(Ok(_)) => {
+                section.failure("object", format!("there is no EKSClusterRegistry/{name}"), vec![mend])
+            }
             _ => section.skipped("object", "the registries cannot be listed"),
         }
         return section;
     };
     let spec = &object.spec;
-    section.title = format!("Registry {name} (cluster {} in {}, account {})", spec.cluster_name, spec.region, spec.account_id);
+    section.title = format!(
+        "Registry {name} (cluster {} in {}, account {})",
+        spec.cluster_name, spec.region, spec.account_id
+    );
     let problems = problems(object, facts.configuration.config());
     match problems.as_slice() {
         [] => section.ok("spec", "can be used"),
@@ -138,7 +143,7 @@ pub(super) fn judge(facts: &Facts, registry: &Registry) -> Section {
     let because = through_aws(&mut section, registry, &way, because);
     let because = to_the_server(&mut section, registry, &way, because);
     cluster(&mut section, registry, &way, because);
-    READINGS.iter().for_each(|reading| readable(&mut section, registry, &way, reading));
+    READINGS.iter().for_each(|reading| readable(&mut section, registry, &way, reading, because));
     section
 }
 
@@ -177,17 +182,31 @@ fn status(section: &mut Section, object: &EKSClusterRegistry) {
     match (first, ready.status.as_str()) {
         (None, "True") if is_stale => {
             let mend = "Wait, or see that a registrar runs and leads: the Lease above.";
-            section.warning("status", "it is of an older spec: the registrar has not looked at this one", vec![mend.to_owned()]);
+            section.warning(
+                "status",
+                "it is of an older spec: the registrar has not looked at this one",
+                vec![mend.to_owned()],
+            );
         }
         (None, "True") => section.ok("status", told(ready)),
-        (None, _) => section.warning("status", told(ready), vec!["Wait: it becomes True or False.".to_owned()]),
+        (None, _) => {
+            section.warning("status", told(ready), vec!["Wait: it becomes True or False.".to_owned()])
+        }
         (Some(_), "False") if ready.reason == "Disabled" => {
-            let mend = format!("Where it is to be watched: kubectl patch eksclusterregistry {} --type merge -p '{{\"spec\":{{\"enabled\":true}}}}'", object.name_any());
+            let mend = format!(
+                "Where it is to be watched: kubectl patch eksclusterregistry {} --type merge -p '{{\"spec\":{{\"enabled\":true}}}}'",
+                object.name_any()
+            );
             section.warning("status", told(ready), vec![mend]);
         }
         (Some(first), ready) => {
             let verdict = if ready == "True" { Verdict::Warning } else { Verdict::Failure };
-            section.add("status", verdict, told(first), vec!["It is the registrar's last word; below is what is found now.".to_owned()]);
+            section.add(
+                "status",
+                verdict,
+                told(first),
+                vec!["It is the registrar's last word; below is what is found now.".to_owned()],
+            );
         }
     }
 }
@@ -207,7 +226,9 @@ fn through_aws(section: &mut Section, registry: &Registry, way: &Way<'_>, becaus
     let mut because = because;
     match (because, &registry.proxy) {
         (Some(because), _) => section.skipped("AWS's names", because),
-        (None, Some(proxy)) => section.ok("AWS's names", format!("the proxy {proxy} looks them up (HTTPS_PROXY)")),
+        (None, Some(proxy)) => {
+            section.ok("AWS's names", format!("the proxy {proxy} looks them up (HTTPS_PROXY)"))
+        }
         (None, None) => {
             for one in &registry.hosts {
                 let mend = "Resolve it from here: by the VPC's DNS, or by an interface endpoint of its own; or name a proxy by HTTPS_PROXY.";
@@ -237,7 +258,10 @@ fn through_aws(section: &mut Section, registry: &Registry, way: &Way<'_>, becaus
             let Described { arn, status, version, authentication_mode, .. } = described;
             let version = version.as_deref().unwrap_or("not told");
             let mode = authentication_mode.as_deref().unwrap_or("not told");
-            section.ok("DescribeCluster", format!("{arn} is {status}, version {version}, authentication mode {mode}"));
+            section.ok(
+                "DescribeCluster",
+                format!("{arn} is {status}, version {version}, authentication mode {mode}"),
+            );
         }
         Some(Err(failed)) => {
             section.failure("DescribeCluster", &failed.message, way.mend(&failed.reason));
@@ -267,13 +291,16 @@ fn to_the_server(section: &mut Section, registry: &Registry, way: &Way<'_>, beca
                 because = Some("the endpoint's name is not resolved");
             }
         }
-        (None, None, Some(proxy)) => section.ok("endpoint", format!("the proxy {proxy} looks it up (spec.proxyURL)")),
+        (None, None, Some(proxy)) => {
+            section.ok("endpoint", format!("the proxy {proxy} looks it up (spec.proxyURL)"))
+        }
         (None, None, None) => section.skipped("endpoint", "it was not asked for"),
     }
     let by = proxy.map(|proxy| format!(", through the proxy {proxy}")).unwrap_or_default();
     let described = registry.described.as_ref().and_then(|it| it.as_ref().ok());
     let at = described.map(|described| described.endpoint.as_str()).unwrap_or_default();
-    let trusted = format!("{at} answers{by}; its certificate is of the cluster's authority and name, and in its time");
+    let trusted =
+        format!("{at} answers{by}; its certificate is of the cluster's authority and name, and in its time");
     match &registry.reached {
         None => section.skipped("connection", because.unwrap_or("it was not tried")),
         Some(Err(failed)) if !is_answer(failed) => {
@@ -304,7 +331,9 @@ fn to_the_server(section: &mut Section, registry: &Registry, way: &Way<'_>, beca
             because = because.or(Some("the API server takes no token"));
         }
         (None, None) => section.skipped("token", because.unwrap_or("it was not shown")),
-        (None, Some(Err(failed))) if !is_answer(failed) => section.skipped("token", "there is no answer to it"),
+        (None, Some(Err(failed))) if !is_answer(failed) => {
+            section.skipped("token", "there is no answer to it")
+        }
         (None, Some(_)) => section.ok("token", "the API server takes it"),
     }
     because
@@ -321,12 +350,19 @@ fn cluster(section: &mut Section, registry: &Registry, way: &Way<'_>, because: B
     let status = way.object.status.as_ref();
     match status.and_then(|status| status.cluster_uid.as_ref()) {
         None => section.ok("cluster", format!("its kube-system is {uid}; no other was known before")),
-        Some(known) if known == uid => section.ok("cluster", format!("it is the one that the entries are of: its kube-system is {uid}")),
+        Some(known) if known == uid => {
+            section.ok("cluster", format!("it is the one that the entries are of: its kube-system is {uid}"))
+        }
         Some(known) => {
-            let found = format!("another cluster answers: its kube-system is {uid}, and the entries are of the one with {known}");
+            let found = format!(
+                "another cluster answers: its kube-system is {uid}, and the entries are of the one with {known}"
+            );
             let mend = vec![
                 "Correct the registry; or where this cluster takes the other's place, say so:".to_owned(),
-                format!("  kubectl annotate eksclusterregistry {} {ACCEPT_CLUSTER_ANNOTATION}={uid} --overwrite", registry.name),
+                format!(
+                    "  kubectl annotate eksclusterregistry {} {ACCEPT_CLUSTER_ANNOTATION}={uid} --overwrite",
+                    registry.name
+                ),
             ];
             section.failure("cluster", found, mend);
         }
@@ -334,9 +370,10 @@ fn cluster(section: &mut Section, registry: &Registry, way: &Way<'_>, because: B
 }
 
 /// One resource: its verbs, and the list of one object.
-fn readable(section: &mut Section, registry: &Registry, way: &Way<'_>, reading: &Reading) {
+fn readable(section: &mut Section, registry: &Registry, way: &Way<'_>, reading: &Reading, because: Because) {
     let resource = reading.resource;
-    let asked: Vec<&Granted> = registry.rights.iter().filter(|granted| granted.right.resource == resource).collect();
+    let asked: Vec<&Granted> =
+        registry.rights.iter().filter(|granted| granted.right.resource == resource).collect();
     let missing: Vec<&str> = asked
         .iter()
         .filter(|granted| granted.is_granted == Ok(false))
@@ -350,11 +387,11 @@ fn readable(section: &mut Section, registry: &Registry, way: &Way<'_>, reading: 
         let is_vital = missing.iter().any(|verb| reading.vital.contains(verb));
         let verdict = if is_vital { Verdict::Failure } else { Verdict::Warning };
         let found = format!("may not {} them: {}", listed(&missing), reading.without);
-        return section.add(resource, verdict, found, way.mend("Forbidden"));
+        return section.add(resource, verdict, found, way.rule(reading, &missing));
     }
     let list = registry.lists.iter().find(|(listed, _)| listed == resource);
     match (asked.as_slice(), list) {
-        ([], None) => section.skipped(resource, "the API server takes no token, or was not asked"),
+        ([], None) => section.skipped(resource, because.unwrap_or("the API server did not answer before")),
         (_, Some((_, Err(failed)))) => {
             section.failure(resource, &failed.message, way.mend(&failed.reason));
         }

@@ -57,24 +57,37 @@ pub(super) fn judge(facts: &Facts) -> Section {
     let is_denied = failures.into_iter().flatten().find(|failed| is_refusal(failed));
     match (is_denied, &spire.entries) {
         (Some(failed), _) => {
-            let mend = "Mark the registrar's own entry as admin, or make one; at the socket everybody is let in:";
+            let mend =
+                "Mark the registrar's own entry as admin, or make one; at the socket everybody is let in:";
             section.failure("rights", &failed.message, vec![mend.to_owned(), own_entry(facts)]);
         }
         (None, None) => section.skipped("rights", connected),
-        (None, Some(Ok(count))) => section.ok("rights", format!("it may list entries, of which there are {count}")),
+        (None, Some(Ok(count))) => {
+            section.ok("rights", format!("it may list entries, of which there are {count}"))
+        }
         (None, Some(Err(failed))) => section.failure("rights", &failed.message, again()),
     }
     match &spire.trust_domain {
         _ if is_denied.is_some() => section.skipped("trust domain", admitted),
-        None if matches!(facts.configuration, Configuration::Absent(_)) && spire.connection == Some(Ok(())) => {
+        None if matches!(facts.configuration, Configuration::Absent(_))
+            && spire.connection == Some(Ok(())) =>
+        {
             section.skipped("trust domain", "no configuration says which it should be");
         }
         None => section.skipped("trust domain", connected),
         Some(Ok(())) => section.ok("trust domain", format!("it is {}", trust_domain(facts))),
         Some(Err(failed)) if failed.reason == "InvalidArgument" => section.failure(
             "trust domain",
-            format!("the configuration's trustDomain is {}, and SPIRE says: {}", trust_domain(facts), failed.message),
-            vec![format!("Set trustDomain to that of this server, or {} to the server of {}.", spire.key, trust_domain(facts))],
+            format!(
+                "the configuration's trustDomain is {}, and SPIRE says: {}",
+                trust_domain(facts),
+                failed.message
+            ),
+            vec![format!(
+                "Set trustDomain to that of this server, or {} to the server of {}.",
+                spire.key,
+                trust_domain(facts)
+            )],
         ),
         Some(Err(failed)) => section.failure("trust domain", &failed.message, again()),
     }
@@ -84,7 +97,9 @@ pub(super) fn judge(facts: &Facts) -> Section {
         Some(Ok(0)) => section.warning(
             "agents",
             "none has attested: no workload can get its SVID",
-            vec!["Start SPIRE agents in the workload clusters: spire-server agent list shows them.".to_owned()],
+            vec![
+                "Start SPIRE agents in the workload clusters: spire-server agent list shows them.".to_owned(),
+            ],
         ),
         Some(Ok(count)) => section.ok("agents", format!("{count} have attested")),
         Some(Err(failed)) => section.failure("agents", &failed.message, again()),

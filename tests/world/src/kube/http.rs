@@ -152,7 +152,9 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result<Response<Bo
         return Ok(json_response(201, &answer));
     }
     if path == "/openapi/v3/apis/eksclusterregistry.spire.spiffe.io/v1alpha1" {
-        return openapi(shared).map(|document| json_response(200, &document)).ok_or_else(Refusal::no_such_resource);
+        return openapi(shared)
+            .map(|document| json_response(200, &document))
+            .ok_or_else(Refusal::no_such_resource);
     }
     let target = Target::at(path).ok_or_else(Refusal::no_such_resource)?;
     let query = Query(decode_pairs(head.uri.query().unwrap_or_default()).into_iter().collect());
