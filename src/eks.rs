@@ -204,6 +204,11 @@ impl Eks {
         }
     }
 
+    /// Whether a region is known in which to ask for what is of no cluster.
+    pub fn has_region(&self) -> bool {
+        self.base.region().is_some()
+    }
+
     /// Who AWS takes this process for, an ARN; the error is AWS's words.
     pub async fn caller(&self) -> Result<String, String> {
         let client = aws_sdk_sts::Client::new(&self.base);

@@ -86,6 +86,10 @@ async fn ask(place: String, configuration: Configuration, named: &[String]) -> F
         let caller = async {
             match &eks {
                 None => None,
+                Some(eks) if !eks.has_region() => {
+                    let message = "AWS is not asked who this process is: neither aws.region nor AWS_REGION says in which region";
+                    Some(Err(Failed::new("NoRegion", message)))
+                }
                 Some(eks) => {
                     let caller = within("NoCredentials", async {
                         eks.caller().await.map_err(|error| Failed::new("NoCredentials", error))

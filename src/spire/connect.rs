@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use k8s_openapi::jiff::Timestamp;
 use registrar_core::config::Config;
 use registrar_core::spiffe::TrustDomain;
 use rustls_pki_types::ServerName;
@@ -54,7 +55,7 @@ impl Server {
         }
     }
 
-    /// The SVID that would be shown: its SPIFFE ID; none at a socket, where none is.
+    /// The SVID that would be shown: its SPIFFE ID and until when it is valid, for people; none at a socket, where none is.
     pub async fn svid(&self) -> Option<Result<String, String>> {
         match self {
             Self::Socket { .. } => None,
@@ -62,7 +63,14 @@ impl Server {
                 let source = source(workload_api).await;
                 let svid =
                     source.and_then(|source| source.svid().map_err(|error| no_svid(workload_api, &error)));
-                Some(svid.map(|svid| svid.spiffe_id().to_string()).map_err(|error| error.to_string()))
+                let told = svid.map(|svid| {
+                    let read = x509_parser::parse_x509_certificate(svid.leaf().as_bytes()).ok();
+                    let ends = read.map(|(_, leaf)| leaf.validity().not_after.timestamp());
+                    let ends = ends.and_then(|ends| Timestamp::from_second(ends).ok());
+                    let ends = ends.map_or_else(String::new, |ends| format!(", valid until {ends}"));
+                    format!("{}{ends}", svid.spiffe_id())
+                });
+                Some(told.map_err(|error| error.to_string()))
             }
         }
     }

@@ -92,6 +92,10 @@ pub(super) fn judge_caller(facts: &Facts) -> Section {
     match &facts.caller {
         None => section.skipped("credentials", "the configuration cannot be used"),
         Some(Ok(arn)) => section.ok("credentials", format!("this process is {arn}")),
+        // Each registry names its own region.
+        Some(Err(failed)) if failed.reason == "NoRegion" => {
+            section.warning("credentials", &failed.message, vec!["Set aws.region.".to_owned()]);
+        }
         Some(Err(failed)) => {
             let next = reasons::next_step(&failed.reason);
             section.failure("credentials", &failed.message, vec![next.to_owned()]);

@@ -93,7 +93,7 @@ enum Access {
     /// Whoever has this bearer token.
     Token(String),
     /// Whoever IAM and the cluster's access entries let in.
-    Eks { aws: Aws, cluster: Cluster },
+    Eks { aws: Aws, cluster: Box<Cluster> },
 }
 
 #[derive(Debug, Default)]
@@ -133,7 +133,7 @@ impl KubeApi {
 
     /// An EKS cluster's server, which lets in whoever IAM and the cluster's access entries let in.
     pub async fn start_in(aws: &Aws, cluster: &Cluster) -> Self {
-        Self::with(Access::Eks { aws: aws.clone(), cluster: cluster.clone() }).await
+        Self::with(Access::Eks { aws: aws.clone(), cluster: Box::new(cluster.clone()) }).await
     }
 
     async fn with(access: Access) -> Self {
