@@ -219,13 +219,15 @@ async fn where_all_is_well_every_line_is_ok() {
     world.management.call_user(ACCOUNT);
     world.management.put(objects::pod("spire-system", "registrar-1", "n1", "default"));
     let webhook = json!({"host": "127.0.0.1", "port": registrar_world::free_port(), "certDir": certificates});
+    // Longer than a slow machine pauses.
     world.configure(&json!({
+        "leaderElection": {"leaseDuration": "60s", "renewDeadline": "40s"},
         "guardrails": {"rules": [{"spiffeIDs": ["/ns/**"]}], "roleARNs": ["arn:aws:iam::*:role/**"]}, "webhook": webhook,
     }));
     world.register("east");
     world.management.put(identity("web", "web"));
     let registrar = world.run(crate::PROGRAM);
-    let fleet = crate::fleet::Fleet { world, registrar };
+    let mut fleet = crate::fleet::Fleet { world, registrar };
     fleet.until_condition("eksclusterregistries", "east", "Ready", "True", "Connected").await;
     fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
     let before = (fleet.world.spire.writes().len(), fleet.world.management.revision());
@@ -237,7 +239,8 @@ async fn where_all_is_well_every_line_is_ok() {
     assert_eq!(fleet.world.spire.writes().len(), before.0, "nothing is written");
     said.has("registry/east", "cluster", "ok", "the one that the entries are of", "");
     said.has("management", "lease", "ok", "held by registrar-1_", "");
-    // Another cluster in its place.
+    // Another cluster in its place, where no registrar puts the status right.
+    fleet.registrar.kill().await;
     let status = json!({"status": {"clusterUID": "00000000-0000-4000-8000-000000000009"}});
     fleet.world.management.patch("eksclusterregistries", None, "east", status);
     let said =
