@@ -50,15 +50,25 @@ fn take_out(cluster: &Cluster, role: &str, resource: &str, verb: &str) -> Value 
 
 pub fn all_is_well_and_a_missing_verb_is_named(world: &World) {
     let cluster = world.workload_cluster();
-    let config = world.folder.join("doctor.yaml");
-    let text = json!({
-        "trustDomain": TRUST_DOMAIN,
-        "spireServerSocketPath": world.spire.socket,
-        "aws": {"region": REGION},
-        "admin": {"bindAddress": "127.0.0.1:8083"},
-        "guardrails": {"rules": [{"spiffeIDs": ["/**"]}], "roleARNs": ["arn:aws:iam::*:role/**"]},
-    });
-    std::fs::write(&config, text.to_string()).unwrap();
+    let config = |trust_domain: &str| {
+        let path = world.folder.join(format!("doctor-{trust_domain}.yaml"));
+        let text = json!({
+            "trustDomain": trust_domain,
+            "spireServerSocketPath": world.spire.socket,
+            "aws": {"region": REGION},
+            "admin": {"bindAddress": "127.0.0.1:8083"},
+            "guardrails": {"rules": [{"spiffeIDs": ["/**"]}], "roleARNs": ["arn:aws:iam::*:role/**"]},
+        });
+        std::fs::write(&path, text.to_string()).unwrap();
+        path
+    };
+    // SPIRE's own word on an id of another trust domain than its own.
+    let (status, other) = lines(world, &config("other.example"));
+    let line = other.iter().find(|line| line["check"] == "trust domain").unwrap();
+    assert_eq!((status, &line["verdict"]), (Some(1), &json!("failure")), "{line}");
+    let found = line["found"].as_str().unwrap();
+    assert!(found.contains("other.example") && found.contains(TRUST_DOMAIN), "{found}");
+    let config = config(TRUST_DOMAIN);
     let others = || {
         let (status, lines) = lines(world, &config);
         // Whether an agent has attested is another test's matter.
