@@ -95,6 +95,7 @@ fn every_line_is_what_it_was() {
         ("around", Verdict::Failure),
         ("refused", Verdict::Failure),
         ("stranger", Verdict::Failure),
+        ("elsewhere", Verdict::Failure),
     ] {
         let diagnosis = diagnose(&facts(name));
         assert_eq!(diagnosis.verdict, verdict, "{name}");

@@ -98,8 +98,10 @@ fn code(error: &Error) -> u16 {
 }
 
 fn failed(error: &Error) -> Failed {
-    let next = reasons::management_next_step(code(error)).to_owned();
-    Failed { reason: REASON.to_owned(), message: causes::told(error), next }
+    let code = code(error);
+    let reason = if code == 403 { "Forbidden" } else { REASON };
+    let next = reasons::management_next_step(code).to_owned();
+    Failed { reason: reason.to_owned(), message: causes::told(error), next }
 }
 
 /// As whom the API server knows us.

@@ -23,6 +23,10 @@ const CLOCK: SignedDuration = SignedDuration::from_secs(5);
 /// What is told of a list of objects at most.
 const SHOWN: usize = 5;
 
+/// The command that asks as the registrar.
+const IN_THE_POD: &str = "  kubectl -n spire-system exec deployment/spire-eks-workload-registrar -- \\\n      \
+     /usr/bin/spire-eks-workload-registrar doctor --config /etc/spire-eks-workload-registrar/config.yaml";
+
 /// What the management cluster said.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -246,9 +250,7 @@ fn rights_of(section: &mut Section, management: &Management, config: Option<&Con
             format!("{user} may do all that the registrar does, which says nothing of the registrar's ServiceAccount"),
             vec![
                 "Ask as the registrar, in its pod:".to_owned(),
-                "  kubectl -n spire-system exec deployment/spire-eks-workload-registrar -- \\\n      \
-                 /usr/bin/spire-eks-workload-registrar doctor --config /etc/spire-eks-workload-registrar/config.yaml"
-                    .to_owned(),
+                IN_THE_POD.to_owned(),
             ],
         ),
         count => section.ok("rights", format!("{user} has all {count} that the registrar uses")),
@@ -330,7 +332,13 @@ fn webhook(section: &mut Section, facts: &Facts, config: &Config) {
     let service = format!("{namespace}/{}", configured.service_name);
     let install =
         || vec!["Apply deploy/kustomize/webhook.yaml, or the chart with config.webhook.".to_owned()];
+    // Whether the certificate is one that the registrar makes.
+    let is_own = configured.configuration_name.is_some();
     match &seen.configuration {
+        // Whoever's certificate comes from files has no business with it.
+        Err(failed) if !is_own && failed.reason == "Forbidden" => {
+            section.skipped("webhook", "it may not be read from here");
+        }
         Err(failed) => section.warning("webhook", &failed.message, vec![next_of(failed)]),
         Ok(None) => {
             let found = format!(
@@ -359,6 +367,12 @@ fn webhook(section: &mut Section, facts: &Facts, config: &Config) {
     }
     match &seen.certificate {
         Err(failed) => section.warning("webhook certificate", &failed.message, vec![next_of(failed)]),
+        // It is mounted in the registrar's pod, which need not be here.
+        Ok(None) if !is_own => {
+            let mend = vec!["Look at it where it is mounted:".to_owned(), IN_THE_POD.to_owned()];
+            let found = format!("there is none in {} on this machine", configured.cert_dir);
+            section.warning("webhook certificate", found, mend);
+        }
         Ok(None) => {
             let found = format!(
                 "there is none in {} and no Secret {service}: admission is not served",
