@@ -1,6 +1,6 @@
 //! The admission webhook: what `src/core/admission.rs` says of an object, told to the API server before it is stored.
 
-mod certificate;
+pub mod certificate;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

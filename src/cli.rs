@@ -2,6 +2,7 @@
 
 mod crds;
 mod diff;
+mod doctor;
 mod explain;
 mod manual;
 mod migrate;
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use registrar_core::api::Problem;
 use registrar_core::config::{self, Config};
 use serde::Serialize;
 use serde_json::Value;
@@ -47,6 +49,8 @@ enum Command {
     Crds(crds::Arguments),
     /// Say what applying manifests, or another configuration, would do to SPIRE's entries.
     Diff(diff::Arguments),
+    /// Look at everything that the registrar depends on, step by step, and say what mends what is not well.
+    Doctor(doctor::Arguments),
     /// Say why a pod has the entries that it has, or has none.
     Explain(explain::Arguments),
     /// Print the manual page, or write one of each command into a folder.
@@ -78,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Completions(arguments) => manual::completions::<Arguments>(&arguments),
         Command::Crds(arguments) => crds::run(&arguments),
         Command::Diff(arguments) => diff::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Man(arguments) => manual::man::<Arguments>(&arguments),
         Command::Migrate(arguments) => migrate::run(&arguments),
@@ -163,13 +168,16 @@ fn documents(path: &Path) -> Result<Vec<Value>, Usage> {
 }
 
 fn read_config(path: &Path, expand_env: bool) -> Result<Config, Usage> {
-    let text = read(path)?;
-    let told = |problems: Vec<registrar_core::api::Problem>| {
+    let told = |problems: Vec<Problem>| {
         Usage(problems.iter().map(|problem| format!("{}: {problem}", path.display())).collect())
     };
-    let text = match expand_env {
-        true => config::expand(&text, |name| std::env::var(name).ok()).map_err(told)?,
-        false => text,
-    };
-    Config::parse(&text).map_err(told)
+    checked_config(&read(path)?, expand_env).map_err(told)
+}
+
+/// A configuration file's text; the error is every problem.
+fn checked_config(text: &str, expand_env: bool) -> Result<Config, Vec<Problem>> {
+    match expand_env {
+        true => Config::parse(&config::expand(text, |name| std::env::var(name).ok())?),
+        false => Config::parse(text),
+    }
 }

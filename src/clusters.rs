@@ -23,7 +23,7 @@ use tracing::{error, info, warn};
 use crate::eks::{Eks, Endpoint};
 use crate::metrics::Metrics;
 use crate::registrar::Arrived;
-use connection::{Connection, ConnectionError};
+pub use connection::{Connection, ConnectionError, clock_ahead};
 use turns::Turns;
 use watch::{EndpointSlices, Namespaces, Nodes, Pods, Position, Reporter, Streams};
 

@@ -12,8 +12,10 @@ use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_sdk_eks::config::endpoint::ResolveEndpoint as _;
 use aws_sdk_eks::error::ProvideErrorMetadata;
 use aws_sdk_eks::types::{Cluster, ClusterStatus};
+use aws_sdk_sts::config::endpoint::ResolveEndpoint as _;
 use data_encoding::BASE64;
 use registrar_core::api::ClusterTarget;
 use registrar_core::config::AwsConfig;
@@ -202,21 +204,67 @@ impl Eks {
         }
     }
 
-    /// Tells in the log who AWS takes this process for: the first thing to know when a cluster cannot be reached.
-    pub async fn tell_identity(&self) {
+    /// Whether a region is known in which to ask for what is of no cluster.
+    pub fn has_region(&self) -> bool {
+        self.base.region().is_some()
+    }
+
+    /// Who AWS takes this process for, an ARN; the error is AWS's words.
+    pub async fn caller(&self) -> Result<String, String> {
         let client = aws_sdk_sts::Client::new(&self.base);
         match tokio::time::timeout(CALL_TIME, client.get_caller_identity().send()).await {
-            Ok(Ok(identity)) => info!(arn = identity.arn(), "AWS credentials found"),
-            Ok(Err(error)) => {
-                let error = causes::told(&error);
-                info!(error, "AWS does not tell who this process is; clusters tell what they need");
-            }
-            Err(_) => info!("AWS did not tell in time who this process is; clusters tell what they need"),
+            Ok(Ok(identity)) => Ok(identity.arn().unwrap_or_default().to_owned()),
+            Ok(Err(error)) => Err(causes::told(&error)),
+            Err(_) => Err(format!("no answer within {CALL_TIME:?}")),
         }
     }
 
-    /// Asks EKS where the cluster's API server is; refuses a cluster of another account than the registry names.
-    pub async fn describe(&self, target: &ClusterTarget) -> Result<Endpoint, EksError> {
+    /// Tells in the log who AWS takes this process for: the first thing to know when a cluster cannot be reached.
+    pub async fn tell_identity(&self) {
+        match self.caller().await {
+            Ok(arn) => info!(arn, "AWS credentials found"),
+            Err(error) => {
+                info!(error, "AWS does not tell who this process is; clusters tell what they need");
+            }
+        }
+    }
+
+    /// Where AWS is asked about a cluster: the URLs of EKS and STS, as the SDK resolves them.
+    pub async fn urls(&self, target: &ClusterTarget) -> Result<[String; 2], String> {
+        let (region, fips, dual) = (target.region.as_str(), self.base.use_fips(), self.base.use_dual_stack());
+        let set = |service: &str| {
+            let of_service = std::env::var(format!("AWS_ENDPOINT_URL_{service}")).ok();
+            of_service.or_else(|| self.base.endpoint_url().map(str::to_owned))
+        };
+        let wrong = |error: &dyn std::fmt::Display| error.to_string();
+        let eks = aws_sdk_eks::config::endpoint::Params::builder()
+            .region(region)
+            .use_fips(fips.unwrap_or_default())
+            .use_dual_stack(dual.unwrap_or_default())
+            .set_endpoint(set("EKS"))
+            .build()
+            .map_err(|error| wrong(&error))?;
+        let sts = aws_sdk_sts::config::endpoint::Params::builder()
+            .region(region)
+            .use_fips(fips.unwrap_or_default())
+            .use_dual_stack(dual.unwrap_or_default())
+            .use_global_endpoint(false)
+            .set_endpoint(set("STS"))
+            .build()
+            .map_err(|error| wrong(&error))?;
+        let eks = aws_sdk_eks::config::endpoint::DefaultResolver::new().resolve_endpoint(&eks).await;
+        let sts = aws_sdk_sts::config::endpoint::DefaultResolver::new().resolve_endpoint(&sts).await;
+        let [eks, sts] = [eks.map_err(|error| wrong(&error))?, sts.map_err(|error| wrong(&error))?];
+        Ok([eks.url().to_owned(), sts.url().to_owned()])
+    }
+
+    /// The role by which a cluster is asked for; none: this process's own credentials.
+    pub fn role<'a>(&'a self, target: &'a ClusterTarget) -> Option<&'a RoleArn> {
+        target.access.role.as_ref().or(self.default_role.as_ref())
+    }
+
+    /// Whether a cluster may be asked for at all, before anything is sent for it.
+    fn allow(&self, target: &ClusterTarget) -> Result<(), EksError> {
         if !self.accounts.is_empty() && !self.accounts.contains(&target.account) {
             return Err(EksError::AllowAccount(target.account.clone()));
         }
@@ -225,6 +273,24 @@ impl Eks {
         {
             return Err(EksError::MatchRole { role: role.clone(), account: target.account.clone() });
         }
+        Ok(())
+    }
+
+    /// Has credentials for a cluster, which are kept for its description and its tokens.
+    pub async fn authenticate(&self, target: &ClusterTarget) -> Result<(), EksError> {
+        self.allow(target)?;
+        let session = self.session(target).await;
+        self.credentials(&session, target).await.map(drop)
+    }
+
+    /// Asks EKS where the cluster's API server is; refuses a cluster of another account than the registry names.
+    pub async fn describe(&self, target: &ClusterTarget) -> Result<Endpoint, EksError> {
+        self.look(target).await.map(|(endpoint, _)| endpoint)
+    }
+
+    /// The same, with all that EKS says of the cluster.
+    pub async fn look(&self, target: &ClusterTarget) -> Result<(Endpoint, Cluster), EksError> {
+        self.allow(target)?;
         let session = self.session(target).await;
         // On their own first, so that missing credentials are not told as EKS's failure.
         self.credentials(&session, target).await?;
@@ -249,7 +315,7 @@ impl Eks {
         let cluster = answer
             .cluster
             .ok_or_else(|| EksError::UseAnswer { field: "cluster", problem: "is missing".to_owned() })?;
-        endpoint(&cluster, target)
+        endpoint(&cluster, target).map(|endpoint| (endpoint, cluster))
     }
 
     /// A token for the cluster's API server, good for some minutes. `refused` says that the API server took the last one
@@ -261,10 +327,6 @@ impl Eks {
         }
         let credentials = self.credentials(&session, target).await?;
         token::presign(credentials, target)
-    }
-
-    fn role<'a>(&'a self, target: &'a ClusterTarget) -> Option<&'a RoleArn> {
-        target.access.role.as_ref().or(self.default_role.as_ref())
     }
 
     async fn session(&self, target: &ClusterTarget) -> Session {

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use kube::{Client, Error};
 use registrar_core::config::LeaderElectionConfig;
+use registrar_core::reasons;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -169,7 +170,7 @@ pub async fn run(
             }
             // What was published ends by itself.
             Ok(Err(error)) => lease.tell(error.to_string(), next_step(&error)),
-            Err(_) => lease.tell("no answer in time".to_owned(), OUT_OF_REACH),
+            Err(_) => lease.tell("no answer in time".to_owned(), reasons::lease_next_step(0)),
         }
         if leading.borrow().is_some_and(|lead| !lead.holds()) {
             leading.send_replace(None);
@@ -270,17 +271,12 @@ impl Held {
     }
 }
 
-const OUT_OF_REACH: &str = "see whether the API server of the management cluster can be reached from here";
-
 /// What is to be done where the lease cannot be read or written.
 fn next_step(error: &Error) -> &'static str {
-    match error {
-        Error::Api(status) if matches!(status.code, 401 | 403) => {
-            "give the registrar's service account its Role: deploy/kustomize/rbac.yaml, in that namespace"
-        }
-        Error::Api(status) if status.code == 404 => "make the namespace, or name another",
-        _ => OUT_OF_REACH,
-    }
+    reasons::lease_next_step(match error {
+        Error::Api(status) => status.code,
+        _ => 0,
+    })
 }
 
 /// The lease as this holder leaves it.

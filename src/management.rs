@@ -11,6 +11,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Client, CustomResourceExt, Error, Resource, ResourceExt};
 use registrar_core::api::{EKSClusterRegistry, WorkloadIdentity};
 use registrar_core::facts::{Change, Malformed, ObjectChange};
+use registrar_core::reasons;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -100,11 +101,7 @@ fn next_step(error: &watcher::Error) -> &'static str {
         | WatchFailed(Error::Api(status)) => status.code,
         _ => 0,
     };
-    match code {
-        404 => "install its definition: kubectl apply -f crds/",
-        401 | 403 => "give the registrar's service account its ClusterRole: deploy/kustomize/rbac.yaml",
-        _ => "see whether the API server of the management cluster can be reached from here",
-    }
+    reasons::management_next_step(code)
 }
 
 fn read<K: Watchable>(object: DeserializeGuard<K>) -> Result<Arc<K>, Malformed> {

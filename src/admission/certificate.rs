@@ -13,10 +13,14 @@ use kube::api::{Api, ObjectMeta, PostParams};
 use kube::{Client, ResourceExt};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use registrar_core::config::WebhookConfig;
-use rustls::ServerConfig;
+use registrar_core::doctor::Certificate;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tracing::{info, warn};
+use x509_parser::extensions::GeneralName;
 
 /// How often the certificate is looked at: a mounted Secret changes about a minute after its object.
 const LOOK: Duration = Duration::from_secs(10);
@@ -33,7 +37,7 @@ const AUTHORITY: &str = "ca.crt";
 
 /// What may go wrong while a certificate is brought.
 #[derive(Debug, thiserror::Error)]
-enum CertificateError {
+pub enum CertificateError {
     /// There is none.
     #[error(
         "{dir} has no {CERTIFICATE} and {KEY}: mount the Secret of a certificate there, or set webhook.configurationName \
@@ -265,6 +269,71 @@ impl Certificates {
     }
 }
 
+/// The certificate that a registrar of this configuration serves, or would serve; none where there is none yet. Nothing is
+/// made or written. `authority` is what the API server was told to trust, PEM; none: it was not told.
+pub async fn seen(
+    client: Client,
+    config: &WebhookConfig,
+    namespace: &str,
+    authority: Option<&[u8]>,
+) -> Result<Option<Certificate>, CertificateError> {
+    let certificates = Certificates::new(client, config, namespace.to_owned());
+    let (pair, place) = match certificates.of_files().await? {
+        Some(pair) => (pair, format!("{}/{CERTIFICATE}", config.cert_dir)),
+        None => {
+            let api: Api<Secret> = Api::namespaced(certificates.client, namespace);
+            let place = format!("Secret {namespace}/{}", config.service_name);
+            let secret =
+                api.get_opt(&config.service_name).await.map_err(|source| CertificateError::Kubernetes {
+                    action: format!("cannot read {place}"),
+                    source: Box::new(source),
+                })?;
+            let Some(secret) = secret else { return Ok(None) };
+            (pair_of(&secret, &config.service_name)?, place)
+        }
+    };
+    let host = format!("{}.{namespace}.svc", config.service_name);
+    let unusable = |problem: String| CertificateError::Unusable { place: place.clone(), problem };
+    let chain = pair.chain().map_err(unusable)?;
+    let [first, rest @ ..] = chain.as_slice() else {
+        return Err(unusable(format!("{CERTIFICATE} has no certificate")));
+    };
+    let (_, read) = x509_parser::parse_x509_certificate(first)
+        .map_err(|error| unusable(format!("{CERTIFICATE} is no X.509 certificate: {error}")))?;
+    let names = read.subject_alternative_name().ok().flatten();
+    let names = names.map(|names| names.value.general_names.as_slice()).unwrap_or_default();
+    let names = names.iter().filter_map(|name| match name {
+        GeneralName::DNSName(name) => Some((*name).to_owned()),
+        _ => None,
+    });
+    Ok(Some(Certificate {
+        names: names.collect(),
+        ends: Timestamp::from_second(read.validity().not_after.timestamp()).unwrap_or_default(),
+        refused: authority.and_then(|authority| refusal(authority, first, rest, &host).err()),
+        place,
+    }))
+}
+
+/// Whether whoever trusts this authority takes the certificate for this host now; the error says why not.
+fn refusal(
+    authority: &[u8],
+    certificate: &CertificateDer<'_>,
+    chain: &[CertificateDer<'_>],
+    host: &str,
+) -> Result<(), String> {
+    let mut roots = RootCertStore::empty();
+    for root in CertificateDer::pem_slice_iter(authority) {
+        let root = root.map_err(|error| format!("caBundle is no PEM of certificates: {error}"))?;
+        roots.add(root).map_err(|error| format!("caBundle has no usable authority: {error}"))?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    let verifier = verifier.map_err(|error| format!("caBundle has no usable authority: {error}"))?;
+    let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+    let verified = verifier.verify_server_cert(certificate, chain, &name, &[], UnixTime::now());
+    verified.map(drop).map_err(|error| format!("for {host}: {error}"))
+}
+
 fn pair_of(secret: &Secret, name: &str) -> Result<Pair, CertificateError> {
     let get = |key: &str| secret.data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone());
     match (get(CERTIFICATE), get(KEY)) {
@@ -283,10 +352,13 @@ fn ends_soon(secret: &Secret, now: Timestamp) -> bool {
 }
 
 impl Pair {
+    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, String> {
+        let chain: Result<_, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
+        chain.map_err(|error| format!("{CERTIFICATE} is no PEM of certificates: {error}"))
+    }
+
     fn server_config(&self) -> Result<Arc<ServerConfig>, String> {
-        let chain: Result<Vec<CertificateDer<'static>>, _> =
-            CertificateDer::pem_slice_iter(&self.certificate).collect();
-        let chain = chain.map_err(|error| format!("{CERTIFICATE} is no PEM of certificates: {error}"))?;
+        let chain = self.chain()?;
         let key = PrivateKeyDer::from_pem_slice(&self.key)
             .map_err(|error| format!("{KEY} is no PEM of a private key: {error}"))?;
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

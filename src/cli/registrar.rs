@@ -143,5 +143,8 @@ pub fn parsed<T: DeserializeOwned>(text: &str) -> Result<T, Usage> {
 pub fn block_on<T>(asked: impl Future<Output = T>) -> Result<T, Usage> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))?;
-    Ok(runtime.block_on(asked))
+    let answer = runtime.block_on(asked);
+    // Not waited for: a name that is still being looked up, beyond the time that its question had.
+    runtime.shutdown_background();
+    Ok(answer)
 }

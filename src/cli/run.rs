@@ -93,15 +93,7 @@ type Ended = (&'static str, Result<(), String>);
 async fn control(config: Config) -> Result<ExitCode, Usage> {
     let usage = |error: String| Usage(vec![error]);
     let settings = index::Settings::of(&config);
-    let server = match config.spire_server_address {
-        Some(address) => Server::Address {
-            address,
-            workload_api: config.workload_api_socket_path,
-            trust_domain: config.trust_domain.clone(),
-        },
-        None => Server::Socket { path: config.spire_server_socket_path },
-    };
-    let spire = Spire::new(&server).map_err(|error| usage(error.to_string()))?;
+    let spire = Spire::new(&Server::of(&config)).map_err(|error| usage(error.to_string()))?;
     let metrics = Metrics::new().map_err(|error| usage(format!("metrics: {error}")))?;
     let client = kube::Client::try_default().await.map_err(|error| {
         usage(format!("cannot find the management cluster (KUBECONFIG, or in a pod): {error}"))

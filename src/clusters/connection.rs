@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{ACCEPT, AUTHORIZATION, DATE, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
@@ -17,6 +17,7 @@ use kube::client::{Body, ConfigExt};
 use kube::{Client, Config};
 use registrar_core::api::ClusterTarget;
 use registrar_core::facts::ClusterIdentity;
+use registrar_core::rights::Right;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
@@ -261,24 +262,55 @@ impl Connection {
 
     /// Sends a GET and reads the answer as a whole: bounded in size and time.
     pub async fn read(&self, call: &str, path: &str) -> Result<Bytes, ConnectionError> {
-        let answer = self.get(call, path).await?;
-        let body = Limited::new(answer.into_body(), MAX_BODY_BYTES).collect();
-        match tokio::time::timeout(BODY_TIME, body).await {
-            Err(_) => Err(ConnectionError::Trickle { call: call.to_owned(), time: BODY_TIME }),
-            Ok(Ok(body)) => Ok(body.to_bytes()),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                Err(ConnectionError::Oversize { call: call.to_owned() })
-            }
-            Ok(Err(error)) => Err(reach(call, &*error)),
-        }
+        self.read_with_head(call, path).await.map(|(_, body)| body)
+    }
+
+    /// The same, with the answer's headers.
+    pub async fn read_with_head(
+        &self,
+        call: &str,
+        path: &str,
+    ) -> Result<(HeaderMap, Bytes), ConnectionError> {
+        let (head, body) = self.get(call, path).await?.into_parts();
+        Ok((head.headers, whole(call, body).await?))
     }
 
     /// Sends a GET; the error is also what the API server says other than 200. `call` names it for people.
     pub async fn get(&self, call: &str, path: &str) -> Result<Response<Body>, ConnectionError> {
-        let answer = self.send(call, path, false).await?;
+        self.exchange(&Question { call, path, review: None }).await
+    }
+
+    /// Asks whether whoever the token speaks for may do this to all objects of a resource; nothing is changed by it.
+    pub async fn may(&self, right: &Right) -> Result<bool, ConnectionError> {
+        #[derive(Deserialize)]
+        struct Review {
+            status: Status,
+        }
+        #[derive(Deserialize)]
+        struct Status {
+            allowed: bool,
+        }
+        let call = format!("ask whether it may {} {right}", right.verb);
+        let review = serde_json::json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {"resourceAttributes": {"group": right.group, "resource": right.resource, "verb": right.verb}},
+        });
+        let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
+        let review = Some(Bytes::from(review.to_string()));
+        let answer = self.exchange(&Question { call: &call, path, review }).await?;
+        let body = whole(&call, answer.into_body()).await?;
+        let read: Result<Review, _> = serde_json::from_slice(&body);
+        let problem = "it has no status.allowed".to_owned();
+        read.map(|review| review.status.allowed).map_err(|_| ConnectionError::Read { call, problem })
+    }
+
+    async fn exchange(&self, question: &Question<'_>) -> Result<Response<Body>, ConnectionError> {
+        let call = question.call;
+        let answer = self.send(question, false).await?;
         // A token may be refused early: roles change, clocks jump. One new one is tried.
         let answer = match answer.status() {
-            StatusCode::UNAUTHORIZED => self.send(call, path, true).await?,
+            StatusCode::UNAUTHORIZED => self.send(question, true).await?,
             _ => answer,
         };
         match answer.status() {
@@ -309,36 +341,40 @@ impl Connection {
         Ok(ClusterIdentity { arn: arn.to_owned(), uid: read.metadata.uid })
     }
 
-    async fn send(&self, call: &str, path: &str, refused: bool) -> Result<Response<Body>, ConnectionError> {
+    async fn send(&self, question: &Question<'_>, refused: bool) -> Result<Response<Body>, ConnectionError> {
         let token = self.token(refused).await?;
-        let answer = match self.ask(call, path, &token).await? {
+        let answer = match self.ask(question, &token).await? {
             // An API server ends a connection after a refusal, or to share its load, and leaves unanswered what is on its
-            // way there: a GET may be asked again, on a new connection.
-            Err(error) if was_connected(&error) => self.ask(call, path, &token).await?,
+            // way there: what changes nothing may be asked again, on a new connection.
+            Err(error) if was_connected(&error) => self.ask(question, &token).await?,
             answer => answer,
         };
-        answer.map_err(|error| reach(call, &error))
+        answer.map_err(|error| reach(question.call, &error))
     }
 
     async fn ask(
         &self,
-        call: &str,
-        path: &str,
+        question: &Question<'_>,
         token: &Token,
     ) -> Result<Result<Response<Body>, kube::Error>, ConnectionError> {
+        let Question { call, path, review } = question;
         let mut bearer = HeaderValue::try_from(format!("Bearer {}", token.secret()))
             .map_err(|error| reach(call, &error))?;
         // Libraries below log the headers that they send, those apart that are marked.
         bearer.set_sensitive(true);
-        let request = Request::get(path)
+        let request = match review {
+            None => Request::get(*path),
+            Some(_) => Request::post(*path).header(CONTENT_TYPE, "application/json"),
+        };
+        let request = request
             .header(AUTHORIZATION, bearer)
             .header(ACCEPT, "application/json")
             .header(USER_AGENT, concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")))
-            .body(Body::empty())
+            .body(review.as_ref().map_or_else(Body::empty, |review| Body::from(review.clone())))
             .map_err(|error| reach(call, &error))?;
         tokio::time::timeout(ANSWER_TIME, self.client.send(request))
             .await
-            .map_err(|_| ConnectionError::Wait { call: call.to_owned(), time: ANSWER_TIME })
+            .map_err(|_| ConnectionError::Wait { call: (*call).to_owned(), time: ANSWER_TIME })
     }
 
     async fn token(&self, refused: bool) -> Result<Token, ConnectionError> {
@@ -354,6 +390,28 @@ impl Connection {
         let token = self.eks.token(&self.target, refused).await?;
         *kept = Some((token.clone(), now));
         Ok(token)
+    }
+}
+
+/// What an API server is asked.
+struct Question<'a> {
+    /// For people.
+    call: &'a str,
+    path: &'a str,
+    /// The body of a review, which is posted and stored nowhere; none: a GET.
+    review: Option<Bytes>,
+}
+
+/// An answer's body as a whole.
+async fn whole(call: &str, body: Body) -> Result<Bytes, ConnectionError> {
+    let body = Limited::new(body, MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(BODY_TIME, body).await {
+        Err(_) => Err(ConnectionError::Trickle { call: call.to_owned(), time: BODY_TIME }),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(ConnectionError::Oversize { call: call.to_owned() })
+        }
+        Ok(Err(error)) => Err(reach(call, &*error)),
     }
 }
 
@@ -374,10 +432,14 @@ pub(super) fn reach(call: &str, error: &(dyn std::error::Error + 'static)) -> Co
     ConnectionError::Reach { call: call.to_owned(), problem: causes::told(error), cause: Cause::of(error) }
 }
 
-/// The API server tells its time with each answer.
-fn clock_difference(headers: &HeaderMap, now: Timestamp) -> Option<ConnectionError> {
+/// By how many seconds this process's clock is ahead: the API server tells its time with each answer.
+pub fn clock_ahead(headers: &HeaderMap, now: Timestamp) -> Option<i64> {
     let date = rfc2822::parse(headers.get(DATE)?.to_str().ok()?).ok()?;
-    let seconds = now.as_second() - date.timestamp().as_second();
+    Some(now.as_second() - date.timestamp().as_second())
+}
+
+fn clock_difference(headers: &HeaderMap, now: Timestamp) -> Option<ConnectionError> {
+    let seconds = clock_ahead(headers, now)?;
     let direction = if seconds > 0 { "ahead of" } else { "behind" };
     let seconds = seconds.unsigned_abs();
     (seconds >= CLOCK_DIFFERENCE.unsigned_abs()).then_some(ConnectionError::Clock { seconds, direction })

@@ -15,6 +15,7 @@ pub use registrar_core::facts::read::{EndpointSlices, Namespaces, Nodes, Pods};
 use registrar_core::facts::read::{Event, Item, Reader};
 use registrar_core::facts::{Change, ClusterChange, Malformed, Phase, Watched, read};
 use registrar_core::names::ClusterName;
+use registrar_core::rights;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::codec::{Decoder, LinesCodec, LinesCodecError};
@@ -71,8 +72,8 @@ pub trait Kind: read::Kind<Facts: Send, Key: Send + Ord> {
 }
 
 impl Kind for Pods {
-    const NAME: &'static str = "pods";
-    const PATH: &'static str = "/api/v1/pods";
+    const NAME: &'static str = rights::PODS.resource;
+    const PATH: &'static str = rights::PODS.path;
     const SOURCE: Option<Source> = Some(Source::Pod);
     const IS_OPTIONAL: bool = false;
     fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
@@ -81,8 +82,8 @@ impl Kind for Pods {
 }
 
 impl Kind for Nodes {
-    const NAME: &'static str = "nodes";
-    const PATH: &'static str = "/api/v1/nodes";
+    const NAME: &'static str = rights::NODES.resource;
+    const PATH: &'static str = rights::NODES.path;
     const SOURCE: Option<Source> = Some(Source::Node);
     const IS_OPTIONAL: bool = true;
     fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
@@ -91,8 +92,8 @@ impl Kind for Nodes {
 }
 
 impl Kind for Namespaces {
-    const NAME: &'static str = "namespaces";
-    const PATH: &'static str = "/api/v1/namespaces";
+    const NAME: &'static str = rights::NAMESPACES.resource;
+    const PATH: &'static str = rights::NAMESPACES.path;
     const SOURCE: Option<Source> = None;
     const IS_OPTIONAL: bool = true;
     fn change(watched: Watched<Self::Facts, Self::Key>) -> ClusterChange {
@@ -101,8 +102,8 @@ impl Kind for Namespaces {
 }
 
 impl Kind for EndpointSlices {
-    const NAME: &'static str = "endpointslices";
-    const PATH: &'static str = "/apis/discovery.k8s.io/v1/endpointslices";
+    const NAME: &'static str = rights::ENDPOINT_SLICES.resource;
+    const PATH: &'static str = rights::ENDPOINT_SLICES.path;
     const SOURCE: Option<Source> = None;
     const IS_OPTIONAL: bool = true;
     fn is_wanted(demand: &Demand) -> bool {

@@ -7,6 +7,7 @@ pub mod brake;
 pub mod config;
 pub mod derive;
 pub mod desired;
+pub mod doctor;
 pub mod drift;
 pub mod entry;
 pub mod explain;
@@ -25,6 +26,7 @@ pub mod plan;
 pub mod plugin;
 pub mod reasons;
 pub mod report;
+pub mod rights;
 pub mod rollout;
 pub mod select;
 #[cfg(test)]

@@ -150,6 +150,29 @@ pub fn next_step(name: &str) -> &'static str {
     REASONS.iter().find(|reason| reason.name == name).map_or("", |reason| reason.next)
 }
 
+const OUT_OF_REACH: &str = "see whether the API server of the management cluster can be reached from here";
+
+/// What to do where a kind of ours cannot be read in the management cluster, by the HTTP status of the refusal; 0: there was
+/// no answer.
+pub fn management_next_step(code: u16) -> &'static str {
+    match code {
+        404 => "install its definition: kubectl apply -f crds/",
+        401 | 403 => "give the registrar's service account its ClusterRole: deploy/kustomize/rbac.yaml",
+        _ => OUT_OF_REACH,
+    }
+}
+
+/// What to do where the Lease cannot be read or written.
+pub fn lease_next_step(code: u16) -> &'static str {
+    match code {
+        401 | 403 => {
+            "give the registrar's service account its Role: deploy/kustomize/rbac.yaml, in that namespace"
+        }
+        404 => "make the namespace, or name another",
+        _ => OUT_OF_REACH,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use registrar_core::explain::AgentShown;
-use registrar_proto::agent::GetAgentRequest;
+use registrar_proto::agent::{CountAgentsRequest, GetAgentRequest};
 use registrar_proto::types::{Agent, Spiffeid};
 use tokio::time::Instant;
 use tonic::Request;
@@ -15,6 +15,16 @@ use super::{Spire, SpireError};
 const TIME: Duration = Duration::from_secs(5);
 
 impl Spire {
+    /// How many agents have attested.
+    pub async fn count_agents(&self, deadline: Instant) -> Result<u32, SpireError> {
+        let mut client = self.agents.clone();
+        let request = CountAgentsRequest { filter: None };
+        let answer = self.call("CountAgents", deadline, request, |request: Request<_>| async move {
+            client.count_agents(request).await
+        });
+        Ok(answer.await?.count.unsigned_abs())
+    }
+
     /// What SPIRE knows of the agent with this SPIFFE ID.
     pub async fn agent(&self, id: &str) -> AgentShown {
         let shown =

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::io;
 
 use registrar_core::entry::EntryId;
+use registrar_core::spiffe::TrustDomain;
 use registrar_proto::agent::agent_client::AgentClient;
 use registrar_proto::entry::entry_client::EntryClient;
 use registrar_proto::entry::{
-    BatchCreateEntryRequest, BatchDeleteEntryRequest, BatchUpdateEntryRequest, ListEntriesRequest,
-    batch_create_entry_response,
+    BatchCreateEntryRequest, BatchDeleteEntryRequest, BatchUpdateEntryRequest, CountEntriesRequest,
+    ListEntriesRequest, batch_create_entry_response, list_entries_request,
 };
 use registrar_proto::types;
 use tokio::time::Instant;
@@ -75,6 +76,37 @@ impl Spire {
             }
         }
         Ok(Page { entries, next: Some(page.next_page_token).filter(|token| !token.is_empty()) })
+    }
+
+    /// How many entries SPIRE holds.
+    pub async fn count(&self, deadline: Instant) -> Result<u32, SpireError> {
+        let mut client = self.entries.clone();
+        let request = CountEntriesRequest { filter: None };
+        let answer = self.call("CountEntries", deadline, request, |request| async move {
+            client.count_entries(request).await
+        });
+        Ok(answer.await?.count.unsigned_abs())
+    }
+
+    /// Whether SPIRE's trust domain is this one: it refuses to look for an id of another (`InvalidArgument`), and says which
+    /// its own is.
+    pub async fn is_of(&self, trust_domain: &TrustDomain, deadline: Instant) -> Result<(), SpireError> {
+        let id = types::Spiffeid {
+            trust_domain: trust_domain.as_str().to_owned(),
+            path: format!("/{}", env!("CARGO_PKG_NAME")),
+        };
+        let filter = list_entries_request::Filter { by_spiffe_id: Some(id), ..Default::default() };
+        let request = ListEntriesRequest {
+            filter: Some(filter),
+            output_mask: Some(ID_ONLY),
+            page_size: 1,
+            page_token: String::new(),
+        };
+        let mut client = self.entries.clone();
+        let answer = self.call("ListEntries", deadline, request, |request| async move {
+            client.list_entries(request).await
+        });
+        answer.await.map(drop)
     }
 
     /// Creates entries under the ids given here; one result for each, in their order.

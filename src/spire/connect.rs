@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
+use k8s_openapi::jiff::Timestamp;
+use registrar_core::config::Config;
 use registrar_core::spiffe::TrustDomain;
 use rustls_pki_types::ServerName;
 use spiffe::X509Source;
@@ -41,6 +43,38 @@ pub enum Server {
 }
 
 impl Server {
+    /// Where a configuration says that it is.
+    pub fn of(config: &Config) -> Self {
+        match &config.spire_server_address {
+            Some(address) => Self::Address {
+                address: address.clone(),
+                workload_api: config.workload_api_socket_path.clone(),
+                trust_domain: config.trust_domain.clone(),
+            },
+            None => Self::Socket { path: config.spire_server_socket_path.clone() },
+        }
+    }
+
+    /// The SVID that would be shown: its SPIFFE ID and until when it is valid, for people; none at a socket, where none is.
+    pub async fn svid(&self) -> Option<Result<String, String>> {
+        match self {
+            Self::Socket { .. } => None,
+            Self::Address { workload_api, .. } => {
+                let source = source(workload_api).await;
+                let svid =
+                    source.and_then(|source| source.svid().map_err(|error| no_svid(workload_api, &error)));
+                let told = svid.map(|svid| {
+                    let read = x509_parser::parse_x509_certificate(svid.leaf().as_bytes()).ok();
+                    let ends = read.map(|(_, leaf)| leaf.validity().not_after.timestamp());
+                    let ends = ends.and_then(|ends| Timestamp::from_second(ends).ok());
+                    let ends = ends.map_or_else(String::new, |ends| format!(", valid until {ends}"));
+                    format!("{}{ends}", svid.spiffe_id())
+                });
+                Some(told.map_err(|error| error.to_string()))
+            }
+        }
+    }
+
     /// The configuration's key that names it.
     pub fn key(&self) -> &'static str {
         match self {
@@ -111,18 +145,8 @@ impl MutualTls {
     }
 
     async fn connector(&self) -> io::Result<TlsConnector> {
-        let place = &self.workload_api;
-        let none = |error: &dyn std::fmt::Display| {
-            io::Error::other(format!(
-                "the Workload API at workloadAPISocketPath {place:?} gives this process no SVID: {error}; it needs an \
-                 agent there and an entry for the registrar's own pod (docs/operations.md, Ways to SPIRE)"
-            ))
-        };
-        let source = X509Source::builder().endpoint(format!("unix:{place}")).build();
-        let source =
-            within("the first SVID", async { Ok(source.await) }).await.map_err(|error| none(&error))?;
-        let source = source.map_err(|error| none(&error))?;
-        let svid = source.svid().map_err(|error| none(&error))?;
+        let source = source(&self.workload_api).await?;
+        let svid = source.svid().map_err(|error| no_svid(&self.workload_api, &error))?;
         info!(spiffeID = %svid.spiffe_id(), server = self.address, "SPIRE is spoken to by mutual TLS");
         let server = format!("spiffe://{}/spire/server", self.trust_domain);
         let config = mtls_client(source)
@@ -133,6 +157,21 @@ impl MutualTls {
             .map_err(io::Error::other)?;
         Ok(TlsConnector::from(Arc::new(config)))
     }
+}
+
+/// What the Workload API at this socket gives, renewed by itself.
+async fn source(place: &str) -> io::Result<X509Source> {
+    let source = X509Source::builder().endpoint(format!("unix:{place}")).build();
+    let source =
+        within("the first SVID", async { Ok(source.await) }).await.map_err(|error| no_svid(place, &error))?;
+    source.map_err(|error| no_svid(place, &error))
+}
+
+fn no_svid(place: &str, error: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(format!(
+        "the Workload API at workloadAPISocketPath {place:?} gives this process no SVID: {error}; it needs an agent there \
+         and an entry for the registrar's own pod (docs/operations.md, Ways to SPIRE)"
+    ))
 }
 
 async fn within<T>(what: &str, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {

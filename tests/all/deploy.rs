@@ -5,6 +5,7 @@ use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
 use registrar_core::config::Config;
+use registrar_core::rights::{self, READINGS, Right, VERBS};
 use serde_json::{Map, Value, json};
 
 fn chart() -> PathBuf {
@@ -153,4 +154,59 @@ fn every_alert_has_a_runbook_and_a_test_in_which_it_fires() {
         assert!(of_alert().any(|case| case["exp_alerts"].is_array()), "{alert} fires in no test");
         assert!(of_alert().any(|case| case["exp_alerts"].is_null()), "{alert} is never quiet in a test");
     }
+}
+
+/// Every right that the roles of a file give.
+fn granted(path: &str) -> BTreeSet<Right> {
+    let text = read_to_string(Path::new(crate::ROOT).join(path)).unwrap();
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let mut granted = BTreeSet::new();
+    for role in documents.iter().filter(|it| it["kind"] == "ClusterRole" || it["kind"] == "Role") {
+        for rule in role["rules"].as_array().unwrap() {
+            let texts = |key: &str| -> Vec<Option<String>> {
+                let list = rule[key].as_array().into_iter().flatten();
+                list.map(|text| text.as_str().map(str::to_owned)).collect()
+            };
+            let names = match texts("resourceNames") {
+                names if names.is_empty() => vec![None],
+                names => names,
+            };
+            for ((group, resource), verb) in texts("apiGroups")
+                .into_iter()
+                .flatten()
+                .flat_map(|group| texts("resources").into_iter().flatten().map(move |it| (group.clone(), it)))
+                .flat_map(|what| texts("verbs").into_iter().flatten().map(move |verb| (what.clone(), verb)))
+            {
+                let (resource, subresource) = resource.split_once('/').unwrap_or((&resource, ""));
+                granted.extend(names.iter().map(|name| Right {
+                    subresource: subresource.to_owned(),
+                    namespace: role["metadata"]["namespace"].as_str().map(str::to_owned),
+                    name: name.clone(),
+                    ..Right::new(&group, resource, &verb)
+                }));
+            }
+        }
+    }
+    granted
+}
+
+#[test]
+fn the_roles_give_what_the_program_uses_and_nothing_else() {
+    let map = yaml(&Path::new(crate::ROOT).join("deploy/kustomize/configmap.yaml"));
+    let config = Config::parse(map["data"]["config.yaml"].as_str().unwrap()).unwrap();
+    let used: BTreeSet<Right> = rights::management(&config).into_iter().map(|need| need.right).collect();
+    let granted_there = granted("deploy/kustomize/rbac.yaml");
+    assert!(used.is_subset(&granted_there), "{:#?}", used.difference(&granted_there));
+    // The predecessor's manifests give these too; this program patches and never asks for one object.
+    let spare = |right: &&Right| {
+        right.group == "eksclusterregistry.spire.spiffe.io"
+            && ["get", "update"].contains(&right.verb.as_str())
+    };
+    let more: Vec<&Right> = granted_there.difference(&used).filter(|right| !spare(right)).collect();
+    assert!(more.is_empty(), "{more:#?}");
+
+    let read = READINGS
+        .iter()
+        .flat_map(|reading| VERBS.map(|verb| Right::new(reading.group, reading.resource, verb)));
+    assert_eq!(granted("deploy/workload-cluster/rbac.yaml"), read.collect());
 }

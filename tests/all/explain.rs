@@ -295,6 +295,7 @@ fn the_documentation_shows_what_the_commands_print() {
         match shown {
             Some("answers") => answers(),
             Some("change") => diff("../diff/changed.yaml", &[]).1,
+            Some("doctor") => crate::doctor::printed("stranger"),
             Some(pod) => text(explain(&[pod]).stdout),
             None => format!("{line}\n"),
         }

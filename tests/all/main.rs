@@ -9,6 +9,7 @@ mod bench_plugins;
 mod chaos;
 mod crds;
 mod deploy;
+mod doctor;
 mod events;
 mod explain;
 mod faults;

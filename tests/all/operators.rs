@@ -81,7 +81,7 @@ fn completions_and_manual_pages_know_every_command() {
     let (bash, page) = (run(&["completions", "bash"]), run(&["man"]));
     let folder = tempfile::tempdir().unwrap();
     run(&["man", "--out", folder.path().to_str().unwrap()]);
-    for command in ["explain", "diff", "release", "status", "render", "template", "plugin", "run"] {
+    for command in ["explain", "diff", "doctor", "release", "status", "render", "template", "plugin", "run"] {
         assert!(bash.contains(command) && page.contains(command), "{command}");
         let file = folder.path().join(format!("spire-eks-workload-registrar-{command}.1"));
         assert!(std::fs::read_to_string(&file).unwrap().contains(".SH SYNOPSIS"), "{}", file.display());

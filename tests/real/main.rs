@@ -21,6 +21,7 @@ mod admission;
 mod bad_input;
 mod crash;
 mod deletion;
+mod doctor;
 mod examples;
 mod exchanges;
 mod install;
@@ -122,6 +123,7 @@ const TESTS: &[Test] = &[
     ("leader::one_writes_whatever_happens_to_either", leader::one_writes_whatever_happens_to_either),
     ("exchanges::spire_answers_as_its_stand_in_does", exchanges::spire_answers_as_its_stand_in_does),
     ("rights::nothing_was_forbidden", rights::nothing_was_forbidden),
+    ("doctor::all_is_well_and_a_missing_verb_is_named", doctor::all_is_well_and_a_missing_verb_is_named),
     (
         "outages::an_api_server_killed_stopped_and_given_another_certificate",
         outages::an_api_server_killed_stopped_and_given_another_certificate,

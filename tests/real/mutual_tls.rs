@@ -168,6 +168,18 @@ fn start(world: &World, name: &str, kubeconfig: &Path, agent: &Agent, port: u16)
     Child::start(name, &mut command, &world.folder)
 }
 
+/// What `doctor` says of SPIRE with the configuration of that registrar: verdict and what was found, by what was looked at.
+fn examined(world: &World, name: &str, kubeconfig: &Path, check: &str) -> String {
+    let mut command = Command::new(PROGRAM);
+    command.args(["doctor", "--config"]).arg(world.folder.join(format!("{name}.yaml")));
+    let said = command.env("KUBECONFIG", kubeconfig).envs(world.aws_variables()).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    let lines = text.lines().skip_while(|line| !line.starts_with("SPIRE server ")).skip(1);
+    let mut lines = lines.take_while(|line| !line.is_empty());
+    let found = lines.find(|line| line.get(9..).is_some_and(|rest| rest.trim_start().starts_with(check)));
+    found.unwrap_or_else(|| panic!("{check}: {text}")).to_owned()
+}
+
 pub fn an_svid_that_is_renewed_writes_entries(world: &World) {
     let folder = world.folder.join("tls-spire");
     std::fs::create_dir(&folder).unwrap();
@@ -208,6 +220,9 @@ pub fn an_svid_that_is_renewed_writes_entries(world: &World) {
     let told = logged(world, "registrar-tls", "gives this process no SVID");
     assert!(told.contains("workloadAPISocketPath") && told.contains("Ways to SPIRE"), "{told}");
     registrar.assert_running();
+    let examine = |name: &str, check: &str| examined(world, name, &management.kubeconfig, check);
+    let told = examine("registrar-tls", "own SVID");
+    assert!(told.contains("FAILURE") && told.contains("gives this process no SVID"), "{told}");
 
     // As docs/operations.md says.
     let entry = [
@@ -228,6 +243,10 @@ pub fn an_svid_that_is_renewed_writes_entries(world: &World) {
     let first = workload.pod("tls", "tls-0", "tls", Some("node-tls"));
     spire.server.entry_of(&first);
     logged(world, "registrar-tls", REGISTRAR);
+    let told = examine("registrar-tls", "own SVID");
+    assert!(told.contains(&format!("{REGISTRAR}, valid until ")), "{told}");
+    let told = examine("registrar-tls", "rights");
+    assert!(told.contains("ok") && told.contains("may list entries"), "{told}");
 
     // What it began with has expired; whoever connects now shows what has come since.
     let (_, first_until) = wait::until("an SVID", SOON, || agent.svid(None));
@@ -254,6 +273,8 @@ pub fn an_svid_that_is_renewed_writes_entries(world: &World) {
     assert!(told.contains("SPIRE cannot be used now"), "{told}");
     fooled.assert_running();
     fooled.kill();
+    let told = examine("registrar-fooled", "connection");
+    assert!(told.contains("FAILURE") && told.contains("no connection"), "{told}");
 
     // The entry by which it is let in is nobody's of ours.
     management.delete(&format!("{kinds}/workloadidentities/tls"), 0);

@@ -44,6 +44,8 @@ pub struct Cluster {
     pub certificate_authority: String,
     /// What EKS says its ARN is.
     pub arn: String,
+    /// `API`, `API_AND_CONFIG_MAP`, `CONFIG_MAP`.
+    pub authentication_mode: String,
 }
 
 impl Cluster {
@@ -58,6 +60,7 @@ impl Cluster {
             endpoint: String::new(),
             certificate_authority: String::new(),
             arn: format!("arn:{partition}:eks:{region}:{account}:cluster/{name}"),
+            authentication_mode: "API".to_owned(),
         }
     }
 }

@@ -93,7 +93,7 @@ enum Access {
     /// Whoever has this bearer token.
     Token(String),
     /// Whoever IAM and the cluster's access entries let in.
-    Eks { aws: Aws, cluster: Cluster },
+    Eks { aws: Aws, cluster: Box<Cluster> },
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +103,12 @@ struct Faults {
     page_failures: VecDeque<u16>,
     pages: BTreeMap<&'static str, u32>,
     forbidden: BTreeSet<&'static str>,
+    /// Verbs on resources that reviews say are not allowed.
+    verbs_forbidden: Vec<(&'static str, &'static str)>,
+    /// As whom reviews know whoever asks.
+    user: String,
+    /// Fields of our own kinds' specs that the served definitions lack.
+    fields_unknown: Vec<&'static str>,
     retry_after: Option<u64>,
     /// By how many seconds the clock that answers tell of is off.
     clock: i64,
@@ -127,7 +133,7 @@ impl KubeApi {
 
     /// An EKS cluster's server, which lets in whoever IAM and the cluster's access entries let in.
     pub async fn start_in(aws: &Aws, cluster: &Cluster) -> Self {
-        Self::with(Access::Eks { aws: aws.clone(), cluster: cluster.clone() }).await
+        Self::with(Access::Eks { aws: aws.clone(), cluster: Box::new(cluster.clone()) }).await
     }
 
     async fn with(access: Access) -> Self {
@@ -322,6 +328,21 @@ impl KubeApi {
         } else {
             faults.forbidden.remove(name);
         }
+    }
+
+    /// Reviews say that this verb on a resource is not allowed, although it is.
+    pub fn deny(&self, verb: &'static str, plural: &'static str) {
+        lock(&self.shared.faults).verbs_forbidden.push((verb, plural));
+    }
+
+    /// As whom reviews know whoever asks.
+    pub fn call_user(&self, name: &str) {
+        lock(&self.shared.faults).user = name.to_owned();
+    }
+
+    /// The served definitions of our own kinds lack this field of the spec, as older ones do.
+    pub fn forget_field(&self, field: &'static str) {
+        lock(&self.shared.faults).fields_unknown.push(field);
     }
 
     /// What refusals with 429 and 503 say of when to come back, in seconds.

@@ -68,7 +68,7 @@ fn eks(state: &mut State, head: &Parts, body: &[u8]) -> Result<Value, Refusal> {
         "createdAt": 1_700_000_000.5,
         "version": "1.34",
         "status": cluster.status,
-        "accessConfig": {"authenticationMode": "API"},
+        "accessConfig": {"authenticationMode": cluster.authentication_mode},
         "tags": {},
     });
     if !cluster.endpoint.is_empty() {

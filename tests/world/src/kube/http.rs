@@ -20,6 +20,11 @@ use super::{Access, Shared, Streams, Verb, lock, token};
 use crate::serve::{Body, Service, whole};
 use crate::sigv4::decode_pairs;
 
+const REGISTRIES: &str =
+    include_str!("../../../../crds/eksclusterregistries.eksclusterregistry.spire.spiffe.io.yaml");
+const IDENTITIES: &str =
+    include_str!("../../../../crds/workloadidentities.eksclusterregistry.spire.spiffe.io.yaml");
+
 /// What answers a server's requests.
 pub(super) fn service(shared: Arc<Shared>) -> Service {
     Arc::new(move |request: Request<Incoming>| {
@@ -143,6 +148,14 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result<Response<Bo
         _ => {}
     }
     authenticate(shared, head)?;
+    if let Some(answer) = about_oneself(shared, path, body)? {
+        return Ok(json_response(201, &answer));
+    }
+    if path == "/openapi/v3/apis/eksclusterregistry.spire.spiffe.io/v1alpha1" {
+        return openapi(shared)
+            .map(|document| json_response(200, &document))
+            .ok_or_else(Refusal::no_such_resource);
+    }
     let target = Target::at(path).ok_or_else(Refusal::no_such_resource)?;
     let query = Query(decode_pairs(head.uri.query().unwrap_or_default()).into_iter().collect());
     let verb = verb(&head.method, &target, &query)?;
@@ -174,6 +187,52 @@ fn answer(shared: &Arc<Shared>, head: &Parts, body: &[u8]) -> Result<Response<Bo
         (Verb::Delete, Some(name)) => delete(shared, &target, &name, body),
         _ => Err(Refusal::method_not_allowed()),
     }
+}
+
+/// Reviews, which are stored nowhere: who one is, and what one may do.
+fn about_oneself(shared: &Shared, path: &str, body: &[u8]) -> Result<Option<Value>, Refusal> {
+    match path {
+        "/apis/authentication.k8s.io/v1/selfsubjectreviews" => {
+            let mut review = object(body)?;
+            let username = lock(&shared.faults).user.clone();
+            review["status"] = json!({"userInfo": {"username": username}});
+            Ok(Some(review))
+        }
+        "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" => {
+            let mut review = object(body)?;
+            let asked = &review["spec"]["resourceAttributes"];
+            let text = |name: &str| asked[name].as_str().unwrap_or_default();
+            let is = |(verb, plural): &(&str, &str)| *verb == text("verb") && *plural == text("resource");
+            let faults = lock(&shared.faults);
+            let denied = faults.forbidden.contains(text("resource")) || faults.verbs_forbidden.iter().any(is);
+            review["status"] = json!({"allowed": !denied});
+            Ok(Some(review))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// What is served of our own kinds, as the committed definitions have them; none where neither is.
+fn openapi(shared: &Shared) -> Option<Value> {
+    let faults = lock(&shared.faults);
+    let mut schemas = serde_json::Map::new();
+    for (plural, kind, text) in [
+        ("eksclusterregistries", "EKSClusterRegistry", REGISTRIES),
+        ("workloadidentities", "WorkloadIdentity", IDENTITIES),
+    ] {
+        if faults.withdrawn.contains(plural) {
+            continue;
+        }
+        let definition: Value = serde_saphyr::from_str(text).expect("a committed definition");
+        let mut schema = definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+        for field in &faults.fields_unknown {
+            let above = schema.pointer_mut("/properties/spec/properties").and_then(Value::as_object_mut);
+            above.and_then(|fields| fields.remove(*field));
+        }
+        schema["x-kubernetes-group-version-kind"] = json!([{"kind": kind}]);
+        schemas.insert(kind.to_owned(), schema);
+    }
+    (!schemas.is_empty()).then(|| json!({"components": {"schemas": schemas}}))
 }
 
 fn authenticate(shared: &Shared, head: &Parts) -> Result<(), Refusal> {

@@ -35,7 +35,9 @@ impl AgentApi for Agents {
         &self,
         _: Request<CountAgentsRequest>,
     ) -> Result<Response<CountAgentsResponse>, Status> {
-        nothing("CountAgents")
+        let count = lock(&self.0.state).agents.len();
+        let count = i32::try_from(count).map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(CountAgentsResponse { count }))
     }
 
     async fn list_agents(
