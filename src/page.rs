@@ -185,7 +185,9 @@ mod tests {
 
     #[test]
     fn only_names_that_nobody_else_has_are_ours() {
-        for named in ["127.0.0.1:8083", "[::1]:8083", "localhost:9", "LocalHost", "10.1.2.3", "ours.example:1"] {
+        for named in
+            ["127.0.0.1:8083", "[::1]:8083", "localhost:9", "LocalHost", "10.1.2.3", "ours.example:1"]
+        {
             assert!(is_ours(named, "ours.example"), "{named}");
         }
         for named in ["", "evil.example", "127.0.0.1.evil.example:8083", "localhost.evil.example", "a@b@c"] {

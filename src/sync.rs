@@ -446,7 +446,8 @@ impl Writer {
                     self.audit.write(&self.ledger, "create", pod, write, entry, came);
                 });
             };
-            let Some(results) = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost)? else {
+            let Some(results) = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost)?
+            else {
                 continue;
             };
             for ((pod, write, entry), result) in of_part().zip(results) {
@@ -504,7 +505,8 @@ impl Writer {
                     self.audit.write(&self.ledger, "update", pod, write, entry, came);
                 });
             };
-            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)? else {
+            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)?
+            else {
                 continue;
             };
             for ((pod, write, entry), result) in of_part().zip(results) {
@@ -541,7 +543,8 @@ impl Writer {
             let lost = |came: &Came<'_>| {
                 part.iter().for_each(|(pod, delete)| self.audit.delete(&self.ledger, pod, delete, came));
             };
-            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)? else {
+            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)?
+            else {
                 continue;
             };
             for ((pod, delete), result) in part.iter().zip(results) {

@@ -27,7 +27,9 @@ use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::spire::{Server, Spire};
-use crate::{admin, admission, clusters, events, leader, management, page, questions, registrar, status, sync};
+use crate::{
+    admin, admission, clusters, events, leader, management, page, questions, registrar, status, sync,
+};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
 const CHANGES: usize = 16_384;

@@ -161,7 +161,8 @@ fn summary(report: &Report, outcome: &Outcome) -> String {
     let pods: usize = report.registries.values().map(pods).sum();
     let Tally { in_place, pending, failing, .. } = all(outcome);
     let held = registrar_core::held::waiting(outcome).len() as u64;
-    let held = if held == 0 { "nothing waits".to_owned() } else { format!("{} waits", counted(held, "plan")) };
+    let held =
+        if held == 0 { "nothing waits".to_owned() } else { format!("{} waits", counted(held, "plan")) };
     let clusters = counted(report.registries.len() as u64, "cluster");
     format!(
         "{clusters}, {ready} ready; {}; {} in place, {pending} to be written, {failing} failing; {held} for a release.",
@@ -296,9 +297,10 @@ pub(super) async fn identity(
         return page.not_known(&asked, |index, name| unknown_identity(index, name)).await;
     };
     let (asked, skip) = (name.clone(), before(numbers.pods));
-    let found = page.answers.index.ask(move |index| {
-        (index.rows_without_entry(&asked, skip, ROWS), index.selected_by_cluster(&asked))
-    });
+    let found = page
+        .answers
+        .index
+        .ask(move |index| (index.rows_without_entry(&asked, skip, ROWS), index.selected_by_cluster(&asked)));
     let Some((Rows { rows, all }, clusters)) = found.await else {
         return page.refused("", &Unanswered::Stopping);
     };
@@ -353,10 +355,13 @@ fn spec(spec: &WorkloadIdentitySpec) -> Vec<Fact> {
     facts.extend(
         selectors.into_iter().filter_map(|(name, it)| Some(Fact::code(name, selector(it.as_ref()?)))),
     );
-    let templates = [("spiffeIDTemplate", &spec.spiffe_id_template), ("parentIDTemplate", &spec.parent_id_template)];
+    let templates =
+        [("spiffeIDTemplate", &spec.spiffe_id_template), ("parentIDTemplate", &spec.parent_id_template)];
     facts.extend(templates.into_iter().filter_map(|(name, it)| Some(Fact::code(name, it.as_ref()?))));
     facts.extend(spec.dns_name_templates.iter().map(|it| Fact::code("dnsNameTemplates", it)));
-    facts.extend(spec.workload_selector_templates.iter().map(|it| Fact::code("workloadSelectorTemplates", it)));
+    facts.extend(
+        spec.workload_selector_templates.iter().map(|it| Fact::code("workloadSelectorTemplates", it)),
+    );
     facts.extend(spec.federates_with.iter().map(|it| Fact::new("federatesWith", it)));
     let lifetimes = [("ttl", &spec.ttl), ("jwtTTL", &spec.jwt_ttl), ("hint", &spec.hint)];
     facts.extend(lifetimes.into_iter().filter_map(|(name, it)| Some(Fact::new(name, it.as_ref()?))));
@@ -398,11 +403,19 @@ pub(super) async fn waiting(State(page): State<Page>) -> Response {
     let summary = match (listed, held.len()) {
         (false, _) => "SPIRE's entries are not listed yet, so not all that waits is known.".to_owned(),
         (true, 0) => "Nothing waits for a release.".to_owned(),
-        (true, count) => format!("{} for a release.", if count == 1 { "1 plan waits".to_owned() } else { format!("{count} plans wait") }),
+        (true, count) => format!(
+            "{} for a release.",
+            if count == 1 { "1 plan waits".to_owned() } else { format!("{count} plans wait") }
+        ),
     };
     let entries = outcome.held.iter().filter(|(_, count)| **count > 0);
     let entries = entries.map(|(hold, count)| (hold.reason(), means(*hold), *count));
-    rendered(&HeldView { top: page.top("Held", "/waiting"), summary, plans: held, entries: entries.collect() })
+    rendered(&HeldView {
+        top: page.top("Held", "/waiting"),
+        summary,
+        plans: held,
+        entries: entries.collect(),
+    })
 }
 
 impl Page {

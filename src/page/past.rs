@@ -178,10 +178,13 @@ pub(super) async fn past(State(page): State<Page>) -> Response {
         text: format!("half of the pods (strong) and 99 of 100; {waited}"),
         from: from.clone(),
         to: to.clone(),
-        bars: Plot::bars(&samples, [
-            ("", &|sample| sample.waited.map(|(_, most)| most)),
-            ("strong", &|sample| sample.waited.map(|(median, _)| median)),
-        ]),
+        bars: Plot::bars(
+            &samples,
+            [
+                ("", &|sample| sample.waited.map(|(_, most)| most)),
+                ("strong", &|sample| sample.waited.map(|(median, _)| median)),
+            ],
+        ),
     };
     #[expect(clippy::cast_precision_loss, reason = "places on a screen")]
     let behind = |sample: &Sample| Some(sample.backlog as f64);
@@ -214,9 +217,8 @@ fn rows(samples: &[Sample]) -> Vec<Row> {
         let at = Timestamp::from_second(number * ROW).ok()?;
         let waited = samples.iter().filter_map(|sample| sample.waited);
         let (medians, most): (Vec<f64>, Vec<f64>) = waited.unzip();
-        let largest = |values: Vec<f64>| {
-            values.into_iter().reduce(f64::max).map_or_else(|| "none".to_owned(), seconds)
-        };
+        let largest =
+            |values: Vec<f64>| values.into_iter().reduce(f64::max).map_or_else(|| "none".to_owned(), seconds);
         Some(Row {
             clock: at.strftime("%H:%M").to_string(),
             at,

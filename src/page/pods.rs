@@ -75,7 +75,8 @@ pub(super) async fn search(State(page): State<Page>, Query(Sought { q }): Query<
 
 /// Where a pod is explained.
 fn path(PodName { cluster, namespace, name }: &PodName) -> String {
-    let encoded = [cluster, namespace, name].map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>());
+    let encoded = [cluster, namespace, name]
+        .map(|part| form_urlencoded::byte_serialize(part.as_bytes()).collect::<String>());
     // A plus is a space in queries alone.
     format!("/pods/{}", encoded.join("/").replace('+', "%20"))
 }

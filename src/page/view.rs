@@ -39,14 +39,7 @@ impl Page {
     /// The frame of a view that follows what happens.
     pub(super) fn top(&self, title: impl Into<String>, here: &'static str) -> Top {
         let trust_domain = self.trust_domain.clone();
-        Top {
-            title: title.into(),
-            trust_domain,
-            here,
-            query: String::new(),
-            every: 1,
-            at: Timestamp::now(),
-        }
+        Top { title: title.into(), trust_domain, here, query: String::new(), every: 1, at: Timestamp::now() }
     }
 
     /// The view that says why there is none.
