@@ -152,7 +152,15 @@ struct Watched {
 }
 
 impl Watched {
-    /// Waits until something is another than when this was last asked; none once nobody tells anything any more.
+    /// From now on, only what comes is a change.
+    fn mark_unchanged(&mut self) {
+        self.reports.mark_unchanged();
+        self.outcomes.mark_unchanged();
+        self.records.mark_unchanged();
+        self.samples.mark_unchanged();
+    }
+
+    /// Waits until something is another than when it was last marked; none once nobody tells anything any more.
     async fn changed(&mut self) -> Option<()> {
         let Self { reports, outcomes, leading, records, samples } = self;
         let led = leading.borrow().is_some();
@@ -175,7 +183,8 @@ fn changes(watched: Watched) -> impl Stream<Item = Result<Event, Infallible>> {
             tokio::time::sleep(PAUSE).await;
             watched.changed().await?;
         }
-        Some((Ok(Event::default().event("changed").data("")), (watched, false)))
+        watched.mark_unchanged();
+        Some((Ok(Event::default().event("changed").data("now")), (watched, false)))
     })
 }
 

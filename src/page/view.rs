@@ -92,7 +92,7 @@ pub(super) fn rendered(view: &impl Template) -> Response {
 #[derive(Debug)]
 pub(super) struct Pages {
     pub(super) noun: &'static str,
-    pub(super) all: usize,
+    all: usize,
     pub(super) previous: Option<String>,
     pub(super) next: Option<String>,
     from: usize,
@@ -120,6 +120,10 @@ impl Pages {
     /// The rows that are shown of all.
     pub(super) fn cut<T>(&self, rows: impl Iterator<Item = T>) -> Vec<T> {
         rows.skip(self.from).take(ROWS).collect()
+    }
+
+    pub(super) fn are_several(&self) -> bool {
+        self.all > ROWS
     }
 
     pub(super) fn text(&self) -> String {
