@@ -25,7 +25,7 @@ use crate::admin::Unanswered;
 use crate::leader::Lead;
 
 /// How many objects that are not ready are named before anything else.
-const ATTENTION: usize = 20;
+const ATTENTION: usize = 10;
 
 #[derive(Template)]
 #[template(path = "fleet.html")]
@@ -46,6 +46,7 @@ struct Attention {
     kind: &'static str,
     name: String,
     href: String,
+    class: &'static str,
     reason: &'static str,
     message: String,
 }
@@ -107,7 +108,6 @@ fn pods(report: &RegistryReport) -> usize {
     report.objects.iter().find(|(kind, _)| *kind == "pods").map_or(0, |(_, count)| *count)
 }
 
-#[expect(clippy::cast_precision_loss, reason = "seconds since 1970 have room in 52 bits")]
 fn now() -> f64 {
     Timestamp::now().as_millisecond() as f64 / 1e3
 }
@@ -149,8 +149,8 @@ fn attention(report: &Report) -> (Vec<Attention>, usize) {
         .iter()
         .map(|(name, it)| ("Identity", name.to_string(), format!("/identities/{name}"), &it.conditions));
     let mut not_ready = clusters.chain(identities).filter_map(|(kind, name, href, conditions)| {
-        let Standing { is_ready, reason, message, .. } = Standing::of(conditions);
-        (!is_ready).then_some(Attention { kind, name, href, reason, message })
+        let Standing { is_ready, class, reason, message, .. } = Standing::of(conditions);
+        (!is_ready).then_some(Attention { kind, name, href, class, reason, message })
     });
     let shown = not_ready.by_ref().take(ATTENTION).collect();
     (shown, not_ready.count())
@@ -231,7 +231,7 @@ pub(super) async fn cluster(
 ) -> Response {
     let (report, outcome) = (page.reports.borrow().clone(), page.answers.outcomes.borrow().clone());
     let Some((name, registry)) = report.registries.get_key_value(asked.as_str()) else {
-        return page.not_known(&asked, |index, name| unknown_cluster(index, name)).await;
+        return page.not_known(&asked, unknown_cluster).await;
     };
     let (cluster, skip) = (name.clone(), before(numbers.pods));
     let Some(Rows { rows, all }) =
@@ -294,7 +294,7 @@ pub(super) async fn identity(
 ) -> Response {
     let report = page.reports.borrow().clone();
     let Some((name, identity)) = report.identities.get_key_value(asked.as_str()) else {
-        return page.not_known(&asked, |index, name| unknown_identity(index, name)).await;
+        return page.not_known(&asked, unknown_identity).await;
     };
     let (asked, skip) = (name.clone(), before(numbers.pods));
     let found = page

@@ -76,7 +76,6 @@ impl Sample {
 
 /// What this share of all is at most: within its bucket, all are taken to be spread evenly. Beyond the last bucket it is
 /// the last bound.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
 fn quantile(buckets: &[(f64, u64)], all: u64, share: f64) -> Option<f64> {
     if all == 0 {
         return None;
@@ -112,13 +111,15 @@ struct Bar {
     height: String,
 }
 
+/// The look of bars, and how high each is.
+type Series<'a> = (&'static str, &'a dyn Fn(&Sample) -> Option<f64>);
+
 impl Plot {
     const WIDTH: usize = 3 * KEPT;
     const HEIGHT: usize = 144;
 
-    /// `series` are drawn one over the other, each as high as it is beside the largest value of the first.
-    #[expect(clippy::cast_precision_loss, reason = "places on a screen")]
-    fn bars(samples: &[Sample], series: [(&'static str, &dyn Fn(&Sample) -> Option<f64>); 2]) -> Vec<Bar> {
+    /// `series` are drawn one over the other, each as high as it is beside the largest of all.
+    fn bars(samples: &[Sample], series: &[Series<'_>]) -> Vec<Bar> {
         let values = series.iter().flat_map(|(_, value)| samples.iter().filter_map(value));
         let most = values.fold(0.0, f64::max);
         let first = KEPT.saturating_sub(samples.len());
@@ -180,13 +181,12 @@ pub(super) async fn past(State(page): State<Page>) -> Response {
         to: to.clone(),
         bars: Plot::bars(
             &samples,
-            [
+            &[
                 ("", &|sample| sample.waited.map(|(_, most)| most)),
                 ("strong", &|sample| sample.waited.map(|(median, _)| median)),
             ],
         ),
     };
-    #[expect(clippy::cast_precision_loss, reason = "places on a screen")]
     let behind = |sample: &Sample| Some(sample.backlog as f64);
     let waiting = Plot {
         id: "backlog",
@@ -194,7 +194,7 @@ pub(super) async fn past(State(page): State<Page>) -> Response {
         text: format!("at most {backlog}, now {now}"),
         from,
         to,
-        bars: Plot::bars(&samples, [("", &behind), ("strong", &|_| None)]),
+        bars: Plot::bars(&samples, &[("", &behind)]),
     };
     rendered(&PastView {
         top: page.top("Last hour", "/past"),

@@ -107,13 +107,13 @@ impl Pages {
         href: impl Fn(usize) -> String,
     ) -> Self {
         let last = all.div_ceil(ROWS).max(1);
-        let number = number.unwrap_or(1).clamp(1, last);
+        let number = number.unwrap_or(1).max(1);
         Self {
             noun,
             all,
-            previous: (number > 1).then(|| href(number - 1)),
+            previous: (number > 1).then(|| href((number - 1).min(last))),
             next: (number < last).then(|| href(number + 1)),
-            from: (number - 1) * ROWS,
+            from: before(Some(number)),
         }
     }
 
@@ -123,11 +123,14 @@ impl Pages {
     }
 
     pub(super) fn are_several(&self) -> bool {
-        self.all > ROWS
+        self.all > ROWS || self.from > 0
     }
 
     pub(super) fn text(&self) -> String {
         let Self { from, all, noun, .. } = self;
+        if from >= all {
+            return format!("There are only {all} {noun}.");
+        }
         format!("{} to {} of {all} {noun}.", from + 1, (from + ROWS).min(*all))
     }
 }
@@ -152,6 +155,7 @@ pub(super) enum Tone {
     Good,
     Bad,
     Open,
+    Plain,
 }
 
 impl Tone {
@@ -160,6 +164,7 @@ impl Tone {
             Self::Good => "good",
             Self::Bad => "bad",
             Self::Open => "open",
+            Self::Plain => "plain",
         }
     }
 
@@ -167,7 +172,8 @@ impl Tone {
         match verdict {
             "Derived" => Self::Good,
             "Failing" | "Broken" | "Denied" => Self::Bad,
-            _ => Self::Open,
+            "Waiting" | "Deleting" => Self::Open,
+            _ => Self::Plain,
         }
     }
 
@@ -328,9 +334,12 @@ mod tests {
         let href = |number| format!("/?pods={number}");
         let first = Pages::of("pods", 250, None, href);
         assert_eq!((first.text(), first.previous.as_deref()), ("1 to 100 of 250 pods.".to_owned(), None));
-        let last = Pages::of("pods", 250, Some(9), href);
+        let beyond = Pages::of("pods", 250, Some(9), href);
+        assert_eq!(beyond.text(), "There are only 250 pods.");
+        assert_eq!((beyond.previous.as_deref(), beyond.next.as_deref()), (Some("/?pods=3"), None));
+        let last = Pages::of("pods", 250, Some(3), href);
         assert_eq!(last.text(), "201 to 250 of 250 pods.");
-        assert_eq!((last.previous.as_deref(), last.next), (Some("/?pods=2"), None));
+        assert_eq!((last.previous.as_deref(), last.next.as_deref()), (Some("/?pods=2"), None));
         assert_eq!(last.cut(0..250), (200..250).collect::<Vec<_>>());
         assert_eq!(before(Some(3)), 200);
     }

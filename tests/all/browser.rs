@@ -245,6 +245,7 @@ async fn look(fleet: &Fleet, browser: &Browser) {
     keys_alone_are_enough(browser).await;
     both_schemes_can_be_read(browser).await;
     what_is_held_is_told_as_it_comes(fleet, browser).await;
+    the_last_hour_has_bars(browser).await;
     let complaints = browser.complaints().await;
     assert_eq!(complaints, Vec::<String>::new());
     without_scripts(browser).await;
@@ -270,7 +271,7 @@ async fn views(browser: &Browser) {
     browser.check_accessibility("a pod").await;
     browser.open("/identities/by-team").await;
     browser.until_text("window.hacked = 1").await;
-    browser.until("document.querySelector('#without-staging-07-shop-evil-1')").await;
+    browser.until("document.getElementById('without/staging-07/shop/evil-1')").await;
     assert_eq!(browser.eval("typeof window.hacked").await, "undefined");
 
     // Looked up by name, by SPIFFE ID and by the entry's id.
@@ -385,6 +386,13 @@ async fn what_is_held_is_told_as_it_comes(fleet: &Fleet, browser: &Browser) {
         .await;
     browser.until("document.querySelector('#summary').innerText === '1 plan waits for a release.'").await;
     browser.check_accessibility("a held plan").await;
+}
+
+/// A pod got its first entry meanwhile, and it is looked again and again how things are.
+async fn the_last_hour_has_bars(browser: &Browser) {
+    browser.open("/past").await;
+    browser.until("document.querySelectorAll('#latency ~ svg rect.strong').length > 0").await;
+    browser.until("/^[1-9][0-9]* pods? got a first entry; at most/.test(document.querySelector('#summary').innerText)").await;
 }
 
 /// Everything works by links and forms.

@@ -353,7 +353,7 @@ async fn long_lists_come_a_hundred_rows_at_a_time() {
     second.has(&["101 to 130 of 130 pods.", "shop/web-100", "shop/web-129", "?pods=1#pods"]);
     assert!(!second.body.contains("shop/web-099"));
     let writes = until(&fleet, "/writes", "1 to 100 of 130 writes.").await;
-    assert_eq!(writes.body.matches("<tr>").count(), 101, "a head and a hundred rows");
+    assert_eq!(writes.body.matches("<tr id=").count(), 100);
     get(&fleet, "/search?q=web-0").await.has(&["100 pods have a name that begins with web-0."]);
     get(&fleet, "/search?q=web-").await.has(&["More than 100 pods"]);
 }

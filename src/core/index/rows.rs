@@ -124,7 +124,7 @@ impl Index {
 }
 
 /// Namespace, name and uid of a cluster's pods.
-fn places<'a>(facts: &'a Cluster, fits: impl Fn(&str, &str) -> bool) -> Vec<(&'a str, &'a str, &'a PodUid)> {
+fn places(facts: &Cluster, fits: impl Fn(&str, &str) -> bool) -> Vec<(&str, &str, &PodUid)> {
     let all = facts.pods().map(|(uid, pod)| {
         let (namespace, name) = pod.place();
         (namespace, name, uid)
