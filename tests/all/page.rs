@@ -373,14 +373,3 @@ async fn who_looks_is_told_of_changes_and_keeps_nobody_from_ending() {
     tokio::time::timeout(Duration::from_secs(20), ended).await.unwrap();
     assert!(fleet.registrar.ended(PATIENCE).await.success());
 }
-
-#[test]
-fn what_is_served_names_no_other_place() {
-    let folder = std::path::Path::new(crate::ROOT).join("src/page");
-    for file in std::fs::read_dir(folder).unwrap() {
-        let path = file.unwrap().path();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let is_rust = path.extension().is_some_and(|it| it == "rs");
-        assert!(is_rust || !text.contains("//cdn") && !text.contains("http"), "{}", path.display());
-    }
-}
