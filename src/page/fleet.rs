@@ -205,7 +205,7 @@ impl Page {
             replica,
             spire,
             Fact::new("Identities", identities),
-            Fact::new("Entries that stay though no pod is to have them", held),
+            Fact::new("Entries that no pod is to have, and that stay", held),
             Fact::new("Entries of others in SPIRE", outcome.foreign),
         ]
     }

@@ -1,69 +1,41 @@
 //! The page in a real Chromium, as people and screen readers have it: `make test-page`.
 
+mod webdriver;
+
 use std::path::Path;
-use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt;
-use registrar_world::{Process, free_port};
 use serde_json::{Value, json};
-use thirtyfour::prelude::*;
-use thirtyfour::{ChromiumLikeCapabilities, LoggingPrefsLogLevel};
+use webdriver::{Driver, ENTER, TAB};
 
 use crate::fleet::{Fleet, PATIENCE, identity, pod};
 
 const KINDS: [&str; 4] = ["batch", "prod-east", "prod-west", "staging"];
 const EACH: usize = 25;
 
-/// A browser on the page, and its driver.
+/// A browser on the page.
 struct Browser {
-    driver: WebDriver,
+    driver: Driver,
     page: String,
-    _process: Process,
     _folder: tempfile::TempDir,
 }
 
 impl Browser {
     async fn start(page: String) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = free_port();
-        let mut command = tokio::process::Command::new("chromedriver");
-        command.arg(format!("--port={port}")).env("HOME", folder.path()).env("TMPDIR", folder.path());
-        command.stdin(Stdio::null()).kill_on_drop(true);
-        let process = Process::start(command);
-        process.until_logged("started successfully", PATIENCE).await;
-        let mut wanted = DesiredCapabilities::chrome();
-        for argument in [
-            "--headless=new",
-            "--disable-dev-shm-usage",
-            "--disable-gpu",
-            "--no-first-run",
-            "--hide-scrollbars",
-        ] {
-            wanted.add_arg(argument).unwrap();
-        }
-        // Chromium's own sandbox is not for root.
-        if rustix::process::geteuid().is_root() {
-            wanted.add_arg("--no-sandbox").unwrap();
-        }
-        wanted.add_arg(&format!("--user-data-dir={}", folder.path().join("profile").display())).unwrap();
-        wanted.add_arg("--window-size=1280,900").unwrap();
-        wanted.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
-        let driver = WebDriver::new(format!("http://127.0.0.1:{port}"), wanted).await.unwrap();
-        driver.set_script_timeout(PATIENCE).await.unwrap();
-        Self { driver, page, _process: process, _folder: folder }
+        Self { driver: Driver::start(folder.path()).await, page, _folder: folder }
     }
 
     async fn open(&self, path: &str) {
-        self.driver.goto(format!("{}{path}", self.page)).await.unwrap();
+        self.driver.open(&format!("{}{path}", self.page)).await;
         self.until("document.readyState === 'complete' && document.querySelector('h1')").await;
         self.check_accessibility(path).await;
     }
 
     /// What a JavaScript expression comes to.
     async fn eval(&self, expression: &str) -> Value {
-        let found = self.driver.execute(format!("return {expression};"), Vec::new()).await;
-        found.unwrap_or_else(|error| panic!("{expression}: {error}")).json().clone()
+        self.driver.run(&format!("return {expression};")).await
     }
 
     /// Waits until a JavaScript expression is true: it is looked at now and after each change of the document.
@@ -75,9 +47,13 @@ impl Browser {
              const observer = new MutationObserver(() => {{ if (holds()) {{ observer.disconnect(); done(true); }} }});
              observer.observe(document, {{subtree: true, childList: true, characterData: true, attributes: true}});"
         );
-        if let Err(error) = self.driver.execute_async(script, Vec::new()).await {
-            let text = self.eval("document.body.innerText").await;
-            panic!("it did not come to {expression}: {error}\n{}", text.as_str().unwrap_or_default());
+        // A document that is left takes its script with it: the next one is asked again.
+        let began = Instant::now();
+        while let Err(error) = self.driver.run_async(&script).await {
+            if began.elapsed() > PATIENCE {
+                let text = self.eval("document.body.innerText").await;
+                panic!("it did not come to {expression}: {error}\n{}", text.as_str().unwrap_or_default());
+            }
         }
     }
 
@@ -87,8 +63,7 @@ impl Browser {
     }
 
     async fn cdp(&self, method: &str, parameters: Value) -> Value {
-        let answer = self.driver.cdp().send_raw(method, parameters).await;
-        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
+        self.driver.devtools(method, parameters).await
     }
 
     async fn in_scheme(&self, scheme: &str) {
@@ -136,20 +111,14 @@ impl Browser {
 
     /// Every text against what it stands on, by WCAG's formula.
     async fn check_contrast(&self, about: &str) {
-        let faint = self.driver.execute(CONTRAST, Vec::new()).await.unwrap().json().clone();
+        let faint = self.driver.run(CONTRAST).await;
         assert_eq!(faint["faint"], json!([]), "{about}");
         assert!(faint["texts"].as_u64().unwrap() > 10, "{about}: {faint}");
     }
 
-    /// What the browser complains of.
-    async fn complaints(&self) -> Vec<String> {
-        let entries = self.driver.browser_log().await.unwrap();
-        entries.iter().map(|entry| format!("{entry:?}")).collect()
-    }
-
     /// A picture of what is in the window; kept under docs/images with BLESS set.
     async fn picture(&self, name: &str) -> Vec<u8> {
-        let picture = self.driver.screenshot_as_png().await.unwrap();
+        let picture = self.driver.picture().await;
         assert!(picture.len() > 10_000, "{name} shows nothing");
         if std::env::var_os("BLESS").is_some() {
             let folder = Path::new(crate::ROOT).join("docs/images");
@@ -233,7 +202,7 @@ async fn browser_sees_a_hundred_clusters() {
     // The browser ends in any case: its driver would leave it behind.
     let looked = std::panic::AssertUnwindSafe(look(&fleet, &browser)).catch_unwind();
     let looked = tokio::time::timeout(Duration::from_secs(300), looked).await;
-    browser.driver.quit().await.unwrap();
+    browser.driver.quit().await;
     if let Err(panic) = looked.expect("the browser was looked at in time") {
         std::panic::resume_unwind(panic);
     }
@@ -246,7 +215,7 @@ async fn look(fleet: &Fleet, browser: &Browser) {
     both_schemes_can_be_read(browser).await;
     what_is_held_is_told_as_it_comes(fleet, browser).await;
     the_last_hour_has_bars(browser).await;
-    let complaints = browser.complaints().await;
+    let complaints = browser.driver.console().await;
     assert_eq!(complaints, Vec::<String>::new());
     without_scripts(browser).await;
 }
@@ -262,10 +231,10 @@ async fn views(browser: &Browser) {
     browser.check_accessibility("/").await;
 
     // From a tile to the cluster, to its pod, to the explanation.
-    browser.driver.find(By::LinkText("staging-07")).await.unwrap().click().await.unwrap();
+    browser.driver.click("link text", "staging-07").await;
     browser.until_text("Watching 3 pods in 2 namespaces.").await;
     browser.check_accessibility("a cluster").await;
-    browser.driver.find(By::LinkText("shop/evil-1")).await.unwrap().click().await.unwrap();
+    browser.driver.click("link text", "shop/evil-1").await;
     browser.until("document.querySelector('h1').innerText === 'Pod staging-07/shop/evil-1'").await;
     browser.until_text("team=<script>window.hacked = 1</script><img src=x").await;
     browser.check_accessibility("a pod").await;
@@ -277,9 +246,8 @@ async fn views(browser: &Browser) {
     // Looked up by name, by SPIFFE ID and by the entry's id.
     for sought in ["batch-03/shop/web-1", "spiffe://example.org/ns/shop/pod/nobody", "batch-3/shop/web-1"] {
         browser.open("/past").await;
-        let input = browser.driver.find(By::Id("q")).await.unwrap();
-        input.send_keys(sought).await.unwrap();
-        input.send_keys(Key::Enter).await.unwrap();
+        browser.driver.type_into("#q", sought).await;
+        browser.driver.type_into("#q", ENTER).await;
         browser.until("location.pathname !== '/past' && document.querySelector('.answer')").await;
         let answer = browser.eval("document.querySelector('.answer').innerText").await;
         let told = match sought {
@@ -294,21 +262,20 @@ async fn views(browser: &Browser) {
     }
     browser.open("/writes").await;
     browser.until_text("1 to 100 of 198 writes.").await;
-    browser.driver.find(By::LinkText("Next writes")).await.unwrap().click().await.unwrap();
+    browser.driver.click("link text", "Next writes").await;
     browser.until_text("101 to 198 of 198 writes.").await;
     browser.open("/past").await;
     browser.until("document.querySelectorAll('svg[role=img]').length === 2").await;
     browser.open("/waiting").await;
     browser.until_text("Nothing waits for a release.").await;
     // What is not found is told by the browser as well, each time.
-    assert!(browser.complaints().await.iter().all(|it| it.contains("404 (Not Found)")));
+    assert!(browser.driver.console().await.iter().all(|it| it.contains("404 (Not Found)")));
 }
 
 async fn changes_come_without_a_reload(fleet: &Fleet, browser: &Browser) {
     browser.open("/").await;
     browser.eval("(window.isSameDocument = true)").await;
-    let input = browser.driver.find(By::Id("q")).await.unwrap();
-    input.send_keys("prod-east-07/shop/new-1").await.unwrap();
+    browser.driver.type_into("#q", "prod-east-07/shop/new-1").await;
     browser.eval("document.getElementById('q').setSelectionRange(2, 5)").await;
     browser.eval("window.scrollTo(0, 300)").await;
     fleet.pod("prod-east-07", "new-1", "web");
@@ -332,19 +299,16 @@ async fn changes_come_without_a_reload(fleet: &Fleet, browser: &Browser) {
 
 async fn keys_alone_are_enough(browser: &Browser) {
     browser.open("/").await;
-    let press = async |key: Key| {
-        browser.driver.action_chain().send_keys(key).perform().await.unwrap();
-    };
-    press(Key::Tab).await;
+    browser.driver.press(TAB).await;
     let first = browser
         .eval("[document.activeElement.className, document.activeElement.getBoundingClientRect().left >= 0]")
         .await;
     assert_eq!(first, json!(["skip", true]), "the first stop leads to the content, and is seen");
     let outline = browser.eval("getComputedStyle(document.activeElement).outlineStyle").await;
     assert_eq!(outline, "solid");
-    press(Key::Enter).await;
+    browser.driver.press(ENTER).await;
     browser.until("location.hash === '#main'").await;
-    press(Key::Tab).await;
+    browser.driver.press(TAB).await;
     assert_eq!(browser.eval("document.getElementById('main').contains(document.activeElement)").await, true);
     assert_eq!(browser.eval("document.activeElement.nodeName").await, "A");
 }
@@ -398,12 +362,9 @@ async fn the_last_hour_has_bars(browser: &Browser) {
 /// Everything works by links and forms.
 async fn without_scripts(browser: &Browser) {
     browser.cdp("Emulation.setScriptExecutionDisabled", json!({"value": true})).await;
-    browser.driver.goto(format!("{}/", browser.page)).await.unwrap();
-    let input = browser.driver.find(By::Id("q")).await.unwrap();
-    input.send_keys("batch-03/shop/web-1").await.unwrap();
-    browser.driver.find(By::Css("form button")).await.unwrap().click().await.unwrap();
-    let title =
-        browser.driver.query(By::Css("h1")).with_text("Pod batch-03/shop/web-1").first().await.unwrap();
-    assert!(title.is_displayed().await.unwrap());
+    browser.driver.open(&format!("{}/", browser.page)).await;
+    browser.driver.type_into("#q", "batch-03/shop/web-1").await;
+    browser.driver.click("css selector", "form button").await;
+    assert_eq!(browser.driver.text("h1").await, "Pod batch-03/shop/web-1");
     browser.cdp("Emulation.setScriptExecutionDisabled", json!({"value": false})).await;
 }

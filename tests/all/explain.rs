@@ -367,7 +367,7 @@ async fn the_running_registrar_says_what_a_change_would_do() {
         let admin = fleet.registrar.admin.to_string();
         command.arg("diff").arg("-f").arg(&file).args(["--registrar", &admin]);
         let output = command.output().await.unwrap();
-        let told = text(output.stdout) + text(output.stderr).as_str();
+        let told = text(output.stdout) + &text(output.stderr);
         (output.status.code(), told.lines().next().unwrap_or_default().to_owned())
     };
     let same = ask(|_| ()).await;

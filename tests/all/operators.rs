@@ -11,7 +11,7 @@ use crate::fleet::{Fleet, identity};
 async fn said(world: &World, arguments: &[&str]) -> (Option<i32>, String) {
     let output = world.command(crate::PROGRAM).args(arguments).output().await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code(), text(output.stdout) + text(output.stderr).as_str())
+    (output.status.code(), text(output.stdout) + &text(output.stderr))
 }
 
 #[tokio::test]

@@ -337,7 +337,7 @@ fn built_plugins_tutorial_is_as_written() {
         _ => String::new(),
     };
     // One shell, as a reader has: the first block goes into the project's folder.
-    let printed = bash(clone.path(), &(instead + scripts.join("\n").as_str()));
+    let printed = bash(clone.path(), &(instead + &scripts.join("\n")));
     for told in [
         "cost-centre 0.1.0: 2 passed, 0 failed",
         "+  \"deny\": \"namespace shop has no label cost-centre\"",
