@@ -365,6 +365,6 @@ async fn without_scripts(browser: &Browser) {
     browser.driver.open(&format!("{}/", browser.page)).await;
     browser.driver.type_into("#q", "batch-03/shop/web-1").await;
     browser.driver.click("css selector", "form button").await;
-    assert_eq!(browser.driver.text("h1").await, "Pod batch-03/shop/web-1");
+    browser.driver.until_title("Pod batch-03/shop/web-1 · example.org").await;
     browser.cdp("Emulation.setScriptExecutionDisabled", json!({"value": false})).await;
 }

@@ -5,6 +5,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Instant;
 
 use data_encoding::BASE64;
 use http_body_util::{BodyExt, Full};
@@ -100,11 +101,16 @@ impl Driver {
         self.post("/actions", keys).await.unwrap();
     }
 
-    /// The text of an element, which is there without any script.
-    pub async fn text(&self, css: &str) -> String {
-        let element = self.element("css selector", css).await;
-        let text = self.call(Method::GET, &format!("/element/{element}/text"), None).await.unwrap();
-        text.as_str().unwrap().to_owned()
+    /// Waits until the document has this title; the driver is asked, so that no script has to run.
+    pub async fn until_title(&self, title: &str) {
+        let began = Instant::now();
+        loop {
+            let now = self.call(Method::GET, "/title", None).await.unwrap();
+            if now == title {
+                return;
+            }
+            assert!(began.elapsed() < PATIENCE, "the title is {now}, not {title}");
+        }
     }
 
     /// A command of the DevTools protocol.
