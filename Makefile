@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: image-check manifests build demo test test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
+.PHONY: image-check manifests build demo test test-page test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -8,10 +8,11 @@ DENY := $(CACHE)/tools/$(DENY_VERSION)/bin/cargo-deny
 build:
 	cargo build --locked
 
-# The whole line on one screen: a simulated world, the real program in it. Half a minute once built.
+# The whole line on one screen: a simulated world, the real program in it. Half a minute once built. ARGS=--serve keeps the
+# page open until Ctrl-C.
 demo:
 	cargo build --locked --bin spire-eks-workload-registrar
-	cargo run --locked --quiet --package registrar-world --bin demo
+	cargo run --locked --quiet --package registrar-world --bin demo -- $(ARGS)
 
 # The plugins' workspace builds beside the others.
 PLUGINS := cd plugins && CARGO_TARGET_DIR=$(if $(CARGO_TARGET_DIR),$(abspath $(CARGO_TARGET_DIR))/plugins,target)
@@ -19,7 +20,13 @@ PLUGINS := cd plugins && CARGO_TARGET_DIR=$(if $(CARGO_TARGET_DIR),$(abspath $(C
 # Unit, property and integration tests; the test runner's own closing lines come last. Integration tests mostly wait.
 test:
 	$(PLUGINS) cargo test --locked --workspace
+	$(MAKE) test-page
 	RUST_TEST_THREADS=8 cargo test --locked --workspace --exclude registrar-proto --lib --bins --tests
+
+# The page in a headless Chromium, Debian's, which is installed where this may be done; told where it is not. BLESS=1 keeps the
+# pictures.
+test-page:
+	tests/page/chromium cargo test --locked --test all -- --ignored browser_
 
 # The same line against real servers, built once into a cache outside the checkout (ten minutes and more); then it takes two.
 # Only AWS and the kubelet are stood in for. Plugins of all languages come from a registry; what of them cannot be built
@@ -59,7 +66,7 @@ simulate:
 # What takes longer than CI should.
 soak:
 	$(MAKE) simulate SEEDS=100000
-	cargo test --locked --test all -- --ignored --nocapture --skip bench_ --skip built_plugins
+	cargo test --locked --test all -- --ignored --nocapture --skip bench_ --skip browser_ --skip built_plugins
 	tests/real/build
 	STOPPED_SECONDS=180 cargo test --locked --test real -- outages
 	LEADER_ROUNDS=200 cargo test --locked --test real -- leader
@@ -90,9 +97,10 @@ deny: $(DENY)
 $(DENY):
 	cargo install cargo-deny --version $(DENY_VERSION) --locked --root $(CACHE)/tools/$(DENY_VERSION)
 
-# Rewrites the committed answers of golden tests, crds/ among them. Read the difference before you commit it.
+# Rewrites the committed answers of golden tests, crds/ and docs/images/ among them. Read the difference before you commit it.
 bless:
 	BLESS=1 cargo test --locked --test all
+	BLESS=1 $(MAKE) test-page
 
 # Asks Go's own text/template again, and Kubernetes' types by reflection. Recorded answers are not for editing.
 GOTEMPLATE := cd tests/gotemplate && go run . -facts ../cases/gotemplate/facts

@@ -1,4 +1,4 @@
-//! What operators and the kubelet ask over HTTP: metrics, what waits for a release, readiness, liveness.
+//! What operators and the kubelet ask over HTTP: metrics, what waits for a release, explanations, readiness, liveness.
 
 use std::fmt::Display;
 use std::future::ready;
@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use registrar_core::config::{Config, HealthConfig};
 use registrar_core::desired::PodKey;
 use registrar_core::entry::ClusterTag;
-use registrar_core::explain::{self, PodName};
+use registrar_core::explain::{self, Explanation, Near, NotKnown, PodName};
 use registrar_core::held;
 use registrar_core::index::{Index, Proposal, Settings};
 use registrar_core::ledger::difference::Difference;
@@ -30,13 +30,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use crate::metrics::Metrics;
+use crate::page::Page;
 use crate::pulse::Pulse;
 use crate::questions::Asker;
 use crate::spire::Spire;
 
 /// How many bytes of manifests may be asked about at once.
 const MOST_ASKED: usize = 64 << 20;
-const STOPPING: &str = "the registrar is stopping";
 
 /// An address that cannot be served on.
 #[derive(Debug, thiserror::Error)]
@@ -106,10 +106,118 @@ impl Answers {
     }
 }
 
-/// Answers operators' questions until `shutdown`; reads and never writes.
+/// Why a question has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// The thing is not known.
+    #[error(transparent)]
+    NotKnown(#[from] NotKnown),
+    /// Nobody wants it, as a sentence.
+    #[error("{0}")]
+    Unwanted(String),
+    /// The process ends.
+    #[error("the registrar is stopping")]
+    Stopping,
+}
+
+impl Unanswered {
+    /// The answer's status.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::NotKnown(_) | Self::Unwanted(_) => StatusCode::NOT_FOUND,
+            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// What may have been meant.
+    pub fn near(&self) -> Vec<Near> {
+        match self {
+            Self::NotKnown(why) => why.near(),
+            Self::Unwanted(_) | Self::Stopping => Vec::new(),
+        }
+    }
+}
+
+impl IntoResponse for Unanswered {
+    fn into_response(self) -> Response {
+        refused(self.status(), &self)
+    }
+}
+
+impl Answers {
+    /// Why a pod has the entries that it has, down to its agents.
+    pub async fn explain(&self, asked: PodName) -> Result<Explanation, Unanswered> {
+        let explained = self.index.ask(move |index| explain::explain(index, &asked)).await;
+        let explanation = explained.ok_or(Unanswered::Stopping)??;
+        let (Ok(cluster), Ok(pod)) =
+            (ClusterName::new(&explanation.cluster.name), PodUid::new(&explanation.pod.uid))
+        else {
+            return Ok(explanation);
+        };
+        let key = PodKey { cluster: ClusterTag::of(&cluster), pod };
+        let unavailable = self.outcomes.borrow().unavailable.as_ref().map(|problem| problem.message.clone());
+        let book = self.ledger.ask(move |ledger| ledger.book(&key, unavailable, Instant::now())).await;
+        let book = book.ok_or(Unanswered::Stopping)?;
+        let mut agents = Vec::new();
+        for parent in explanation.parents() {
+            agents.push(self.spire.agent(parent).await);
+        }
+        Ok(explanation.complete(book, agents))
+    }
+
+    /// The pods that an id leads to, at least one and at most so many. One cluster is asked for after the other, so that a
+    /// large fleet's events do not wait for all of it.
+    pub async fn origins(&self, id: &str, most: usize) -> Result<Vec<String>, Unanswered> {
+        let prefix = self.ledger.ask(|ledger| ledger.prefix().to_owned()).await;
+        let prefix = prefix.ok_or(Unanswered::Stopping)?;
+        let id = id.to_owned();
+        let pods = {
+            let id = id.clone();
+            self.in_each_cluster(most, move |index, cluster, most| {
+                explain::origins_in(index, cluster, &id, &prefix, most)
+            })
+        };
+        let pods = pods.await.ok_or(Unanswered::Stopping)?;
+        if !pods.is_empty() {
+            return Ok(pods);
+        }
+        let why = self.ledger.ask(move |ledger| ledger.unwanted(&id)).await;
+        Err(why.map_or(Unanswered::Stopping, Unanswered::Unwanted))
+    }
+
+    /// The pods whose `NAME` or `NAMESPACE/NAME` begins so, at most so many; none while the process ends.
+    pub async fn pods_like(&self, begin: &str, most: usize) -> Option<Vec<String>> {
+        let begin = begin.to_owned();
+        let like = move |index: &Index, cluster: &ClusterName, most: usize| {
+            let names = index.pods_like(cluster, &begin, most);
+            names.into_iter().map(|name| format!("{cluster}/{name}")).collect()
+        };
+        self.in_each_cluster(most, like).await
+    }
+
+    async fn in_each_cluster(
+        &self,
+        most: usize,
+        find: impl Fn(&Index, &ClusterName, usize) -> Vec<String> + Clone + Send + 'static,
+    ) -> Option<Vec<String>> {
+        let clusters = self.index.ask(|index| index.cluster_names().cloned().collect::<Vec<_>>()).await?;
+        let mut found = Vec::new();
+        for cluster in clusters {
+            let (find, left) = (find.clone(), most - found.len());
+            found.extend(self.index.ask(move |index| find(index, &cluster, left)).await?);
+            if found.len() >= most {
+                break;
+            }
+        }
+        Some(found)
+    }
+}
+
+/// Answers operators' questions until `shutdown`, and serves the page where there is to be one; reads and never writes.
 pub async fn answers(
     address: String,
     answers: Answers,
+    page: Option<Page>,
     shutdown: CancellationToken,
 ) -> Result<(), AdminError> {
     let router = Router::new()
@@ -119,10 +227,11 @@ pub async fn answers(
         .route("/diff", post(difference))
         .layer(DefaultBodyLimit::max(MOST_ASKED))
         .with_state(answers);
-    serve("admin.bindAddress", address, router, shutdown).await
+    let page = page.map(|page| page.router(shutdown.clone()));
+    serve("admin.bindAddress", address, router.merge(page.unwrap_or_default()), shutdown).await
 }
 
-/// Why a question has no answer.
+/// The refusal of a question.
 fn refused(status: StatusCode, why: &dyn Display) -> Response {
     (status, Json(json!({"error": why.to_string()}))).into_response()
 }
@@ -133,21 +242,12 @@ struct Sought {
     id: String,
 }
 
-async fn origins(State(answers): State<Answers>, Query(Sought { id }): Query<Sought>) -> impl IntoResponse {
-    let (sought, unwanted) = (id.clone(), id);
-    let stopping = || refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING);
-    let Some(prefix) = answers.ledger.ask(|ledger| ledger.prefix().to_owned()).await else {
-        return stopping();
-    };
-    let found = answers.index.ask(move |index| explain::origins(index, &sought, &prefix)).await;
-    let Some(pods) = found else { return stopping() };
-    if !pods.is_empty() {
-        return Json(json!({"pods": pods})).into_response();
-    }
-    match answers.ledger.ask(move |ledger| ledger.unwanted(&unwanted)).await {
-        Some(why) => refused(StatusCode::NOT_FOUND, &why),
-        None => stopping(),
-    }
+async fn origins(
+    State(answers): State<Answers>,
+    Query(Sought { id }): Query<Sought>,
+) -> Result<Json<Value>, Unanswered> {
+    let pods = answers.origins(&id, usize::MAX).await?;
+    Ok(Json(json!({"pods": pods})))
 }
 
 /// A question about manifests, as `diff` asks it.
@@ -171,7 +271,7 @@ async fn difference(State(answers): State<Answers>, Json(asked): Json<Asked>) ->
     }
     match answers.difference(proposal, asked.full).await {
         Some(difference) => Json(difference).into_response(),
-        None => refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING),
+        None => Unanswered::Stopping.into_response(),
     }
 }
 
@@ -182,30 +282,8 @@ async fn waiting(State(answers): State<Answers>) -> Json<held::Told> {
 async fn explained(
     State(answers): State<Answers>,
     Path((cluster, namespace, name)): Path<(String, String, String)>,
-) -> impl IntoResponse {
-    let asked = PodName { cluster, namespace, name };
-    let explained = answers.index.ask(move |index| explain::explain(index, &asked)).await;
-    let explanation = match explained {
-        None => return refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING),
-        Some(Err(why)) => return refused(StatusCode::NOT_FOUND, &why),
-        Some(Ok(explanation)) => explanation,
-    };
-    let (Ok(cluster), Ok(pod)) =
-        (ClusterName::new(&explanation.cluster.name), PodUid::new(&explanation.pod.uid))
-    else {
-        return Json(explanation).into_response();
-    };
-    let key = PodKey { cluster: ClusterTag::of(&cluster), pod };
-    let unavailable = answers.outcomes.borrow().unavailable.as_ref().map(|problem| problem.message.clone());
-    let book = answers.ledger.ask(move |ledger| ledger.book(&key, unavailable, Instant::now())).await;
-    let Some(book) = book else {
-        return refused(StatusCode::SERVICE_UNAVAILABLE, &STOPPING);
-    };
-    let mut agents = Vec::new();
-    for parent in explanation.parents() {
-        agents.push(answers.spire.agent(parent).await);
-    }
-    Json(explanation.complete(book, agents)).into_response()
+) -> Result<Json<Explanation>, Unanswered> {
+    Ok(Json(answers.explain(PodName { cluster, namespace, name }).await?))
 }
 
 /// Serves readiness (both own kinds were listed: this replica can take over) and liveness until `shutdown`. Liveness fails

@@ -18,6 +18,19 @@ use registrar_core::report::{ConditionStatus, Report};
 /// Holds that alerts look at: they are there from the start, so that none can be told from no answer.
 const WATCHED: [Hold; 3] = [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity];
 
+/// What the page keeps of the last hour, as it is at one moment.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Reading {
+    /// Pods whose entries may not be in step.
+    pub backlog: i64,
+    /// Changes that wait for the index.
+    pub changes_waiting: i64,
+    /// Of `pod_registration_seconds`: each bucket's upper bound in seconds, and how many were at most that since the start.
+    pub registrations: Vec<(f64, u64)>,
+    /// How many there were, those beyond the last bucket too.
+    pub registered: u64,
+}
+
 /// All metrics; clones share them.
 #[derive(Debug, Clone)]
 pub struct Metrics {
@@ -372,6 +385,31 @@ impl Metrics {
         self.clusters.bytes.with_label_values(&[cluster, kind]).inc_by(bytes as u64);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.clusters.last_event.with_label_values(&[cluster]).set(now.as_secs_f64());
+    }
+
+    /// When a watch of each cluster last sent anything, in seconds since 1970.
+    pub fn last_events(&self) -> HashMap<String, f64> {
+        let families = self.clusters.last_event.collect();
+        let metrics = families.iter().flat_map(|family| family.get_metric());
+        let each = metrics.filter_map(|metric| {
+            let label = metric.get_label().iter().find(|label| label.name() == "cluster")?;
+            Some((label.value().to_owned(), metric.get_gauge().get_value()))
+        });
+        each.collect()
+    }
+
+    /// What the page keeps of the last hour, as it is now.
+    pub fn reading(&self) -> Reading {
+        let families = self.registration_seconds.collect();
+        let histogram = families.first().and_then(|family| family.get_metric().first());
+        let histogram = histogram.map(|metric| metric.get_histogram());
+        let buckets = histogram.iter().flat_map(|histogram| histogram.get_bucket());
+        Reading {
+            backlog: self.backlog.get(),
+            changes_waiting: self.changes_waiting.get(),
+            registrations: buckets.map(|it| (it.upper_bound(), it.cumulative_count())).collect(),
+            registered: histogram.map_or(0, |histogram| histogram.get_sample_count()),
+        }
     }
 
     /// A connection to a cluster has ended, or none came about.

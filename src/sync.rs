@@ -1,6 +1,6 @@
 //! The only writer: keeps SPIRE's entries in step with what the index gives out, and tells what became of each write.
 
-mod audit;
+pub mod audit;
 mod pace;
 mod parts;
 
@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use audit::Came;
+use audit::{Audit, Came, Records};
 use k8s_openapi::jiff::Timestamp;
 use pace::Pace;
 use parts::Parts;
@@ -73,6 +73,8 @@ pub struct Ends {
     pub answers: watch::Sender<bool>,
     /// From whoever wants to know something of the book.
     pub questions: Questions<Ledger>,
+    /// To whoever shows the last writes, if anybody does.
+    pub records: Option<watch::Sender<Records>>,
 }
 
 /// Writes until `shutdown`, or until the index ends.
@@ -84,12 +86,13 @@ pub async fn run(
     pulse: Pulse,
     shutdown: CancellationToken,
 ) {
-    let Ends { mut deltas, outcomes, mut leading, answers, mut questions } = ends;
+    let Ends { mut deltas, outcomes, mut leading, answers, mut questions, records } = ends;
     let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
         ledger: if settings.adopt { ledger.adopting() } else { ledger },
         spire,
         metrics,
+        audit: Audit::new(records),
         leading: leading.clone(),
         term: None,
         answers,
@@ -155,6 +158,7 @@ struct Writer {
     ledger: Ledger,
     spire: Spire,
     metrics: Metrics,
+    audit: Audit,
     leading: watch::Receiver<Option<Lead>>,
     /// In which this replica leads.
     term: Option<i32>,
@@ -439,14 +443,17 @@ impl Writer {
             let of_part = || of_part(&writes, &entries, at, part.len());
             let lost = |came: &Came<'_>| {
                 of_part().for_each(|(pod, write, entry)| {
-                    audit::write(&self.ledger, "create", pod, write, entry, came);
+                    self.audit.write(&self.ledger, "create", pod, write, entry, came);
                 });
             };
-            let Some(results) = results(answer, &mut parts, part, CreateResult::Failed, lost)? else {
+            let Some(results) = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost)?
+            else {
                 continue;
             };
             for ((pod, write, entry), result) in of_part().zip(results) {
-                let audit = |came: Came<'_>| audit::write(&self.ledger, "create", pod, write, entry, &came);
+                let audit = |came: Came<'_>| {
+                    self.audit.write(&self.ledger, "create", pod, write, entry, &came);
+                };
                 match &result {
                     CreateResult::Created => audit(Came::DONE),
                     CreateResult::Similar(observed) => audit(Came::exists(&observed.id)),
@@ -495,14 +502,15 @@ impl Writer {
             let of_part = || of_part(&writes, &entries, at, part.len());
             let lost = |came: &Came<'_>| {
                 of_part().for_each(|(pod, write, entry)| {
-                    audit::write(&self.ledger, "update", pod, write, entry, came);
+                    self.audit.write(&self.ledger, "update", pod, write, entry, came);
                 });
             };
-            let Some(results) = results(answer, &mut parts, part, WriteResult::Failed, lost)? else {
+            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)?
+            else {
                 continue;
             };
             for ((pod, write, entry), result) in of_part().zip(results) {
-                audit::write(&self.ledger, "update", pod, write, entry, &came(&result));
+                self.audit.write(&self.ledger, "update", pod, write, entry, &came(&result));
                 match result {
                     WriteResult::Done => {
                         done += 1;
@@ -533,13 +541,14 @@ impl Writer {
             let answer = self.spire.delete(&ids, self.deadline()).await;
             self.called("BatchDeleteEntry", started, answer.as_ref().err());
             let lost = |came: &Came<'_>| {
-                part.iter().for_each(|(pod, delete)| audit::delete(&self.ledger, pod, delete, came));
+                part.iter().for_each(|(pod, delete)| self.audit.delete(&self.ledger, pod, delete, came));
             };
-            let Some(results) = results(answer, &mut parts, part, WriteResult::Failed, lost)? else {
+            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)?
+            else {
                 continue;
             };
             for ((pod, delete), result) in part.iter().zip(results) {
-                audit::delete(&self.ledger, pod, delete, &came(&result));
+                self.audit.delete(&self.ledger, pod, delete, &came(&result));
                 match result {
                     WriteResult::Done => {
                         done += 1;
@@ -704,6 +713,7 @@ fn refusal(failure: &Failure) -> Problem {
 /// What came of each entry of a part; none where SPIRE refused it as a whole, for its size for example, and its halves are
 /// next. One entry that is refused so is that entry's failure alone. Any other error is the call's, and told by `lost`.
 fn results<'a, T, R>(
+    audit: &Audit,
     answer: Result<Vec<R>, SpireError>,
     parts: &mut Parts<'a, T>,
     part: &'a [T],
@@ -717,7 +727,7 @@ fn results<'a, T, R>(
             Ok(Some(vec![failed(Failure { code: error.code(), message: error.to_string() })]))
         }
         Err(error) => {
-            audit::lost(&error, lost);
+            audit.lost(&error, lost);
             Err(error)
         }
     }

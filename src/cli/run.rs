@@ -1,5 +1,6 @@
 //! `run`: the controller. The only place that knows all parts: they meet here, as ends of channels.
 
+use std::collections::VecDeque;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +27,9 @@ use crate::eks::Eks;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::spire::{Server, Spire};
-use crate::{admin, admission, clusters, events, leader, management, questions, registrar, status, sync};
+use crate::{
+    admin, admission, clusters, events, leader, management, page, questions, registrar, status, sync,
+};
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
 const CHANGES: usize = 16_384;
@@ -173,7 +176,27 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let served =
         admin::metrics(config.metrics_bind_address, metrics.clone(), outcomes_in.clone(), work.clone());
     tasks.spawn(async move { ("metrics", served.await.map_err(|error| error.to_string())) });
-    let served = admin::answers(config.admin_bind_address, answering, work.clone());
+    let mut records = None;
+    let page = if config.admin.page {
+        let (records_told, records_in) = watch::channel(VecDeque::default());
+        let (samples, samples_in) = watch::channel(Arc::default());
+        records = Some(records_told);
+        named(&mut tasks, "the page's samples", page::sample(metrics.clone(), samples, work.clone()));
+        Some(page::Page {
+            answers: answering.clone(),
+            reports: reports_in.clone(),
+            leading: leading_in.clone(),
+            records: records_in,
+            samples: samples_in,
+            metrics: metrics.clone(),
+            mode: config.mode,
+            trust_domain: config.trust_domain.to_string(),
+            address: config.admin.bind_address.clone(),
+        })
+    } else {
+        None
+    };
+    let served = admin::answers(config.admin.bind_address, answering, page, work.clone());
     tasks.spawn(async move { ("admin", served.await.map_err(|error| error.to_string())) });
     let ends = registrar::Ends {
         changes: changes_in,
@@ -209,6 +232,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         leading: leading_in.clone(),
         answers,
         questions: ledger_questions,
+        records,
     };
     let writer = sync::run(spire, settings, ends, metrics, writer_pulse.clone(), work.clone());
     named(&mut tasks, "writer", writer);

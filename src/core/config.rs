@@ -57,8 +57,8 @@ pub struct Config {
     pub leader_election: LeaderElectionConfig,
     /// `metrics.bindAddress`, default `:8080`; `0` serves none.
     pub metrics_bind_address: String,
-    /// `admin.bindAddress`, default `0`, which serves none: where `explain` and the page are answered, read only.
-    pub admin_bind_address: String,
+    /// `admin`.
+    pub admin: AdminConfig,
     /// `health`.
     pub health: HealthConfig,
     /// `webhook`; absent: no admission webhook is served.
@@ -110,6 +110,15 @@ pub struct LeaderElectionConfig {
     pub renew_deadline: Duration,
     /// `retryPeriod`, default `2s`.
     pub retry_period: Duration,
+}
+
+/// `admin`.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// `bindAddress`, default `0`, which serves none: where `explain` and the page are answered, read only.
+    pub bind_address: String,
+    /// `page`, default false: whether the page is served there.
+    pub page: bool,
 }
 
 /// `health`.
@@ -212,11 +221,7 @@ impl Config {
             metrics.no_more();
             address
         });
-        let admin_bind_address = file.section("admin", |mut admin| {
-            let address = admin.address("bindAddress", "0");
-            admin.no_more();
-            address
-        });
+        let admin = file.section("admin", AdminConfig::read);
         let health = file.section("health", HealthConfig::read);
         let webhook = file.optional_section("webhook", WebhookConfig::read);
         let (plugins, plugin_rules) = file.section("plugins", PluginsConfig::read);
@@ -241,7 +246,7 @@ impl Config {
             connecting_at_once,
             leader_election,
             metrics_bind_address,
-            admin_bind_address,
+            admin,
             health,
             webhook,
             plugins,
@@ -389,6 +394,18 @@ impl LeaderElectionConfig {
         if config.renew_deadline <= config.retry_period {
             let right = format!("longer than retryPeriod ({:?})", config.retry_period);
             section.wrong("renewDeadline", &format!("{:?}", config.renew_deadline), &right);
+        }
+        section.no_more();
+        config
+    }
+}
+
+impl AdminConfig {
+    fn read(mut section: Reader<'_>) -> Self {
+        let config =
+            Self { bind_address: section.address("bindAddress", "0"), page: section.flag("page", false) };
+        if config.page && config.bind_address == "0" {
+            section.wrong("page", "true", "false where bindAddress is \"0\": the page is served there");
         }
         section.no_more();
         config

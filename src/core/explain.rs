@@ -77,17 +77,26 @@ impl std::str::FromStr for Asked {
 /// The pods that are to have an entry with this SPIFFE ID, or the one whose entry has this id; `prefix` is what ids of ours
 /// begin with.
 pub fn origins(index: &Index, id: &str, prefix: &str) -> Vec<String> {
+    let clusters: Vec<&ClusterName> = index.cluster_names().collect();
+    let mut names: Vec<String> =
+        clusters.iter().flat_map(|cluster| origins_in(index, cluster, id, prefix, usize::MAX)).collect();
+    names.sort();
+    names
+}
+
+/// Those of one cluster, at most so many of them: whoever asks for one cluster after the other lets other work in between.
+pub fn origins_in(index: &Index, cluster: &ClusterName, id: &str, prefix: &str, most: usize) -> Vec<String> {
     let own = EntryId::observed(id).own(prefix);
-    let mut names = Vec::new();
-    for (cluster, pod, desired) in index.desired() {
-        let is_it = |wanted: &Wanted| match &own {
-            Some(own) => wanted.digest == own.digest && ClusterTag::of(cluster) == own.cluster,
-            None => wanted.entry().is_ok_and(|entry| entry.key.spiffe_id.to_string() == id),
-        };
-        if desired.wanted.iter().any(is_it) {
-            names.extend(index.pod_name(cluster, pod).map(|name| format!("{cluster}/{name}")));
-        }
+    if own.as_ref().is_some_and(|own| own.cluster != ClusterTag::of(cluster)) {
+        return Vec::new();
     }
+    let is_it = |wanted: &Wanted| match &own {
+        Some(own) => wanted.digest == own.digest,
+        None => wanted.entry().is_ok_and(|entry| entry.key.spiffe_id.to_string() == id),
+    };
+    let pods = index.desired_in(cluster).filter(|(_, desired)| desired.wanted.iter().any(is_it));
+    let names = pods.filter_map(|(pod, _)| index.pod_name(cluster, pod));
+    let mut names: Vec<String> = names.map(|name| format!("{cluster}/{name}")).take(most).collect();
     names.sort();
     names
 }
@@ -220,6 +229,14 @@ pub enum NotKnown {
         /// Names that may be meant.
         near: Vec<String>,
     },
+    /// No identity has this name.
+    #[error("no WorkloadIdentity {name:?} is known{}", hint(.near))]
+    Identity {
+        /// What was asked for.
+        name: String,
+        /// Names that may be meant.
+        near: Vec<String>,
+    },
     /// The cluster has not told its pods.
     #[error("the pods of cluster {name} are not known: {why}")]
     Pods {
@@ -244,6 +261,31 @@ pub enum NotKnown {
     },
 }
 
+impl NotKnown {
+    /// What may be meant instead.
+    pub fn near(&self) -> Vec<Near> {
+        match self {
+            Self::Cluster { near, .. } => near.iter().cloned().map(Near::Cluster).collect(),
+            Self::Identity { near, .. } => near.iter().cloned().map(Near::Identity).collect(),
+            Self::Pods { .. } => Vec::new(),
+            Self::Pod { cluster, near, .. } => {
+                near.iter().map(|name| Near::Pod(format!("{cluster}/{name}"))).collect()
+            }
+        }
+    }
+}
+
+/// What may have been meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Near {
+    /// A registry of this name.
+    Cluster(String),
+    /// An identity of this name.
+    Identity(String),
+    /// A pod, as `CLUSTER/NAMESPACE/POD`.
+    Pod(String),
+}
+
 fn hint(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) }
 }
@@ -257,11 +299,7 @@ pub fn explain(index: &Index, asked: &PodName) -> Result<Explanation, NotKnown> 
         return Err(NotKnown::Pods { name: asked.cluster.clone(), standing, why });
     }
     let (Some(registry), Ok(cluster)) = (registry, ClusterName::new(asked.cluster.as_str())) else {
-        let names: Vec<String> = index.registries().map(|registry| registry.name.to_string()).collect();
-        return Err(NotKnown::Cluster {
-            name: asked.cluster.clone(),
-            near: nearest(&asked.cluster, names.iter().map(String::as_str)),
-        });
+        return Err(unknown_cluster(index, &asked.cluster));
     };
     let shown = cluster_shown(&registry);
     let name = format!("{}/{}", asked.namespace, asked.name);
@@ -287,6 +325,18 @@ pub fn explain(index: &Index, asked: &PodName) -> Result<Explanation, NotKnown> 
     };
     explanation.answer = answer(&explanation);
     Ok(explanation)
+}
+
+/// What is said of a registry that nobody knows.
+pub fn unknown_cluster(index: &Index, name: &str) -> NotKnown {
+    let names: Vec<String> = index.registries().map(|registry| registry.name.to_string()).collect();
+    NotKnown::Cluster { name: name.to_owned(), near: nearest(name, names.iter().map(String::as_str)) }
+}
+
+/// What is said of an identity that nobody knows.
+pub fn unknown_identity(index: &Index, name: &str) -> NotKnown {
+    let names: Vec<String> = index.identities().map(|identity| identity.name.to_string()).collect();
+    NotKnown::Identity { name: name.to_owned(), near: nearest(name, names.iter().map(String::as_str)) }
 }
 
 const IN_STEP: &str = "InStep";
@@ -375,7 +425,7 @@ fn cluster_shown(registry: &RegistryView<'_>) -> ClusterShown {
 }
 
 /// What a hold means, as a clause.
-pub(crate) fn held(hold: Hold) -> &'static str {
+pub fn held(hold: Hold) -> &'static str {
     match hold {
         Hold::Starting => "the objects of the management cluster are not all known yet",
         Hold::Connecting => "the connection is being made, and its objects are being listed",
@@ -456,23 +506,7 @@ fn identity_shown(
         Verdict::Skipped(why) => {
             ("Skipped", "Plugin".to_owned(), format!("its plugin leaves the pod to others: {why}"))
         }
-        Verdict::Told(Told::Derived) => ("Derived", "Derived".to_owned(), String::new()),
-        Verdict::Told(Told::Masked { by }) => (
-            "Masked",
-            "Masked".to_owned(),
-            format!(
-                "WorkloadIdentity/{by}, which comes first, declares the same SPIFFE ID, parent and selectors"
-            ),
-        ),
-        Verdict::Told(Told::Failing(problem)) => ("Failing", problem.reason.to_owned(), problem.to_string()),
-        Verdict::Told(Told::Waiting(reason)) => {
-            ("Waiting", (*reason).to_owned(), waited_for(reason).to_owned())
-        }
-        Verdict::Told(Told::Denied(why)) => (
-            "Denied",
-            "Plugin".to_owned(),
-            format!("its plugin says that the pod must not have an identity: {why}"),
-        ),
+        Verdict::Told(told) => came(told),
     };
     let preview = known.is_some_and(|it| it.object.spec.preview);
     let message = match (word, preview) {
@@ -504,6 +538,27 @@ fn identity_shown(
         entries,
         templates: templates.unwrap_or_default(),
         nearness,
+    }
+}
+
+/// What came of a pod and an identity that selects it: the verdict's word, the reason's, and why.
+pub(crate) fn came(told: &Told) -> (&'static str, String, String) {
+    match told {
+        Told::Derived => ("Derived", "Derived".to_owned(), String::new()),
+        Told::Masked { by } => (
+            "Masked",
+            "Masked".to_owned(),
+            format!(
+                "WorkloadIdentity/{by}, which comes first, declares the same SPIFFE ID, parent and selectors"
+            ),
+        ),
+        Told::Failing(problem) => ("Failing", problem.reason.to_owned(), problem.to_string()),
+        Told::Waiting(reason) => ("Waiting", (*reason).to_owned(), waited_for(reason).to_owned()),
+        Told::Denied(why) => (
+            "Denied",
+            "Plugin".to_owned(),
+            format!("its plugin says that the pod must not have an identity: {why}"),
+        ),
     }
 }
 

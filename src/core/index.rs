@@ -8,6 +8,7 @@ mod objects;
 #[cfg(test)]
 mod plugin_tests;
 mod rollout;
+mod rows;
 mod what_if;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -37,8 +38,9 @@ use crate::select::Namespaces;
 pub use answers::Asking;
 pub use cluster::{Told, Verdict};
 pub use explain::PodView;
-pub use objects::{IdentityView, RegistryView};
+pub use objects::{IdentityView, PodCounts, RegistryView};
 pub use rollout::RolloutView;
+pub use rows::{PodRow, Rows, ToldRow};
 pub use what_if::{Proposal, WhatIf};
 
 /// A queue of pods that had more room than this gives it back.
@@ -395,6 +397,17 @@ impl Index {
     /// Number of pods known in all clusters.
     pub fn pod_count(&self) -> usize {
         self.clusters.values().map(Cluster::pod_count).sum()
+    }
+
+    /// The clusters of which anything may be known.
+    pub fn cluster_names(&self) -> impl Iterator<Item = &ClusterName> {
+        self.clusters.keys()
+    }
+
+    /// What each known pod of a cluster is to have.
+    pub fn desired_in(&self, cluster: &ClusterName) -> impl Iterator<Item = (&PodUid, &Arc<PodDesired>)> {
+        let pods = self.clusters.get(cluster).into_iter().flat_map(Cluster::pods);
+        pods.map(|(uid, pod)| (uid, &pod.desired))
     }
 
     /// What one known pod is to have, with the namespace and name of the pod.

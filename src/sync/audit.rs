@@ -1,14 +1,56 @@
 //! The audit record: one event of target `audit` for each entry that a call was to write, with what it was, what it is to
-//! be, what caused that, and what came of it.
+//! be, what caused that, and what came of it. The last of them are kept for the page, where it is served.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use k8s_openapi::jiff::Timestamp;
 use registrar_core::desired::{Desired, PodKey};
 use registrar_core::entry::{Entry, EntryId};
 use registrar_core::ledger::Ledger;
 use registrar_core::names::IdentityName;
 use registrar_core::plan::{Delete, Write};
+use tokio::sync::watch;
 use tracing::{Level, enabled, info};
 
 use crate::spire::SpireError;
+
+/// How many of the last records are kept.
+const KEPT: usize = 200;
+
+/// The last records, the oldest first.
+pub type Records = VecDeque<Arc<Record>>;
+
+/// What is kept of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// When.
+    pub at: Timestamp,
+    /// `create`, `update` or `delete`.
+    pub action: &'static str,
+    /// What came of it, a fixed CamelCase word.
+    pub outcome: &'static str,
+    /// SPIRE's words, where it has some.
+    pub problem: Option<String>,
+    /// The entry's id.
+    pub entry_id: String,
+    /// The pod's cluster.
+    pub cluster: String,
+    /// The pod's uid.
+    pub pod_uid: String,
+    /// The identity that wants the entry, or for which it was made.
+    pub identity: Option<String>,
+    /// What was written; none of a delete.
+    pub spiffe_id: Option<String>,
+    /// Of a delete, the fact that was seen.
+    pub reason: Option<&'static str>,
+}
+
+/// Where records go: to the log, and to whoever shows the last of them.
+#[derive(Debug)]
+pub(super) struct Audit {
+    kept: Option<watch::Sender<Records>>,
+}
 
 /// What came of it, in a fixed CamelCase word, and SPIRE's words where it has some.
 pub(super) struct Came<'a> {
@@ -37,87 +79,138 @@ impl<'a> Came<'a> {
     }
 }
 
-/// Whether anybody listens: otherwise nothing is put together.
-pub(super) fn is_on() -> bool {
+impl Audit {
+    /// `kept` is where the last records are told, if anybody shows them.
+    pub(super) fn new(kept: Option<watch::Sender<Records>>) -> Self {
+        Self { kept }
+    }
+
+    /// Whether anybody listens: otherwise nothing is put together.
+    fn is_on(&self) -> bool {
+        self.kept.is_some() || is_logged()
+    }
+
+    fn keep(&self, record: impl FnOnce() -> Record) {
+        let Some(kept) = &self.kept else { return };
+        let record = Arc::new(record());
+        kept.send_modify(|records| {
+            if records.len() >= KEPT {
+                records.pop_front();
+            }
+            records.push_back(record);
+        });
+    }
+
+    /// An entry was to be created or updated. The book still knows what was there before.
+    pub(super) fn write(
+        &self,
+        ledger: &Ledger,
+        action: &'static str,
+        pod: &PodKey,
+        write: &Write,
+        entry: &Entry,
+        came: &Came<'_>,
+    ) {
+        let identity = &write.wanted.identity;
+        self.keep(|| Record {
+            at: Timestamp::now(),
+            action,
+            outcome: came.outcome,
+            problem: came.problem.map(str::to_owned),
+            entry_id: write.id.to_string(),
+            cluster: cluster(ledger.desired(), pod),
+            pod_uid: pod.pod.to_string(),
+            identity: Some(identity.to_string()),
+            spiffe_id: Some(entry.key.spiffe_id.to_string()),
+            reason: None,
+        });
+        if !is_logged() {
+            return;
+        }
+        let before = Before::of(ledger, &write.id);
+        info!(
+            target: "audit",
+            action,
+            outcome = came.outcome,
+            problem = came.problem,
+            entryID = write.id.as_str(),
+            cluster = cluster(ledger.desired(), pod),
+            podUID = pod.pod.as_str(),
+            object = format!("WorkloadIdentity/{identity}"),
+            generation = ledger.desired().generation(identity),
+            before.key = before.key,
+            before.content = before.content,
+            after.key = write.wanted.key.to_string(),
+            after.content = write.wanted.content.to_string(),
+            after.spiffeID = entry.key.spiffe_id.to_string(),
+            after.parentID = entry.key.parent_id.to_string(),
+            after.selectors = list(&entry.key.selectors),
+            after.x509SVIDTTL = entry.x509_svid_ttl,
+            after.jwtSVIDTTL = entry.jwt_svid_ttl,
+            after.federatesWith = list(entry.federates_with.iter().map(|domain| domain.as_str())),
+            after.admin = entry.admin,
+            after.downstream = entry.downstream,
+            after.dnsNames = list(entry.dns_names.iter().map(|name| name.as_str())),
+            after.hint = entry.hint,
+            "audit"
+        );
+    }
+
+    /// An entry was to be deleted. The book still knows what was there before.
+    pub(super) fn delete(&self, ledger: &Ledger, pod: &PodKey, delete: &Delete, came: &Came<'_>) {
+        if !self.is_on() {
+            return;
+        }
+        let identity = made_for(ledger, pod, &delete.id);
+        self.keep(|| Record {
+            at: Timestamp::now(),
+            action: "delete",
+            outcome: came.outcome,
+            problem: came.problem.map(str::to_owned),
+            entry_id: delete.id.to_string(),
+            cluster: cluster(ledger.desired(), pod),
+            pod_uid: pod.pod.to_string(),
+            identity: identity.map(ToString::to_string),
+            spiffe_id: None,
+            reason: Some(delete.end.reason()),
+        });
+        if !is_logged() {
+            return;
+        }
+        let before = Before::of(ledger, &delete.id);
+        info!(
+            target: "audit",
+            action = "delete",
+            outcome = came.outcome,
+            problem = came.problem,
+            entryID = delete.id.as_str(),
+            cluster = cluster(ledger.desired(), pod),
+            podUID = pod.pod.as_str(),
+            reason = delete.end.reason(),
+            object = identity.map(|identity| format!("WorkloadIdentity/{identity}")),
+            generation = identity.and_then(|identity| ledger.desired().generation(identity)),
+            before.key = before.key,
+            before.content = before.content,
+            "audit"
+        );
+    }
+
+    /// A call as a whole gave nothing: what came of each entry, where SPIRE was asked at all.
+    pub(super) fn lost(&self, error: &SpireError, each: impl FnOnce(&Came<'_>)) {
+        if !self.is_on() {
+            return;
+        }
+        let problem = error.to_string();
+        match error {
+            SpireError::Answer { .. } => each(&Came::unknown(&problem)),
+            SpireError::Refuse { .. } => each(&Came::refused(&problem)),
+            SpireError::Locate { .. } | SpireError::Connect { .. } | SpireError::Send { .. } => {}
+        }
+    }
+}
+
+fn is_logged() -> bool {
     enabled!(target: "audit", Level::INFO)
-}
-
-/// An entry was to be created or updated. The book still knows what was there before.
-pub(super) fn write(
-    ledger: &Ledger,
-    action: &str,
-    pod: &PodKey,
-    write: &Write,
-    entry: &Entry,
-    came: &Came<'_>,
-) {
-    if !is_on() {
-        return;
-    }
-    let before = Before::of(ledger, &write.id);
-    let identity = &write.wanted.identity;
-    info!(
-        target: "audit",
-        action,
-        outcome = came.outcome,
-        problem = came.problem,
-        entryID = write.id.as_str(),
-        cluster = cluster(ledger.desired(), pod),
-        podUID = pod.pod.as_str(),
-        object = format!("WorkloadIdentity/{identity}"),
-        generation = ledger.desired().generation(identity),
-        before.key = before.key,
-        before.content = before.content,
-        after.key = write.wanted.key.to_string(),
-        after.content = write.wanted.content.to_string(),
-        after.spiffeID = entry.key.spiffe_id.to_string(),
-        after.parentID = entry.key.parent_id.to_string(),
-        after.selectors = list(&entry.key.selectors),
-        after.x509SVIDTTL = entry.x509_svid_ttl,
-        after.jwtSVIDTTL = entry.jwt_svid_ttl,
-        after.federatesWith = list(entry.federates_with.iter().map(|domain| domain.as_str())),
-        after.admin = entry.admin,
-        after.downstream = entry.downstream,
-        after.dnsNames = list(entry.dns_names.iter().map(|name| name.as_str())),
-        after.hint = entry.hint,
-        "audit"
-    );
-}
-
-/// An entry was to be deleted. The book still knows what was there before.
-pub(super) fn delete(ledger: &Ledger, pod: &PodKey, delete: &Delete, came: &Came<'_>) {
-    if !is_on() {
-        return;
-    }
-    let (before, identity) = (Before::of(ledger, &delete.id), made_for(ledger, pod, &delete.id));
-    info!(
-        target: "audit",
-        action = "delete",
-        outcome = came.outcome,
-        problem = came.problem,
-        entryID = delete.id.as_str(),
-        cluster = cluster(ledger.desired(), pod),
-        podUID = pod.pod.as_str(),
-        reason = delete.end.reason(),
-        object = identity.map(|identity| format!("WorkloadIdentity/{identity}")),
-        generation = identity.and_then(|identity| ledger.desired().generation(identity)),
-        before.key = before.key,
-        before.content = before.content,
-        "audit"
-    );
-}
-
-/// A call as a whole gave nothing: what came of each entry, where SPIRE was asked at all.
-pub(super) fn lost(error: &SpireError, each: impl FnOnce(&Came<'_>)) {
-    if !is_on() {
-        return;
-    }
-    let problem = error.to_string();
-    match error {
-        SpireError::Answer { .. } => each(&Came::unknown(&problem)),
-        SpireError::Refuse { .. } => each(&Came::refused(&problem)),
-        SpireError::Locate { .. } | SpireError::Connect { .. } | SpireError::Send { .. } => {}
-    }
 }
 
 /// What the book keeps of an entry: digests.

@@ -71,7 +71,7 @@ fn notes(section: &mut Section, config: &Config) {
             mend("Set adopt: false once the migration is over (docs/migrating.md)."),
         );
     }
-    if config.admin_bind_address == "0" {
+    if config.admin.bind_address == "0" {
         section.warning(
             "admin",
             "admin.bindAddress is 0: explain, diff and release cannot ask the registrar",

@@ -102,6 +102,14 @@ impl Pod {
         }
     }
 
+    /// Namespace and name.
+    pub(super) fn place(&self) -> (&str, &str) {
+        match &self.facts {
+            Known::Facts(facts) => (facts.namespace.as_str(), facts.name.as_str()),
+            Known::Unreadable(name) => name.split_once('/').unwrap_or(("", name)),
+        }
+    }
+
     /// `namespace/name`.
     pub(super) fn name(&self) -> String {
         match &self.facts {

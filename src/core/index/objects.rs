@@ -237,6 +237,23 @@ struct Former {
     updated: BTreeSet<ClusterName>,
 }
 
+/// How many pods of one cluster an identity selects, and what came of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PodCounts {
+    /// All of them.
+    pub selected: u64,
+    /// They are to have the identity's entry.
+    pub derived: u64,
+    /// Another identity declares the same entry.
+    pub masked: u64,
+    /// Something that they depend on is not known yet.
+    pub waiting: u64,
+    /// The entry does not come out right.
+    pub failing: u64,
+    /// The plugin denies them an identity.
+    pub denied: u64,
+}
+
 /// Pods of one cluster that an identity selects.
 #[derive(Debug, Default)]
 struct Counts {
@@ -515,6 +532,32 @@ impl Identity {
     /// The cluster is no longer known.
     pub(super) fn forget(&mut self, cluster: &ClusterName) {
         self.counts.remove(cluster);
+    }
+
+    /// What came of the pods that it selects, by cluster.
+    pub(super) fn by_cluster(&self) -> impl Iterator<Item = (&ClusterName, PodCounts)> {
+        let counted = self.counts.iter().map(|(cluster, counts)| {
+            let counted = PodCounts {
+                selected: counts.selected(),
+                derived: counts.derived,
+                masked: counts.masked,
+                waiting: counts.waiting,
+                failing: counts.failing.len() as u64,
+                denied: counts.denied.len() as u64,
+            };
+            (cluster, counted)
+        });
+        counted.filter(|(_, counted)| counted.selected > 0)
+    }
+
+    /// The pods that it selects and that have no entry by it, failing ones first in each cluster.
+    pub(super) fn without_entry(&self) -> impl Iterator<Item = (&ClusterName, &PodUid, Told)> {
+        self.counts.iter().flat_map(|(cluster, counts)| {
+            let failing = counts.failing.iter();
+            let failing = failing.map(|(pod, problem)| (pod, Told::Failing(problem.clone())));
+            let denied = counts.denied.iter().map(|(pod, why)| (pod, Told::Denied(why.clone())));
+            failing.chain(denied).map(move |(pod, told)| (cluster, pod, told))
+        })
     }
 
     pub(super) fn view<'a>(

@@ -27,6 +27,7 @@ const BILLING_PODS: usize = 10;
 const NODES: usize = 5;
 /// How long anything may take; what takes longer is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
+const SERVE: &str = "--serve";
 /// How long the idle program is looked at.
 const IDLE: Duration = Duration::from_secs(3);
 
@@ -58,7 +59,7 @@ impl Demo {
         let began = Instant::now();
         let screen = Screen::new();
         let mut world = World::start().await;
-        world.configure(&json!({"gcInterval": "2s"}));
+        world.configure(&json!({"gcInterval": "2s", "admin": {"page": true}}));
         world.add_cluster("prod-east").await;
         world.add_cluster("prod-west").await;
         world.add_cluster_by_role("staging", "444455556666", "eu-west-1").await;
@@ -91,6 +92,7 @@ impl Demo {
         let replica = world.run_with(program(), |command| {
             command.env("LOG_LEVEL", "info");
         });
+        screen.say(&format!("its page, while it runs: http://{}/", replica.admin));
         Self { world, replica, screen, began, all_entries: Duration::ZERO, latencies: Vec::new() }
     }
 
@@ -363,6 +365,11 @@ impl Demo {
             status == entries as u64,
             &format!("the registries' status counts {status} entries, SPIRE has {entries}"),
         );
+        let took = self.began.elapsed();
+        if serves() {
+            self.screen.say(&format!("The page is open at http://{}/ until Ctrl-C.", self.replica.admin));
+            tokio::signal::ctrl_c().await.expect("Ctrl-C can be waited for");
+        }
         self.replica.terminate();
         let ended = self.replica.ended(PATIENCE).await;
         self.screen.check(ended.success(), "asked to end, it ends with status 0");
@@ -380,8 +387,12 @@ impl Demo {
                     usage.cpu_percent_since(&earlier)
                 ),
             ),
-            ("whole demo", millis(self.began.elapsed())),
+            ("whole demo", millis(took)),
         ]);
+        if !serves() {
+            let page = format!("http://{}/", self.replica.admin);
+            self.screen.say(&format!("The page was at {page}; `make demo ARGS=--serve` keeps it open."));
+        }
         if self.screen.verdict() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 
@@ -417,13 +428,18 @@ impl Demo {
     }
 }
 
-/// The program: named by the first argument, or beside this one.
+/// Whether the world stays until Ctrl-C, for those who look at the page.
+fn serves() -> bool {
+    std::env::args_os().any(|argument| argument == SERVE)
+}
+
+/// The program: named by an argument, or beside this one.
 fn program() -> PathBuf {
     let beside = || {
         let own = std::env::current_exe().expect("this program's own path");
         own.with_file_name("spire-eks-workload-registrar")
     };
-    std::env::args_os().nth(1).map_or_else(beside, PathBuf::from)
+    std::env::args_os().skip(1).find(|argument| argument != SERVE).map_or_else(beside, PathBuf::from)
 }
 
 fn pod_name(app: &str, revision: &str, number: usize) -> String {
