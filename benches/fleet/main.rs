@@ -19,10 +19,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Instant;
 
 use line::{Line, latencies, one_event};
 use measure::{Spent, peak, percentile, resident};
 use registrar_core::facts::{Change, ObjectChange};
+use registrar_core::index::Proposal;
 use registrar_core::mirror::Observed;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -195,6 +197,24 @@ fn edit(pods: usize) -> Value {
         "longest_slice_ms": longest * 1e3, "longest_apply_ms": longest_apply * 1e3, "writes": line.writes - before})
 }
 
+/// `diff` of an edit of every identity, which touches every pod: the whole answer, and how long the index and the writer's
+/// book are not looked at otherwise.
+fn diff(pods: usize) -> Value {
+    let clusters = 10;
+    let mut line = Line::new(clusters, pods / clusters);
+    line.start(clusters, pods);
+    let identities = (0..world::IDENTITIES).map(|team| Ok(Arc::new(world::identity(team, "team")))).collect();
+    let proposal = Proposal { identities, ..Proposal::default() };
+    let spent = Spent::begin();
+    let what = line.index.what_if(proposal);
+    let index = spent.seconds();
+    let spent = Spent::begin();
+    let difference = line.ledger.difference(&what, false, Instant::now());
+    let book = spent.seconds();
+    json!({"pods": pods, "updates": difference.total.update, "index_ms": index * 1e3, "book_ms": book * 1e3,
+        "diff_ms": (index + book) * 1e3})
+}
+
 fn child(arguments: &[&str]) -> Value {
     let program = std::env::current_exe().unwrap();
     let output = Command::new(program).args(arguments).output().unwrap();
@@ -245,10 +265,12 @@ fn all() {
     println!("restart  {restart}");
     let edit = child(&["edit", "500000"]);
     println!("edit     {edit}");
+    let diff = child(&["diff", "100000"]);
+    println!("diff     {diff}");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     std::fs::create_dir_all(&folder).unwrap();
     plot::write(&folder, &rows);
-    let all = json!({"rows": rows, "churn": churn, "restart": restart, "edit": edit});
+    let all = json!({"rows": rows, "churn": churn, "restart": restart, "edit": edit, "diff": diff});
     std::fs::write(folder.join("fleet.json"), format!("{all:#}\n")).unwrap();
 }
 
@@ -260,6 +282,7 @@ fn main() {
         (Some("churn"), Some(pods), _) => println!("{}", churn(pods)),
         (Some("restart"), Some(pods), _) => println!("{}", restart(pods)),
         (Some("edit"), Some(pods), _) => println!("{}", edit(pods)),
+        (Some("diff"), Some(pods), _) => println!("{}", diff(pods)),
         _ => all(),
     }
 }

@@ -202,6 +202,26 @@ mod tests {
     }
 
     #[test]
+    fn an_edit_that_brings_its_own_rollout_is_told_to_be_everywhere_at_once() {
+        let before = object("web", json!({}));
+        let rollout = json!({"steps": [{"clusters": 1}]});
+        let reasons = |spec: Value, before: &WorkloadIdentity| -> Vec<&str> {
+            let settings = settings(Guardrails::default());
+            let review = identity(&object("web", spec), [before].into_iter(), &settings);
+            review.warnings.iter().map(|warning| warning.reason).collect()
+        };
+        assert_eq!(reasons(json!({"rollout": rollout, "ttl": "1h"}), &before), ["NotRolledOut"]);
+        assert_eq!(reasons(json!({ "rollout": rollout }), &before), [""; 0]);
+        let mut recorded = before;
+        let status = json!({"rollout": {"stableSpec": {}}});
+        recorded.status = Some(serde_json::from_value(status).unwrap());
+        assert_eq!(reasons(json!({"rollout": rollout, "ttl": "1h"}), &recorded), [""; 0]);
+        let bad = object("web", json!({"rollout": {"steps": [{"clusters": "all"}]}}));
+        let review = identity(&bad, std::iter::empty(), &settings(Guardrails::default()));
+        assert_eq!(review.problems[0].field, "spec.rollout.steps[0].clusters");
+    }
+
+    #[test]
     fn another_trust_domain_is_told_where_the_text_names_it() {
         let problems = |template: &str| {
             let object = object("web", json!({ "spiffeIDTemplate": template }));

@@ -321,3 +321,64 @@ fn humane(time: Duration) -> String {
         parts.iter().filter(|(count, _)| *count > 0).map(|(count, unit)| format!("{count}{unit}")).collect();
     if told.is_empty() { "0s".to_owned() } else { told }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn waves(steps: Value) -> Waves {
+        Waves::compile(&serde_json::from_value(json!({ "steps": steps })).unwrap()).unwrap()
+    }
+
+    /// How many clusters have the edit after each wave.
+    fn course(steps: Value, all: usize) -> Vec<usize> {
+        let waves = waves(steps);
+        let next = |updated: &usize| (*updated < all).then(|| waves.next(*updated, all));
+        std::iter::successors(Some(0), next).skip(1).collect()
+    }
+
+    #[test]
+    fn waves_grow_by_numbers_and_shares_and_end_with_all() {
+        let usual = json!([{"clusters": 1}, {"clusters": "10%"}]);
+        assert_eq!(course(usual.clone(), 30), [1, 3, 30]);
+        assert_eq!(course(usual.clone(), 31), [1, 4, 31]);
+        assert_eq!(course(usual.clone(), 5), [1, 5]);
+        assert_eq!(course(usual.clone(), 1), [1]);
+        assert_eq!(course(usual, 0), [0; 0]);
+        assert_eq!(course(json!([{"clusters": 40}, {"clusters": "100%"}]), 30), [30]);
+        // A step that is no more than the one before adds nothing.
+        assert_eq!(course(json!([{"clusters": "50%"}, {"clusters": 2}]), 8), [2, 4, 8]);
+        assert_eq!(waves(json!([{"clusters": 1}])).pause, Duration::from_secs(600));
+    }
+
+    #[test]
+    fn what_is_no_share_is_told() {
+        let problems = |rollout: Value| {
+            let told = Waves::compile(&serde_json::from_value(rollout).unwrap()).unwrap_err();
+            told.into_iter().map(|problem| problem.field).collect::<Vec<_>>()
+        };
+        for share in [
+            json!(0),
+            json!(-1),
+            json!("0%"),
+            json!("101%"),
+            json!("5"),
+            json!("+5%"),
+            json!("05%"),
+            json!("%"),
+        ] {
+            let field = "spec.rollout.steps[0].clusters";
+            assert_eq!(problems(json!({"steps": [{ "clusters": share }]})), [field], "{share}");
+        }
+        let none = problems(json!({"steps": [], "pause": "-1s"}));
+        assert_eq!(none, ["spec.rollout.steps", "spec.rollout.pause"]);
+    }
+
+    #[test]
+    fn a_pause_is_told_as_people_write_it() {
+        let told = [0, 45, 600, 5400, 3661].map(|seconds| humane(Duration::from_secs(seconds)));
+        assert_eq!(told, ["0s", "45s", "10m", "1h30m", "1h1m1s"]);
+    }
+}

@@ -30,6 +30,7 @@ const ASKED: &[&str] = &[
     "east/payments/p-1",
     "east/payments/p-2",
     "east/unloaded/u-1",
+    "east/waves/r-1",
     "east/shop/web-2",
     "east/shop/nothing-like-it",
     "eats/shop/web-1",
