@@ -19,7 +19,7 @@ use registrar_core::entry::ClusterTag;
 use registrar_core::explain::{self, Explanation, Near, NotKnown, PodName};
 use registrar_core::held;
 use registrar_core::index::{Index, Proposal, Settings};
-use registrar_core::ledger::difference::Difference;
+use registrar_core::ledger::difference::{Difference, Weighing};
 use registrar_core::ledger::{Ledger, Outcome};
 use registrar_core::names::{ClusterName, PodUid};
 use serde::Deserialize;
@@ -37,6 +37,8 @@ use crate::spire::Spire;
 
 /// How many bytes of manifests may be asked about at once.
 const MOST_ASKED: usize = 64 << 20;
+/// How many pods a question looks at: some milliseconds of work.
+const PODS_AT_ONCE: usize = 2000;
 
 /// An address that cannot be served on.
 #[derive(Debug, thiserror::Error)]
@@ -101,8 +103,24 @@ pub struct Answers {
 impl Answers {
     /// What applying something would do to SPIRE's entries; none while the process ends.
     pub async fn difference(&self, proposal: Proposal, full: bool) -> Option<Difference> {
-        let what = self.index.ask(move |index| index.what_if(proposal)).await?;
-        self.ledger.ask(move |ledger| ledger.difference(&what, full, Instant::now())).await
+        // Some pods at a time, so that nothing else waits for long.
+        let mut trial = self.index.ask(move |index| index.propose(proposal)).await?;
+        while !trial.is_done() {
+            let some = move |index: &Index| {
+                index.try_some(&mut trial, PODS_AT_ONCE);
+                trial
+            };
+            trial = self.index.ask(some).await?;
+        }
+        let mut weighing = Weighing::new(trial.what(), full);
+        while !weighing.is_done() {
+            let some = move |ledger: &Ledger| {
+                ledger.weigh_some(&mut weighing, PODS_AT_ONCE);
+                weighing
+            };
+            weighing = self.ledger.ask(some).await?;
+        }
+        self.ledger.ask(move |ledger| ledger.weighed(weighing, Instant::now())).await
     }
 }
 

@@ -118,5 +118,5 @@ fn offline(arguments: &Arguments, config: &Path) -> Result<Difference, Usage> {
     if let Some(path) = &arguments.config {
         proposal.settings = Some(Settings::of(&read_config(path, false)?));
     }
-    Ok(ledger.difference(&index.what_if(proposal), arguments.full, Instant::now()))
+    Ok(ledger.difference(index.what_if(proposal), arguments.full, Instant::now()))
 }

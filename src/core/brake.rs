@@ -167,11 +167,16 @@ impl Brake {
         released: &BTreeSet<String>,
         size: impl Fn(&Scope) -> u64,
     ) -> (Vec<Held>, BTreeSet<Scope>) {
-        let mut waiting: BTreeMap<Scope, BTreeSet<&Braked>> = BTreeMap::new();
-        for (pod, all) in parked {
-            for braked in all {
-                for scope in scopes(pod, braked) {
-                    waiting.entry(scope).or_default().insert(braked);
+        // Sorted once, and so in every scope.
+        let mut all: Vec<(&Braked, &PodKey)> =
+            parked.flat_map(|(pod, all)| all.iter().map(move |braked| (braked, pod))).collect();
+        all.sort_unstable();
+        let mut waiting: BTreeMap<Scope, Vec<&Braked>> = BTreeMap::new();
+        for (braked, pod) in all {
+            for scope in scopes(pod, braked) {
+                let waiting = waiting.entry(scope).or_default();
+                if waiting.last() != Some(&braked) {
+                    waiting.push(braked);
                 }
             }
         }
@@ -185,8 +190,11 @@ impl Brake {
         let (mut held, mut let_through) = (Vec::new(), BTreeSet::new());
         for (scope, braked) in &waiting {
             // An entry counts once, also where what was let through is not done and has become something else.
-            let ids: HashSet<&EntryId> = braked.iter().map(|it| &it.id).collect();
-            let count = ids.union(before.get(scope).unwrap_or(&HashSet::new())).count() as u64;
+            let ids = braked.chunk_by(|a, b| a.id == b.id).filter_map(|same| same.first()).map(|it| &it.id);
+            let count = match before.get(scope) {
+                None => ids.count(),
+                Some(before) => before.len() + ids.filter(|id| !before.contains(id)).count(),
+            } as u64;
             let (share, number) = match scope {
                 Scope::Fleet => (self.budgets.fleet_share, self.budgets.fleet_number),
                 _ => (self.budgets.scope_share, self.budgets.scope_number),
@@ -279,7 +287,7 @@ fn scopes(pod: &PodKey, braked: &Braked) -> Vec<Scope> {
 }
 
 /// The same for the same plan, in every process.
-fn digest(scope: &Scope, braked: &BTreeSet<&Braked>) -> String {
+fn digest(scope: &Scope, braked: &[&Braked]) -> String {
     let scope = match scope {
         Scope::Fleet => "fleet".to_owned(),
         Scope::Cluster(tag) => format!("cluster {tag:?}"),

@@ -41,7 +41,7 @@ pub use explain::PodView;
 pub use objects::{IdentityView, PodCounts, RegistryView};
 pub use rollout::RolloutView;
 pub use rows::{PodRow, Rows, ToldRow};
-pub use what_if::{Proposal, WhatIf};
+pub use what_if::{Proposal, Trial, WhatIf};
 
 /// A queue of pods that had more room than this gives it back.
 const QUEUE: usize = 1 << 12;

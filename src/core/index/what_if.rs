@@ -16,6 +16,9 @@ use crate::entry::ClusterTag;
 use crate::facts::{Malformed, PodFacts};
 use crate::names::{ClusterName, IdentityName, PodUid};
 
+/// So many pods are worth a thread.
+const A_THREADS: usize = 500;
+
 /// Objects that would be applied, each in the place of the one of its name; and the configuration, where that would be
 /// another.
 #[derive(Debug, Default)]
@@ -68,8 +71,8 @@ pub struct WhatIf {
     pub notes: Vec<String>,
     /// What the writer would be told: standings, and the pods that would come to have something else.
     pub delta: Delta,
-    /// Cluster and `namespace/name` of those pods.
-    pub pods: BTreeMap<PodKey, (ClusterName, String)>,
+    /// Cluster and `namespace/name` of those pods, in the same order.
+    pub pods: Vec<(ClusterName, String)>,
     /// Pods that an identity would newly select and that would get the same entry from another, by identity.
     pub masked: BTreeMap<IdentityName, u64>,
     /// Pods that would newly fail, by identity, with one of them and why.
@@ -78,33 +81,52 @@ pub struct WhatIf {
     pub unknown: u64,
 }
 
-/// The index's objects with those of a proposal in their places.
-struct Overlay<'a> {
-    index: &'a Index,
-    settings: &'a Settings,
+/// A proposal that is being tried on the pods that it concerns, some at a time: the index's objects with those of the
+/// proposal in their places.
+#[derive(Debug)]
+pub struct Trial {
+    settings: Option<Settings>,
     identities: BTreeMap<IdentityName, Identity>,
     contexts: BTreeMap<ClusterName, Arc<ClusterContext>>,
     candidates: Candidates,
     unreadable: BTreeSet<IdentityName>,
+    /// Pods that are still to be looked at.
+    open: BTreeMap<ClusterName, Vec<PodUid>>,
+    what: WhatIf,
 }
 
-impl<'a> Overlay<'a> {
-    fn candidates<'s>(
-        &'s self,
-        cluster: &'s ClusterName,
-        pod: &PodFacts,
-    ) -> impl Iterator<Item = (&'s IdentityName, &'s Identity)> + use<'a, 's> {
-        let ranks = self.candidates.of(&pod.namespace, &pod.labels).into_iter();
-        ranks.filter_map(move |rank| of_rank(self.identity(rank.name()), rank, cluster))
+impl Trial {
+    /// Whether every pod was looked at.
+    pub fn is_done(&self) -> bool {
+        self.open.is_empty()
     }
 
-    fn identity(&self, name: &IdentityName) -> Option<&Identity> {
-        self.identities.get(name).or_else(|| self.index.identities.get(name))
+    /// What would come of it, as far as pods were looked at.
+    pub fn what(self) -> WhatIf {
+        self.what
+    }
+
+    fn touch<'a>(&mut self, cluster: &ClusterName, uids: impl Iterator<Item = &'a PodUid>) {
+        self.open.entry(cluster.clone()).or_default().extend(uids.cloned());
+    }
+
+    fn candidates<'s>(
+        &'s self,
+        index: &'s Index,
+        cluster: &'s ClusterName,
+        pod: &PodFacts,
+    ) -> impl Iterator<Item = (&'s IdentityName, &'s Identity)> + use<'s> {
+        let ranks = self.candidates.of(&pod.namespace, &pod.labels).into_iter();
+        ranks.filter_map(move |rank| of_rank(self.identity(index, rank.name()), rank, cluster))
+    }
+
+    fn identity<'s>(&'s self, index: &'s Index, name: &IdentityName) -> Option<&'s Identity> {
+        self.identities.get(name).or_else(|| index.identities.get(name))
     }
 
     /// Nobody can say of some identity which pods of this cluster are its own.
-    fn holds_all(&self, cluster: &ClusterName) -> bool {
-        let identities = self.unreadable.iter().filter_map(|name| self.identity(name));
+    fn holds_all(&self, index: &Index, cluster: &ClusterName) -> bool {
+        let identities = self.unreadable.iter().filter_map(|name| self.identity(index, name));
         identities.into_iter().any(|identity| identity.in_cluster(cluster).is_unreadable())
     }
 }
@@ -128,123 +150,218 @@ impl Index {
 
     /// What would come of a proposal. Answered from the facts as they are; nothing is kept of it.
     pub fn what_if(&self, proposal: Proposal) -> WhatIf {
-        let mut what = WhatIf::default();
-        let settings = proposal.settings.as_ref().unwrap_or(&self.settings);
-        let mut overlay = Overlay {
-            index: self,
+        let mut trial = self.propose(proposal);
+        while !trial.is_done() {
+            self.try_some(&mut trial, usize::MAX);
+        }
+        trial.what()
+    }
+
+    /// Reads a proposal and finds the pods that it concerns.
+    pub fn propose(&self, proposal: Proposal) -> Trial {
+        let Proposal { mut registries, identities, settings } = proposal;
+        let mut trial = Trial {
             settings,
             identities: BTreeMap::new(),
             contexts: BTreeMap::new(),
             candidates: self.candidates.clone(),
             unreadable: self.unreadable.clone(),
+            open: BTreeMap::new(),
+            what: WhatIf::default(),
         };
-        let mut touched: BTreeSet<(ClusterName, PodUid)> = BTreeSet::new();
-        if proposal.settings.is_some() {
+        if let Some(settings) = trial.settings.clone() {
             // Every object is read anew: templates, guardrails and domains may come out otherwise.
-            let named = |it: &Result<Arc<WorkloadIdentity>, Malformed>| name_of(it);
-            let proposed: BTreeSet<String> = proposal.identities.iter().map(named).collect();
+            let proposed: BTreeSet<String> = identities.iter().map(name_of).collect();
             let others = self.identities.iter().filter(|(name, _)| !proposed.contains(name.as_str()));
             for (name, identity) in others.filter_map(|(name, it)| Some((name, it.object()?))) {
-                let identity = Identity::of(Ok(identity.clone()), settings);
-                what.judge(&format!("WorkloadIdentity/{name}"), identity.problems());
-                overlay.identities.insert(name.clone(), identity);
+                let identity = Identity::of(Ok(identity.clone()), &settings);
+                trial.what.judge(&format!("WorkloadIdentity/{name}"), identity.problems());
+                trial.identities.insert(name.clone(), identity);
             }
             for (name, cluster) in &self.clusters {
-                touched.extend(cluster.uids().map(|uid| (name.clone(), uid.clone())));
+                trial.touch(name, cluster.uids());
             }
-        }
-        for object in proposal.identities {
-            self.propose_identity(object, &mut overlay, &mut touched, &mut what);
-        }
-        let names: BTreeSet<String> = proposal.registries.iter().map(name_of).collect();
-        let mut registries = proposal.registries;
-        if proposal.settings.is_some() {
-            let others = self.registries.iter().filter(|(name, _)| !names.contains(name.as_str()));
+            let proposed: BTreeSet<String> = registries.iter().map(name_of).collect();
+            let others = self.registries.iter().filter(|(name, _)| !proposed.contains(name.as_str()));
             registries.extend(others.filter_map(|(_, it)| it.object().cloned()).map(Ok));
         }
-        for object in registries {
-            self.propose_registry(object, &mut overlay, &mut touched, &mut what);
+        identities.into_iter().for_each(|object| self.propose_identity(object, &mut trial));
+        registries.into_iter().for_each(|object| self.propose_registry(object, &mut trial));
+        for uids in trial.open.values_mut() {
+            // Tables give them out in no order, and several objects may concern one pod; they are taken from the end.
+            uids.sort_unstable_by(|a, b| b.cmp(a));
+            uids.dedup();
         }
-        for (cluster, uid) in &touched {
-            if let Some(known) = self.clusters.get(cluster) {
-                compare(&overlay, cluster, known, uid, &mut what);
-            }
-        }
-        what.delta.ready = self.not_listed().is_empty();
-        what
+        trial.open.retain(|_, uids| !uids.is_empty());
+        trial.what.delta.ready = self.not_listed().is_empty();
+        trial
     }
 
-    fn propose_identity(
+    /// Looks at so many more pods.
+    pub fn try_some(&self, trial: &mut Trial, limit: usize) {
+        let mut left = limit;
+        while left > 0
+            && let Some(mut entry) = trial.open.first_entry()
+        {
+            let (name, uids) = (entry.key().clone(), entry.get_mut());
+            let some = uids.split_off(uids.len().saturating_sub(left));
+            left -= some.len();
+            if uids.is_empty() {
+                entry.remove();
+            }
+            let Some(cluster) = self.clusters.get(&name) else { continue };
+            let parts = self.compare_all(trial, &name, cluster, &some);
+            parts.into_iter().for_each(|part| trial.what.add(part));
+        }
+    }
+
+    /// Compares these pods, which are taken from the end, on as many threads as there is work for.
+    fn compare_all(
         &self,
-        object: Result<Arc<WorkloadIdentity>, Malformed>,
-        overlay: &mut Overlay<'_>,
-        touched: &mut BTreeSet<(ClusterName, PodUid)>,
+        trial: &Trial,
+        name: &ClusterName,
+        cluster: &Cluster,
+        uids: &[PodUid],
+    ) -> Vec<WhatIf> {
+        let basis = Basis {
+            context: trial.contexts.get(name).unwrap_or(cluster.context()),
+            settings: trial.settings.as_ref().unwrap_or(&self.settings),
+            answers: &self.answers,
+            hold_all: trial.holds_all(self, name),
+        };
+        let tag = ClusterTag::of(name);
+        let compare = |uids: &[PodUid]| {
+            let mut part = WhatIf::default();
+            for uid in uids.iter().rev() {
+                self.compare(trial, &basis, (name, tag, cluster), uid, &mut part);
+            }
+            part
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(uids.len() / A_THREADS);
+        if threads < 2 {
+            return vec![compare(uids)];
+        }
+        std::thread::scope(|scope| {
+            let chunks: Vec<&[PodUid]> = uids.chunks(uids.len().div_ceil(threads)).rev().collect();
+            let running: Vec<_> = chunks.iter().map(|chunk| scope.spawn(|| compare(chunk))).collect();
+            // One that panicked is done again here, so that it is this thread that does.
+            let part = |(thread, chunk): (std::thread::ScopedJoinHandle<'_, WhatIf>, &&[PodUid])| {
+                thread.join().unwrap_or_else(|_| compare(chunk))
+            };
+            running.into_iter().zip(&chunks).map(part).collect()
+        })
+    }
+
+    /// Settles one pod as it would be, and notes what would be other than it is.
+    fn compare(
+        &self,
+        trial: &Trial,
+        basis: &Basis<'_>,
+        (name, tag, cluster): (&ClusterName, ClusterTag, &Cluster),
+        uid: &PodUid,
         what: &mut WhatIf,
     ) {
-        let identity = Identity::of(object, overlay.settings);
+        let Some((_, pod)) = cluster.pod(uid) else { return };
+        let Some((verdicts, desired)) = cluster.explain(uid, basis, |pod| trial.candidates(self, name, pod))
+        else {
+            return;
+        };
+        let before = |identity: &IdentityName| {
+            pod.told.iter().find(|(told, _)| told == identity).map(|(_, told)| told)
+        };
+        let mut waits = false;
+        for (identity, verdict) in verdicts {
+            let Verdict::Told(told) = verdict else { continue };
+            let was = before(&identity);
+            match told {
+                Told::Masked { .. } if !matches!(was, Some(Told::Masked { .. })) => {
+                    *what.masked.entry(identity).or_default() += 1;
+                }
+                Told::Failing(problem) if !matches!(was, Some(Told::Failing(_))) => {
+                    let example = || (0, format!("{name}/{}: {problem}", pod.name()));
+                    what.failing.entry(identity).or_insert_with(example).0 += 1;
+                }
+                Told::Waiting(_) if !matches!(was, Some(Told::Waiting(_))) => waits = true,
+                _ => {}
+            }
+        }
+        what.unknown += u64::from(waits);
+        if *pod.desired != desired {
+            what.pods.push((name.clone(), pod.name()));
+            let key = PodKey { cluster: tag, pod: uid.clone() };
+            what.delta.pods.push((key, Some(Arc::new(desired))));
+        }
+    }
+
+    fn propose_identity(&self, object: Result<Arc<WorkloadIdentity>, Malformed>, trial: &mut Trial) {
+        let settings = trial.settings.as_ref().unwrap_or(&self.settings);
+        // What is asked is where it leads; `status` may tell of a rollout on the way there.
+        let object = object.map(|object| match &object.status {
+            None => object,
+            Some(_) => Arc::new(WorkloadIdentity { status: None, ..(*object).clone() }),
+        });
+        let in_waves = object.as_ref().is_ok_and(|object| object.spec.rollout.is_some());
+        let identity = Identity::of(object, settings);
         let shown = format!("WorkloadIdentity/{}", identity.name);
         let Ok(name) = IdentityName::new(identity.name.as_str()) else {
-            what.judge(&shown, identity.problems());
+            trial.what.judge(&shown, identity.problems());
             return;
         };
         let before = self.identities.get(&name);
-        let is_configured_as_now = std::ptr::eq(overlay.settings, &self.settings);
-        if is_configured_as_now && before.is_some_and(|before| before.same_for_pods(&identity)) {
+        if trial.settings.is_none() && before.is_some_and(|before| before.same_spec(&identity)) {
             return;
         }
-        what.judge(&shown, identity.problems());
-        what.delta.identities.push((name.clone(), Some(identity.standing())));
+        if in_waves && before.is_some_and(Identity::is_rolled_out) {
+            let note =
+                format!("{shown}: it would reach the clusters in waves (spec.rollout); this is all of it");
+            trial.what.notes.push(note);
+        }
+        trial.what.judge(&shown, identity.problems());
+        trial.what.delta.identities.push((name.clone(), Some(identity.standing())));
         for version in before.into_iter().chain([&identity]).flat_map(Identity::versions) {
             for (cluster, known) in &self.clusters {
-                let uids: Vec<PodUid> = match version.place() {
-                    Some(place) => known.uids_of(&place.namespaces).cloned().collect(),
-                    None if version.is_unreadable() => known.uids().cloned().collect(),
-                    None => Vec::new(),
-                };
-                touched.extend(uids.into_iter().map(|uid| (cluster.clone(), uid)));
+                match version.place() {
+                    Some(place) => trial.touch(cluster, known.uids_of(&place.namespaces)),
+                    None if version.is_unreadable() => trial.touch(cluster, known.uids()),
+                    None => {}
+                }
             }
         }
         let places = before.into_iter().flat_map(Identity::versions).filter_map(Identity::place);
-        places.for_each(|place| overlay.candidates.remove(place));
-        overlay.unreadable.remove(&name);
-        identity.versions().filter_map(Identity::place).for_each(|place| overlay.candidates.insert(place));
+        places.for_each(|place| trial.candidates.remove(place));
+        trial.unreadable.remove(&name);
+        identity.versions().filter_map(Identity::place).for_each(|place| trial.candidates.insert(place));
         if identity.versions().any(Identity::is_unreadable) {
-            overlay.unreadable.insert(name.clone());
+            trial.unreadable.insert(name.clone());
         }
-        overlay.identities.insert(name, identity);
+        trial.identities.insert(name, identity);
     }
 
-    fn propose_registry(
-        &self,
-        object: Result<Arc<EKSClusterRegistry>, Malformed>,
-        overlay: &mut Overlay<'_>,
-        touched: &mut BTreeSet<(ClusterName, PodUid)>,
-        what: &mut WhatIf,
-    ) {
-        let registry = Registry::of(object, &overlay.settings.guardrails);
+    fn propose_registry(&self, object: Result<Arc<EKSClusterRegistry>, Malformed>, trial: &mut Trial) {
+        let settings = trial.settings.as_ref().unwrap_or(&self.settings);
+        let registry = Registry::of(object, &settings.guardrails);
         let shown = format!("EKSClusterRegistry/{}", registry.name);
-        what.judge(&shown, registry.problems());
+        trial.what.judge(&shown, registry.problems());
         let Ok(name) = ClusterName::new(registry.name.as_str()) else { return };
         let known = self.clusters.get(&name);
         let before = self.registries.get(&name).and_then(Registry::wanted_context);
         match (before, registry.wanted_context()) {
             (None, Some(_)) => {
-                what.notes.push(format!(
+                trial.what.notes.push(format!(
                     "{shown}: the cluster would be connected to; what its pods would get is known then"
                 ));
             }
             (Some(_), None) => {
-                what.notes.push(format!(
+                trial.what.notes.push(format!(
                     "{shown}: the cluster would no longer be watched; its entries stay as they are"
                 ));
             }
             (Some(before), Some(after)) if before.target != after.target => {
-                what.notes.push(format!("{shown}: the cluster would be connected to anew; until it is listed, its entries stay as they are"));
+                trial.what.notes.push(format!("{shown}: the cluster would be connected to anew; until it is listed, its entries stay as they are"));
             }
             (Some(before), Some(after)) if before != after => {
-                let uids = known.into_iter().flat_map(Cluster::uids);
-                touched.extend(uids.map(|uid| (name.clone(), uid.clone())));
-                overlay.contexts.insert(name, after);
+                trial.touch(&name, known.into_iter().flat_map(Cluster::uids));
+                trial.contexts.insert(name, after);
             }
             _ => {}
         }
@@ -255,43 +372,19 @@ impl WhatIf {
     fn judge(&mut self, shown: &str, problems: &[Problem]) {
         self.problems.extend(problems.iter().map(|problem| (shown.to_owned(), problem.clone())));
     }
-}
 
-/// Settles one pod as it would be, and notes what would be other than it is.
-fn compare(overlay: &Overlay<'_>, name: &ClusterName, cluster: &Cluster, uid: &PodUid, what: &mut WhatIf) {
-    let basis = Basis {
-        context: overlay.contexts.get(name).unwrap_or(cluster.context()),
-        settings: overlay.settings,
-        answers: &overlay.index.answers,
-        hold_all: overlay.holds_all(name),
-    };
-    let Some((_, pod)) = cluster.pod(uid) else { return };
-    let Some((verdicts, desired)) = cluster.explain(uid, &basis, |pod| overlay.candidates(name, pod)) else {
-        return;
-    };
-    let before =
-        |identity: &IdentityName| pod.told.iter().find(|(told, _)| told == identity).map(|(_, told)| told);
-    let mut waits = false;
-    for (identity, verdict) in verdicts {
-        let Verdict::Told(told) = verdict else { continue };
-        let was = before(&identity);
-        match told {
-            Told::Masked { .. } if !matches!(was, Some(Told::Masked { .. })) => {
-                *what.masked.entry(identity).or_default() += 1;
-            }
-            Told::Failing(problem) if !matches!(was, Some(Told::Failing(_))) => {
-                let example = || (0, format!("{name}/{}: {problem}", pod.name()));
-                what.failing.entry(identity).or_insert_with(example).0 += 1;
-            }
-            Told::Waiting(_) if !matches!(was, Some(Told::Waiting(_))) => waits = true,
-            _ => {}
+    /// Takes in what came of some more pods.
+    fn add(&mut self, part: Self) {
+        let Self { problems: _, notes: _, delta, pods, masked, failing, unknown } = part;
+        self.delta.pods.extend(delta.pods);
+        self.pods.extend(pods);
+        for (identity, count) in masked {
+            *self.masked.entry(identity).or_default() += count;
         }
-    }
-    what.unknown += u64::from(waits);
-    if *pod.desired != desired {
-        let key = PodKey { cluster: ClusterTag::of(name), pod: uid.clone() };
-        what.pods.insert(key.clone(), (name.clone(), pod.name()));
-        what.delta.pods.push((key, Some(Arc::new(desired))));
+        for (identity, (count, example)) in failing {
+            self.failing.entry(identity).or_insert((0, example)).0 += count;
+        }
+        self.unknown += unknown;
     }
 }
 

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Mode, size};
-use crate::brake::Scope;
-use crate::desired::{PodKey, Wanted};
+use super::{Ledger, Mode, PodState, size};
+use crate::brake::{Braked, Scope};
+use crate::desired::{Delta, PodKey, Wanted};
 use crate::entry::{Entry, EntryId, Nonce};
 use crate::index::WhatIf;
+use crate::names::{ClusterName, IdentityName};
 use crate::plan::{self, PodPlan, Write};
 
 /// How many entries of each kind are shown unless all are asked for.
@@ -114,15 +115,125 @@ pub struct Difference {
     pub is_cut: bool,
 }
 
-impl Ledger {
-    /// What the writer would do of what the index says; some entries of each kind, or all. Nothing is planned or kept.
-    pub fn difference(&self, what: &WhatIf, full: bool, now: Instant) -> Difference {
-        let mut difference = Difference {
+/// What the index says of a proposal, while it is planned, some pods at a time.
+#[derive(Debug)]
+pub struct Weighing {
+    what: WhatIf,
+    full: bool,
+    /// How many pods were planned.
+    planned: usize,
+    braked: BTreeMap<PodKey, Vec<Braked>>,
+    clusters: BTreeMap<ClusterName, Counts>,
+    identities: BTreeMap<IdentityName, Counts>,
+    /// How many changes of each kind there are.
+    shown: [usize; 3],
+    difference: Difference,
+}
+
+impl Weighing {
+    /// Of everything that the index says; whether all entries are shown, or some of each kind.
+    pub fn new(what: WhatIf, full: bool) -> Self {
+        let difference = Difference {
             problems: what.problems.iter().map(|(object, problem)| format!("{object}: {problem}")).collect(),
             notes: what.notes.clone(),
             masked: what.masked.iter().map(|(name, count)| (name.to_string(), *count)).collect(),
             ..Difference::default()
         };
+        Self {
+            what,
+            full,
+            planned: 0,
+            braked: BTreeMap::new(),
+            clusters: BTreeMap::new(),
+            identities: BTreeMap::new(),
+            shown: [0; 3],
+            difference,
+        }
+    }
+
+    /// Whether every pod was planned.
+    pub fn is_done(&self) -> bool {
+        self.planned == self.what.delta.pods.len() || !self.difference.problems.is_empty()
+    }
+}
+
+impl Ledger {
+    /// What the writer would do of what the index says; some entries of each kind, or all. Nothing is planned or kept.
+    pub fn difference(&self, what: WhatIf, full: bool, now: Instant) -> Difference {
+        let mut weighing = Weighing::new(what, full);
+        while !weighing.is_done() {
+            self.weigh_some(&mut weighing, usize::MAX);
+        }
+        self.weighed(weighing, now)
+    }
+
+    /// Plans so many more pods.
+    pub fn weigh_some(&self, weighing: &mut Weighing, limit: usize) {
+        let Weighing { what, full, planned, braked, clusters, identities, shown, difference } = weighing;
+        let all = what.delta.pods.iter().zip(&what.pods);
+        let some: Vec<_> = all.skip(*planned).take(limit).collect();
+        *planned += some.len();
+        let after = self.desired.with(&Delta {
+            ready: what.delta.ready,
+            clusters: what.delta.clusters.clone(),
+            identities: what.delta.identities.clone(),
+            pods: some.iter().map(|(pod, _)| (*pod).clone()).collect(),
+            ..Delta::default()
+        });
+        let no_nonce = Nonce::new(0);
+        for ((key, _), (cluster, pod)) in some {
+            let make_id = |digest: &_| EntryId::make(&self.prefix, &key.cluster, digest, &no_nonce);
+            let would = plan::plan(key, &after, &self.mirror, make_id);
+            // What is to be written anyway is not its doing; where nothing waits to be looked at, nothing is.
+            let is_in_step = !self.fresh.contains(key)
+                && !self.stale.contains(key)
+                && !self.failures.contains_key(key)
+                && self.listed;
+            let anyway = (!is_in_step || !self.waits_for_nothing(key))
+                .then(|| plan::plan(key, &self.desired, &self.mirror, make_id));
+            let counted = self.braked(&would, &after);
+            if !counted.is_empty() {
+                braked.insert(key.clone(), counted);
+            }
+            for (kind, id, write) in news(&would, anyway.as_ref()) {
+                let identity = match write {
+                    Some(write) => Some(&write.wanted.identity),
+                    None => self.made_for(key, id, &after),
+                };
+                let becomes_another =
+                    kind == Kind::Update && write.is_some_and(|write| self.changes_key(write));
+                difference.total.note(kind, becomes_another);
+                note(identities, identity, kind, becomes_another);
+                note(clusters, Some(cluster), kind, becomes_another);
+                if let Some(count) = shown.get_mut(kind as usize) {
+                    *count += 1;
+                    if *count > EXAMPLES && !*full {
+                        difference.is_cut = true;
+                        continue;
+                    }
+                }
+                difference.changes.push(Change {
+                    kind,
+                    pod: format!("{cluster}/{pod}"),
+                    identity: identity.map(ToString::to_string),
+                    id: (kind != Kind::Create).then(|| id.to_string()),
+                    fields: self.fields(key, (kind != Kind::Create).then_some(id), write),
+                });
+            }
+        }
+    }
+
+    /// Whether all that the pod is to have is in place, and nothing of it is held.
+    fn waits_for_nothing(&self, pod: &PodKey) -> bool {
+        self.states.get(pod).is_some_and(|state| {
+            let PodState { in_place: _, pending, failing, holds, previews } = &**state;
+            pending.is_empty() && failing.is_empty() && holds.is_empty() && previews.is_empty()
+        })
+    }
+
+    /// What all of it comes to, and what of it the brake would hold.
+    pub fn weighed(&self, weighing: Weighing, now: Instant) -> Difference {
+        let Weighing { what, braked, clusters, identities, mut difference, .. } = weighing;
         if !difference.problems.is_empty() {
             return difference;
         }
@@ -148,63 +259,18 @@ impl Ledger {
                 self.mode
             ));
         }
-        let after = self.desired.with(&what.delta);
-        let no_nonce = Nonce::new(0);
-        let mut braked = BTreeMap::new();
-        let mut shown = [0_usize; 3];
-        for (key, _) in &what.delta.pods {
-            let make_id = |digest: &_| EntryId::make(&self.prefix, &key.cluster, digest, &no_nonce);
-            let would = plan::plan(key, &after, &self.mirror, make_id);
-            // What is to be written anyway is not its doing.
-            let anyway = plan::plan(key, &self.desired, &self.mirror, make_id);
-            let counted = self.braked(&would, &after);
-            if !counted.is_empty() {
-                braked.insert(key.clone(), counted);
-            }
-            for (kind, id, write) in news(&would, &anyway) {
-                let identity = match write {
-                    Some(write) => Some(&write.wanted.identity),
-                    None => self.made_for(key, id, &after),
-                };
-                let becomes_another =
-                    kind == Kind::Update && write.is_some_and(|write| self.changes_key(write));
-                difference.total.note(kind, becomes_another);
-                let (cluster, pod) = match what.pods.get(key) {
-                    Some((cluster, pod)) => (cluster.to_string(), pod.as_str()),
-                    None => (format!("({})", key.cluster), key.pod.as_str()),
-                };
-                if let Some(identity) = identity {
-                    let counts = difference.identities.entry(identity.to_string()).or_default();
-                    counts.note(kind, becomes_another);
-                }
-                let pod = format!("{cluster}/{pod}");
-                difference.clusters.entry(cluster).or_default().note(kind, becomes_another);
-                if let Some(count) = shown.get_mut(kind as usize) {
-                    *count += 1;
-                    if *count > EXAMPLES && !full {
-                        difference.is_cut = true;
-                        continue;
-                    }
-                }
-                difference.changes.push(Change {
-                    kind,
-                    pod,
-                    identity: identity.map(ToString::to_string),
-                    id: (kind != Kind::Create).then(|| id.to_string()),
-                    fields: self.fields(key, (kind != Kind::Create).then_some(id), write),
-                });
-            }
-        }
+        difference.clusters = told(clusters);
+        difference.identities = told(identities);
         let held = self.brake.would_hold(&braked, now, |scope| size(&self.mirror, scope));
         difference.held = held
             .into_iter()
             .map(|held| {
                 let (scope, name) = match &held.scope {
                     Scope::Fleet => ("fleet", None),
-                    Scope::Cluster(tag) => (
-                        "cluster",
-                        Some(after.cluster_name(tag).map_or_else(|| tag.to_string(), ToString::to_string)),
-                    ),
+                    Scope::Cluster(tag) => {
+                        let name = self.desired.cluster_name(tag);
+                        ("cluster", Some(name.map_or_else(|| tag.to_string(), ToString::to_string)))
+                    }
                     Scope::Identity(name) => ("identity", Some(name.to_string())),
                 };
                 WouldHold {
@@ -249,20 +315,41 @@ impl Ledger {
     }
 }
 
+fn note<N: Ord + Clone>(
+    counts: &mut BTreeMap<N, Counts>,
+    name: Option<&N>,
+    kind: Kind,
+    becomes_another: bool,
+) {
+    let Some(name) = name else { return };
+    match counts.get_mut(name) {
+        Some(counts) => counts.note(kind, becomes_another),
+        None => counts.entry(name.clone()).or_default().note(kind, becomes_another),
+    }
+}
+
+fn told<N: ToString>(counts: BTreeMap<N, Counts>) -> BTreeMap<String, Counts> {
+    counts.into_iter().map(|(name, counts)| (name.to_string(), counts)).collect()
+}
+
 /// What one plan does and another does not.
 fn news<'a>(
     would: &'a PodPlan,
-    anyway: &'a PodPlan,
+    anyway: Option<&'a PodPlan>,
 ) -> impl Iterator<Item = (Kind, &'a EntryId, Option<&'a Write>)> {
     let known = |writes: &[Write], write: &Write| {
         let is_same =
             |it: &Write| it.wanted.digest == write.wanted.digest && it.wanted.content == write.wanted.content;
         writes.iter().any(is_same)
     };
-    let creates = would.creates.iter().filter(move |write| !known(&anyway.creates, write));
-    let updates = would.updates.iter().filter(move |write| !known(&anyway.updates, write));
-    let deletes = would.deletes.iter().map(|delete| &delete.id);
-    let deletes = deletes.filter(|id| !anyway.deletes.iter().any(|delete| delete.id == **id));
+    let is_new = move |write: &&Write, all: fn(&PodPlan) -> &[Write]| {
+        anyway.is_none_or(|anyway| !known(all(anyway), write))
+    };
+    let creates = would.creates.iter().filter(move |write| is_new(write, |plan| &plan.creates));
+    let updates = would.updates.iter().filter(move |write| is_new(write, |plan| &plan.updates));
+    let goes_anyway =
+        move |id: &EntryId| anyway.is_some_and(|anyway| anyway.deletes.iter().any(|delete| delete.id == *id));
+    let deletes = would.deletes.iter().map(|delete| &delete.id).filter(move |id| !goes_anyway(id));
     let creates = creates.map(|write| (Kind::Create, &write.id, Some(write)));
     let updates = updates.map(|write| (Kind::Update, &write.id, Some(write)));
     creates.chain(updates).chain(deletes.map(|id| (Kind::Delete, id, None)))
