@@ -61,6 +61,9 @@ struct Shared {
     notes: Arc<Mutex<BTreeMap<Arc<Plugin>, Problem>>>,
 }
 
+/// How much less of a core than others a call of a plugin gets, where both want it.
+const NICENESS: i32 = 10;
+
 /// Runs plugins until `shutdown`, or until the index ends.
 pub async fn run(
     runtime: Runtime,
@@ -274,6 +277,11 @@ impl Shared {
 
 /// One worker: turn after turn until all is over.
 fn work(shared: &Shared) {
+    // Of this thread alone, on Linux. Everything else in this process comes first: where cores are few, slow calls would
+    // otherwise hold up pods that have nothing to do with them.
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        warn!(%error, "calls of plugins run with the priority of everything else");
+    }
     let mut calls = 0_u32;
     while let Some(turn) = shared.turns.next() {
         let answers = take_turn(shared, turn, &mut calls);
