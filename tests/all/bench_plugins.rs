@@ -2,6 +2,7 @@
 //! on a slow plugin costs the others.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant, SystemTime};
 
 use registrar_core::plugin::Digest;
@@ -135,9 +136,14 @@ async fn slow_rows() -> Vec<Value> {
     fleet.identity(slow);
     fleet.identity(identity("web", "web"));
     bind(&fleet, "warm").await;
-    let (mut without, mut with, mut pods) = (Vec::new(), Vec::new(), 0);
+    let (mut without, mut beside, mut with, mut pods) = (Vec::new(), Vec::new(), Vec::new(), 0);
     for round in 0..ROUNDS {
         without.extend(bind(&fleet, &format!("without-{round}")).await);
+        // The same load on the machine, by somebody who has nothing to do with the program.
+        let mut busy =
+            Command::new("nice").args(["-n", "10", "sh", "-c", "while :; do :; done"]).spawn().unwrap();
+        beside.extend(bind(&fleet, &format!("beside-{round}")).await);
+        busy.kill().and_then(|()| busy.wait()).unwrap();
         for _ in 0..SLOW {
             pods += 1;
             fleet.pod("east", &format!("slow-{pods}"), "slow");
@@ -156,7 +162,7 @@ async fn slow_rows() -> Vec<Value> {
     let sum = metric(&fleet, "plugin_call_seconds_sum{plugin=\"slow\"}").await.unwrap();
     let call = 1e3 * sum / metric(&fleet, "plugin_call_seconds_count{plugin=\"slow\"}").await.unwrap();
     println!("a slow call takes {call:.0} ms");
-    [("without slow calls", without), ("with slow calls", with)]
+    [("without slow calls", without), ("a core busy elsewhere", beside), ("with slow calls", with)]
         .into_iter()
         .map(|(step, mut latencies)| {
             let (p50, p99) = (quantile(&mut latencies, 0.5), quantile(&mut latencies, 0.99));
