@@ -707,8 +707,7 @@ impl Index {
 
     /// Nobody can say of some identity which pods of this cluster are its own.
     fn holds_all(&self, cluster: &ClusterName) -> bool {
-        let identities = self.unreadable.iter().filter_map(|name| self.identities.get(name));
-        identities.into_iter().any(|identity| identity.in_cluster(cluster).is_unreadable())
+        any_unreadable(self.unreadable.iter().filter_map(|name| self.identities.get(name)), cluster)
     }
 
     fn apply_cluster(&mut self, name: ClusterName, session: u64, change: ClusterChange) {
@@ -768,6 +767,11 @@ impl Index {
             }
         }
     }
+}
+
+/// Whether one of these identities, as pods of this cluster have to do with it, cannot be read.
+fn any_unreadable<'a>(mut identities: impl Iterator<Item = &'a Identity>, cluster: &ClusterName) -> bool {
+    identities.any(|identity| identity.in_cluster(cluster).is_unreadable())
 }
 
 /// The version of an identity that pods of this cluster have to do with, where this rank is that version's.

@@ -449,19 +449,15 @@ impl Identity {
     }
 
     /// Whether both objects say the same, whatever clusters have of it by now.
-    pub(super) fn same_spec(&self, other: &Self) -> bool {
-        self.is_same_version(other)
+    pub(super) fn is_same_version(&self, other: &Self) -> bool {
+        let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
+        (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
     }
 
     /// Whether its status records what clusters keep while an edit is rolled out.
     pub(super) fn is_rolled_out(&self) -> bool {
         let status = self.object.as_ref().and_then(|object| object.status.as_ref());
         status.is_some_and(|status| status.rollout.is_some())
-    }
-
-    fn is_same_version(&self, other: &Self) -> bool {
-        let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
-        (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
     }
 
     /// What it releases of what the brake holds.

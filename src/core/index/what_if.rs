@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::candidates::Candidates;
 use super::cluster::{Basis, Cluster, Told, Verdict};
 use super::objects::{Identity, Registry};
-use super::{Index, Settings, of_rank};
+use super::{Index, Settings, any_unreadable, of_rank};
 use crate::api::{EKSClusterRegistry, Problem, WorkloadIdentity};
 use crate::derive::ClusterContext;
 use crate::desired::{Delta, PodKey};
@@ -126,8 +126,7 @@ impl Trial {
 
     /// Nobody can say of some identity which pods of this cluster are its own.
     fn holds_all(&self, index: &Index, cluster: &ClusterName) -> bool {
-        let identities = self.unreadable.iter().filter_map(|name| self.identity(index, name));
-        identities.into_iter().any(|identity| identity.in_cluster(cluster).is_unreadable())
+        any_unreadable(self.unreadable.iter().filter_map(|name| self.identity(index, name)), cluster)
     }
 }
 
@@ -308,7 +307,7 @@ impl Index {
             return;
         };
         let before = self.identities.get(&name);
-        if trial.settings.is_none() && before.is_some_and(|before| before.same_spec(&identity)) {
+        if trial.settings.is_none() && before.is_some_and(|before| before.is_same_version(&identity)) {
             return;
         }
         if in_waves && before.is_some_and(Identity::is_rolled_out) {
