@@ -52,8 +52,14 @@ pub struct Line {
 }
 
 impl Line {
-    /// Knows our own objects, and of each cluster nodes and namespaces.
+    /// Knows our own objects, and of each cluster nodes and namespaces. Nothing that happens is braked.
     pub fn new(clusters: usize, pods_each: usize) -> Self {
+        let budgets = Budgets { scope_number: u64::MAX, fleet_number: u64::MAX, ..Budgets::default() };
+        Self::with(clusters, pods_each, budgets)
+    }
+
+    /// The same, with these budgets.
+    pub fn with(clusters: usize, pods_each: usize, budgets: Budgets) -> Self {
         let domains =
             Domains { trust: TrustDomain::new("example.org").unwrap(), cluster: "cluster.local".into() };
         let settings = Settings { domains, ignore_namespaces: Vec::new(), guardrails: Guardrails::default() };
@@ -61,7 +67,6 @@ impl Line {
         index.apply(world::registries(clusters));
         index.apply(world::identities());
         let demand = index.settle().demand.unwrap_or_default();
-        let budgets = Budgets { scope_number: u64::MAX, fleet_number: u64::MAX, ..Budgets::default() };
         let ledger = Ledger::new("t-", Mode::Sync, budgets);
         let mut line = Self {
             index,

@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 
 use line::{Line, latencies, one_event};
 use measure::{Spent, peak, percentile, resident};
+use registrar_core::brake::Budgets;
 use registrar_core::facts::{Change, ObjectChange};
 use registrar_core::index::Proposal;
 use registrar_core::ledger::difference::Weighing;
@@ -201,18 +202,27 @@ fn edit(pods: usize) -> Value {
         "longest_slice_ms": longest * 1e3, "longest_apply_ms": longest_apply * 1e3, "writes": line.writes - before})
 }
 
-/// `diff` of an edit of every identity, which touches every pod: the whole answer, and how long the index and the writer's
-/// book are not looked at otherwise.
+/// `diff` of an edit of every identity, which touches every pod and is more than any budget, and of one identity: the whole
+/// answer, and how long the index and the writer's book are not looked at otherwise.
 fn diff(pods: usize) -> Value {
     let clusters = 10;
-    let mut line = Line::new(clusters, pods / clusters);
+    let mut line = Line::with(clusters, pods / clusters, Budgets::default());
     line.start(clusters, pods);
-    let identities = (0..world::IDENTITIES).map(|team| Ok(Arc::new(world::identity(team, "team")))).collect();
+    let one = answer(&line, 1);
+    let mut all = answer(&line, world::IDENTITIES);
+    all["pods"] = pods.into();
+    all["one_identity_ms"] = one["diff_ms"].clone();
+    all
+}
+
+/// What an edit of the first so many identities would do.
+fn answer(line: &Line, identities: usize) -> Value {
+    let identities = (0..identities).map(|team| Ok(Arc::new(world::identity(team, "team")))).collect();
     let proposal = Proposal { identities, ..Proposal::default() };
     // By the clock, because several threads work at it.
     let begun = Instant::now();
     let mut trial = line.index.propose(proposal);
-    let mut longest = Duration::ZERO;
+    let mut longest = begun.elapsed();
     while !trial.is_done() {
         let turn = Instant::now();
         line.index.try_some(&mut trial, AT_ONCE);
@@ -230,8 +240,9 @@ fn diff(pods: usize) -> Value {
     let difference = line.ledger.weighed(weighing, Instant::now());
     let brake = turn.elapsed();
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
-    json!({"pods": pods, "updates": difference.total.update, "index_ms": ms(index), "book_ms": ms(book),
-        "brake_ms": ms(brake), "longest_turn_ms": ms(longest.max(brake)), "diff_ms": ms(begun.elapsed())})
+    json!({"updates": difference.total.update, "held": difference.held.len(), "index_ms": ms(index),
+        "book_ms": ms(book), "brake_ms": ms(brake), "longest_turn_ms": ms(longest.max(brake)),
+        "diff_ms": ms(begun.elapsed())})
 }
 
 fn child(arguments: &[&str]) -> Value {

@@ -11,6 +11,7 @@ use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
 use crate::held::EXAMPLES;
 use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
+use crate::parallel;
 
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct Braked {
     /// The identity that it was made for or is updated for, where that is known.
     pub identity: Option<IdentityName>,
 }
+
+/// Of entries that would be deleted, the identities that they were made for.
+pub type MadeFor<'a> = HashMap<&'a EntryId, &'a IdentityName>;
 
 /// A plan beyond a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -158,28 +162,20 @@ impl Brake {
         &self.held
     }
 
-    /// Which scopes' plans, of all that waits, are beyond their budgets, and which of those are released. `size` is the number
-    /// of a scope's entries.
+    /// Which scopes' plans, of all that waits, are beyond their budgets, and which of those are released.
     fn weigh<'a>(
         &self,
         parked: impl Iterator<Item = (&'a PodKey, &'a Vec<Braked>)>,
         now: Instant,
         released: &BTreeSet<String>,
-        size: impl Fn(&Scope) -> u64,
+        sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
     ) -> (Vec<Held>, BTreeSet<Scope>) {
-        // Sorted once, and so in every scope.
         let mut all: Vec<(&Braked, &PodKey)> =
             parked.flat_map(|(pod, all)| all.iter().map(move |braked| (braked, pod))).collect();
-        all.sort_unstable();
-        let mut waiting: BTreeMap<Scope, Vec<&Braked>> = BTreeMap::new();
-        for (braked, pod) in all {
-            for scope in scopes(pod, braked) {
-                let waiting = waiting.entry(scope).or_default();
-                if waiting.last() != Some(&braked) {
-                    waiting.push(braked);
-                }
-            }
-        }
+        // Sorted once, and so in every scope.
+        parallel::sort(&mut all);
+        let waiting = by_scope(&all);
+        let braked = |number: &usize| all.get(*number).map(|(braked, _)| *braked);
         let mut before: HashMap<&Scope, HashSet<&EntryId>> = HashMap::new();
         let within = |at: &Instant| now.duration_since(*at) < self.budgets.window;
         for (_, id, scopes) in self.passed.iter().filter(|(at, ..)| within(at)) {
@@ -187,27 +183,39 @@ impl Brake {
                 before.entry(scope).or_default().insert(id);
             }
         }
-        let (mut held, mut let_through) = (Vec::new(), BTreeSet::new());
-        for (scope, braked) in &waiting {
+        let mut many = Vec::new();
+        for (scope, numbers) in &waiting {
             // An entry counts once, also where what was let through is not done and has become something else.
-            let ids = braked.chunk_by(|a, b| a.id == b.id).filter_map(|same| same.first()).map(|it| &it.id);
+            let mut ids: Vec<&EntryId> = numbers.iter().filter_map(braked).map(|it| &it.id).collect();
+            ids.dedup();
             let count = match before.get(scope) {
-                None => ids.count(),
-                Some(before) => before.len() + ids.filter(|id| !before.contains(id)).count(),
+                None => ids.len(),
+                Some(before) => before.len() + ids.iter().filter(|id| !before.contains(*id)).count(),
             } as u64;
-            let (share, number) = match scope {
-                Scope::Fleet => (self.budgets.fleet_share, self.budgets.fleet_number),
-                _ => (self.budgets.scope_share, self.budgets.scope_number),
-            };
-            // The size last: it can cost a look at every entry.
-            if count <= number {
-                continue;
+            let (number, share) = self.budget(scope);
+            if count > number {
+                many.push((scope, numbers, count, share));
             }
-            let size = size(scope);
-            if count.saturating_mul(100) <= size.saturating_mul(share) {
-                continue;
-            }
-            let digest = digest(scope, braked);
+        }
+        if many.is_empty() {
+            return (Vec::new(), BTreeSet::new());
+        }
+        // All sizes at once, and only here: they can cost a look at every entry.
+        let scopes: Vec<&Scope> = many.iter().map(|(scope, ..)| *scope).collect();
+        let deletes = all.iter().filter(|(braked, _)| braked.becomes.is_none());
+        let made_for =
+            deletes.filter_map(|(braked, _)| Some((&braked.id, braked.identity.as_ref()?))).collect();
+        let with_sizes = many.into_iter().zip(sizes(&scopes, &made_for));
+        let beyond: Vec<(&Scope, &Vec<usize>, u64)> = with_sizes
+            .filter(|((.., count, share), size)| count.saturating_mul(100) > size.saturating_mul(*share))
+            .map(|((scope, numbers, ..), size)| (scope, numbers, size))
+            .collect();
+        let texts = if beyond.is_empty() { Vec::new() } else { texts_of(&all) };
+        let digests = parallel::each(&beyond, |(scope, numbers, _)| {
+            digest(scope, numbers.iter().filter_map(|number| texts.get(*number)))
+        });
+        let (mut held, mut let_through) = (Vec::new(), BTreeSet::new());
+        for ((scope, numbers, size), digest) in beyond.into_iter().zip(digests) {
             let is_released = match released.contains(&digest) {
                 true => !mutants::is_on(Mutant::ForgetReleased),
                 false => mutants::is_on(Mutant::ReleaseAnything) && !released.is_empty(),
@@ -216,12 +224,21 @@ impl Brake {
                 let_through.insert(scope.clone());
                 continue;
             }
-            let deletes = braked.iter().filter(|it| it.becomes.is_none()).count() as u64;
-            let updates = braked.len() as u64 - deletes;
-            let examples = braked.iter().take(EXAMPLES).map(|it| it.id.clone()).collect();
+            let braked = || numbers.iter().filter_map(braked);
+            let deletes = braked().filter(|it| it.becomes.is_none()).count() as u64;
+            let updates = numbers.len() as u64 - deletes;
+            let examples = braked().take(EXAMPLES).map(|it| it.id.clone()).collect();
             held.push(Held { scope: scope.clone(), digest, deletes, updates, size, examples });
         }
         (held, let_through)
+    }
+
+    /// Number and share of a scope's budget.
+    fn budget(&self, scope: &Scope) -> (u64, u64) {
+        match scope {
+            Scope::Fleet => (self.budgets.fleet_number, self.budgets.fleet_share),
+            _ => (self.budgets.scope_number, self.budgets.scope_share),
+        }
     }
 
     /// The plans that would be beyond a budget if these pods' were added to what waits. Nothing is kept of it.
@@ -229,25 +246,25 @@ impl Brake {
         &self,
         more: &BTreeMap<PodKey, Vec<Braked>>,
         now: Instant,
-        size: impl Fn(&Scope) -> u64,
+        sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
     ) -> Vec<Held> {
         let parked = self.parked.iter().filter(|(pod, _)| !more.contains_key(pod)).chain(more);
-        self.weigh(parked, now, &BTreeSet::new(), size).0
+        self.weigh(parked, now, &BTreeSet::new(), sizes).0
     }
 
-    /// Decides over everything that waits, taken together; gives the pods that may go on now. `size` is the number of a
-    /// scope's entries.
+    /// Decides over everything that waits, taken together; gives the pods that may go on now. `sizes` tells the numbers of
+    /// these scopes' entries.
     pub fn decide(
         &mut self,
         now: Instant,
         released: &BTreeSet<String>,
-        size: impl Fn(&Scope) -> u64,
+        sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
     ) -> Vec<PodKey> {
         self.is_open = false;
         while self.passed.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.budgets.window) {
             self.passed.pop_front();
         }
-        let (held, let_through) = self.weigh(self.parked.iter(), now, released, size);
+        let (held, let_through) = self.weigh(self.parked.iter(), now, released, sizes);
         self.held = held;
         let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
         let mut go_on = Vec::new();
@@ -286,15 +303,46 @@ fn scopes(pod: &PodKey, braked: &Braked) -> Vec<Scope> {
     [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity).collect()
 }
 
+/// Which of all these, in their order and each once, count in which scope.
+fn by_scope(all: &[(&Braked, &PodKey)]) -> BTreeMap<Scope, Vec<usize>> {
+    let (mut fleet, mut clusters, mut identities) = (Vec::new(), HashMap::new(), HashMap::new());
+    let mut before = None;
+    for (number, (braked, pod)) in all.iter().enumerate() {
+        let is_first = before.replace(*braked) != Some(*braked);
+        // Equal ones stand side by side, and of any scope only those are looked at that are equal.
+        let add = |numbers: &mut Vec<usize>| {
+            let is_last = |last: &usize| all.get(*last).is_some_and(|(last, _)| last == braked);
+            if is_first || !numbers.last().is_some_and(is_last) {
+                numbers.push(number);
+            }
+        };
+        add(&mut fleet);
+        add(clusters.entry(pod.cluster).or_default());
+        braked.identity.iter().for_each(|name| add(identities.entry(name).or_default()));
+    }
+    let fleet = (!fleet.is_empty()).then_some((Scope::Fleet, fleet));
+    let clusters = clusters.into_iter().map(|(tag, numbers)| (Scope::Cluster(tag), numbers));
+    let identities = identities.into_iter().map(|(name, numbers)| (Scope::Identity(name.clone()), numbers));
+    fleet.into_iter().chain(clusters).chain(identities).collect()
+}
+
+/// What a digest is made of.
+fn texts_of(all: &[(&Braked, &PodKey)]) -> Vec<String> {
+    let text = |(braked, _): &(&Braked, &PodKey)| format!("{} {:?}", braked.id, braked.becomes);
+    parallel::in_parts(all, |some| some.iter().map(text).collect())
+        .into_iter()
+        .flat_map(Vec::into_iter)
+        .collect()
+}
+
 /// The same for the same plan, in every process.
-fn digest(scope: &Scope, braked: &[&Braked]) -> String {
+fn digest<'a>(scope: &Scope, braked: impl Iterator<Item = &'a String>) -> String {
     let scope = match scope {
         Scope::Fleet => "fleet".to_owned(),
         Scope::Cluster(tag) => format!("cluster {tag:?}"),
         Scope::Identity(name) => format!("identity {name}"),
     };
-    let each = braked.iter().map(|braked| format!("{} {:?}", braked.id, braked.becomes));
-    short_digest([scope].into_iter().chain(each))
+    short_digest(&scope, braked)
 }
 
 #[cfg(test)]
@@ -328,7 +376,7 @@ mod tests {
             let braked = delete(&pod, "i");
             brake.admit(&pod, vec![braked]);
         }
-        let go_on = brake.decide(now, released, |_| size).len();
+        let go_on = brake.decide(now, released, |scopes, _| vec![size; scopes.len()]).len();
         (go_on, brake.held().len())
     }
 
@@ -354,7 +402,7 @@ mod tests {
             let braked = vec![delete(pod, "i")];
             assert!(!brake.admit(pod, braked));
         }
-        assert_eq!(brake.decide(now, &none, |_| 200), []);
+        assert_eq!(brake.decide(now, &none, |scopes, _| vec![200; scopes.len()]), []);
         assert_eq!(brake.held().len(), 2);
         assert!(!brake.is_open(), "nobody asks again because time passes");
         let mut later = Brake::new(Budgets::default());
@@ -362,7 +410,10 @@ mod tests {
         more.iter().for_each(|pod| {
             later.admit(pod, vec![delete(pod, "i")]);
         });
-        assert_eq!(later.decide(now + Duration::from_secs(600), &none, |_| 200).len(), 60);
+        assert_eq!(
+            later.decide(now + Duration::from_secs(600), &none, |scopes, _| vec![200; scopes.len()]).len(),
+            60
+        );
     }
 
     #[test]
@@ -375,11 +426,11 @@ mod tests {
         // One more delete: another plan.
         let other = pod("east", 150);
         brake.admit(&other, vec![delete(&other, "i")]);
-        assert_eq!(brake.decide(now, &released, |_| 200), []);
+        assert_eq!(brake.decide(now, &released, |scopes, _| vec![200; scopes.len()]), []);
         // It is gone again, by an edit: the plan is the one that was released, and the cluster's digest is not needed.
         brake.admit(&other, Vec::new());
         assert!(brake.is_open());
-        assert_eq!(brake.decide(now, &released, |_| 200).len(), 150);
+        assert_eq!(brake.decide(now, &released, |scopes, _| vec![200; scopes.len()]).len(), 150);
         let first = pod("east", 0);
         assert!(brake.admit(&first, vec![delete(&first, "i")]), "cleared until it is done");
         assert!(brake.admit(&first, Vec::new()));

@@ -97,7 +97,7 @@ impl Entry {
 
 impl fmt::Display for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
+        f.write_str(Base32::<DIGEST_CHARACTERS>::of(&self.0).as_str())
     }
 }
 
@@ -109,7 +109,7 @@ impl fmt::Debug for KeyHash {
 
 impl fmt::Display for ContentHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
+        f.write_str(Base32::<DIGEST_CHARACTERS>::of(&self.0).as_str())
     }
 }
 
@@ -142,26 +142,47 @@ fn digest_of(write: impl FnOnce(&mut Fields)) -> [u8; 16] {
     short
 }
 
-/// RFC 4648 base32 in lower case: ids have to be `[A-Za-z0-9._-]`, and case is easily lost.
-fn base32(bytes: &[u8], characters: usize) -> Arc<str> {
-    let mut text = BASE32_NOPAD.encode(bytes).to_ascii_lowercase();
-    text.truncate(characters);
-    text.into()
+/// RFC 4648 base32 in lower case, so many characters of it: ids have to be `[A-Za-z0-9._-]`, and case is easily lost. Made
+/// without an allocation, because ids are made and read by the million.
+struct Base32<const N: usize>([u8; N]);
+
+impl<const N: usize> Base32<N> {
+    fn of(bytes: &[u8]) -> Self {
+        let mut all = [0; LONGEST_BASE32];
+        let length = BASE32_NOPAD.encode_len(bytes.len());
+        if let Some(all) = all.get_mut(..length) {
+            BASE32_NOPAD.encode_mut(bytes, all);
+        }
+        let mut text = [0; N];
+        text.iter_mut().zip(all).for_each(|(to, from)| *to = from.to_ascii_lowercase());
+        Self(text)
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
-/// The bytes behind such a text; none where it is not exactly what [`base32`] makes of them.
-fn decoded<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.bytes().any(|b| b.is_ascii_uppercase()) {
+/// The bytes behind such a text; none where it is not exactly what [`Base32`] makes of them.
+fn decoded<const N: usize>(text: &[u8]) -> Option<[u8; N]> {
+    if text.iter().any(u8::is_ascii_uppercase) || BASE32_NOPAD.decode_len(text.len()).ok()? != N {
         return None;
     }
-    let bytes = BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).ok()?;
-    bytes.try_into().ok()
+    let mut upper = [0; LONGEST_BASE32];
+    let upper = upper.get_mut(..text.len())?;
+    upper.iter_mut().zip(text).for_each(|(to, from)| *to = from.to_ascii_uppercase());
+    let mut bytes = [0; N];
+    BASE32_NOPAD.decode_mut(upper, &mut bytes).ok()?;
+    Some(bytes)
 }
 
-/// A digest of some texts, short enough to be typed: 13 characters (65 bits).
-pub fn short_digest(texts: impl IntoIterator<Item = String>) -> String {
-    let digest = digest_of(|fields| texts.into_iter().for_each(|text| fields.text(&text)));
-    base32(&digest, TAG_CHARACTERS).to_string()
+/// A digest of a heading and some texts, short enough to be typed: 13 characters (65 bits).
+pub fn short_digest(heading: &str, texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let digest = digest_of(|fields| {
+        fields.text(heading);
+        texts.into_iter().for_each(|text| fields.text(text.as_ref()));
+    });
+    Base32::<TAG_CHARACTERS>::of(&digest).as_str().to_owned()
 }
 
 /// The part of our ids that names the cluster: 13 characters, kept where it is used, because every pod's key has one.
@@ -180,15 +201,14 @@ const DIGEST_BYTES: usize = 17;
 /// Those bits of the last byte but one that its last character is made of.
 const LAST_CHARACTER: u8 = 0b111;
 const NONCE_CHARACTERS: usize = 13;
+/// What [`DIGEST_BYTES`], the longest, have.
+const LONGEST_BASE32: usize = 28;
 const VERSION: &str = "v1.";
 
 impl ClusterTag {
     /// The tag of a cluster: 13 characters (65 bits) of its name's digest.
     pub fn of(cluster: &ClusterName) -> Self {
-        let text = base32(&digest_of(|fields| fields.text(cluster.as_str())), TAG_CHARACTERS);
-        let mut tag = Self([0; TAG_CHARACTERS]);
-        tag.0.iter_mut().zip(text.bytes()).for_each(|(to, from)| *to = from);
-        tag
+        Self(Base32::of(&digest_of(|fields| fields.text(cluster.as_str()))).0)
     }
 
     /// Where entries stand that the predecessor made and that no pod has claimed: their ids name no cluster.
@@ -201,6 +221,10 @@ impl ClusterTag {
         *self == PREDECESSOR
     }
 
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let fits = text.bytes().all(|b| b.is_ascii_lowercase() || (b'2'..=b'7').contains(&b));
         text.as_bytes().try_into().ok().filter(|_| fits).map(Self)
@@ -209,7 +233,7 @@ impl ClusterTag {
 
 impl fmt::Display for ClusterTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.0).unwrap_or_default())
+        f.write_str(self.as_str())
     }
 }
 
@@ -257,7 +281,10 @@ impl EntryDigest {
 
     fn parse(text: &str) -> Option<Self> {
         // All bits of the last character count: with two more of none, there are whole bytes.
-        (text.len() == DIGEST_CHARACTERS).then(|| decoded(&format!("{text}aa")).map(Self))?
+        let mut whole = [b'a'; DIGEST_CHARACTERS + 2];
+        let (digest, _) = whole.split_first_chunk_mut()?;
+        *digest = <[u8; DIGEST_CHARACTERS]>::try_from(text.as_bytes()).ok()?;
+        decoded(&whole).map(Self)
     }
 
     /// Of an entry that the predecessor made, while nobody has claimed it.
@@ -268,7 +295,7 @@ impl EntryDigest {
 
 impl fmt::Display for EntryDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&base32(&self.0, DIGEST_CHARACTERS))
+        f.write_str(Base32::<DIGEST_CHARACTERS>::of(&self.0).as_str())
     }
 }
 
@@ -315,8 +342,10 @@ impl EntryId {
 
     /// A new id of ours: `<prefix>v1.<cluster tag>.<digest>.<nonce>`.
     pub fn make(prefix: &str, cluster: &ClusterTag, digest: &EntryDigest, nonce: &Nonce) -> Self {
-        let nonce = base32(&nonce.0, NONCE_CHARACTERS);
-        Self(format!("{prefix}{VERSION}{cluster}.{digest}.{nonce}").into())
+        let digest = Base32::<DIGEST_CHARACTERS>::of(&digest.0);
+        let nonce = Base32::<NONCE_CHARACTERS>::of(&nonce.0);
+        let parts = [prefix, VERSION, cluster.as_str(), ".", digest.as_str(), ".", nonce.as_str()];
+        Self(parts.concat().into())
     }
 
     /// Takes an id of ours apart; none for an id that does not parse exactly so, which is foreign.
@@ -331,7 +360,7 @@ impl EntryId {
         if parts.next().is_some() {
             return None;
         }
-        let (digest, nonce) = (EntryDigest::parse(digest)?, Nonce(decoded(nonce)?));
+        let (digest, nonce) = (EntryDigest::parse(digest)?, Nonce(decoded(nonce.as_bytes())?));
         Some(OwnId { cluster: ClusterTag::parse(tag)?, digest, nonce })
     }
 

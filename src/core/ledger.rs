@@ -3,6 +3,7 @@
 pub mod book;
 mod compare;
 pub mod difference;
+mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::adopt;
 use crate::api::Problem;
-use crate::brake::{Brake, Braked, Budgets, Held, Scope};
+use crate::brake::{Brake, Braked, Budgets, Held, MadeFor, Scope};
 use crate::desired::{ClusterStanding, Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
 use crate::drift::{Deletions, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
@@ -448,7 +449,7 @@ impl Ledger {
             return;
         }
         let (waiting, rest): (Vec<Write>, Vec<Write>) =
-            std::mem::take(&mut plan.updates).into_iter().partition(|write| self.changes_key(write));
+            std::mem::take(&mut plan.updates).into_iter().partition(|write| write.becomes_another);
         plan.updates = rest;
         plan.waiting.extend(waiting.into_iter().map(|write| write.wanted.identity));
         if mutants::is_on(Mutant::DeleteFirst) {
@@ -463,7 +464,7 @@ impl Ledger {
 
     /// What of a pod's plan counts against budgets.
     fn braked(&self, plan: &PodPlan, desired: &Desired) -> Vec<Braked> {
-        let updates = plan.updates.iter().filter(|write| self.changes_key(write)).map(|write| Braked {
+        let updates = plan.updates.iter().filter(|write| write.becomes_another).map(|write| Braked {
             id: write.id.clone(),
             becomes: Some(write.wanted.content),
             identity: Some(write.wanted.identity.clone()),
@@ -480,11 +481,6 @@ impl Ledger {
         updates.chain(deletes).collect()
     }
 
-    /// Whether an update changes the entry's SPIFFE ID, parent or selectors.
-    fn changes_key(&self, write: &Write) -> bool {
-        self.mirror.row(&write.id).is_some_and(|row| row.key != write.wanted.key)
-    }
-
     /// The identity that an entry on this pod was made for, where it is known.
     fn made_for<'a>(&self, pod: &PodKey, id: &EntryId, desired: &'a Desired) -> Option<&'a IdentityName> {
         let place = self.mirror.row(id)?.place.as_ref()?;
@@ -493,7 +489,10 @@ impl Ledger {
 
     /// Lets the brake decide over all that waits, once nothing else is left to be planned.
     fn decide(&mut self, now: Instant) {
-        let go_on = self.brake.decide(now, self.desired.released(), |scope| size(&self.mirror, scope));
+        let sizes = |scopes: &[&Scope], made_for: &MadeFor<'_>| {
+            sizes::of(&self.desired, &self.mirror, scopes, made_for)
+        };
+        let go_on = self.brake.decide(now, self.desired.released(), sizes);
         self.stale.extend(go_on);
     }
 
@@ -777,15 +776,6 @@ impl Ledger {
         for hold in &state.holds {
             step(self.held.entry(*hold).or_default());
         }
-    }
-}
-
-/// The number of a scope's entries.
-fn size(mirror: &Mirror, scope: &Scope) -> u64 {
-    match scope {
-        Scope::Fleet => mirror.counts().0 as u64,
-        Scope::Cluster(tag) => mirror.count_of(tag) as u64,
-        Scope::Identity(name) => mirror.pods_with(name).count() as u64,
     }
 }
 

@@ -22,6 +22,7 @@ mod mutants;
 pub mod names;
 mod near;
 pub mod orphans;
+mod parallel;
 pub mod plan;
 pub mod plugin;
 pub mod reasons;

@@ -58,6 +58,22 @@ pub struct Row {
     is_listed: bool,
 }
 
+/// An entry of ours.
+#[derive(Debug, Clone, Copy)]
+pub struct Ours<'a> {
+    /// Where it belongs.
+    pub place: &'a Place,
+    slot: &'a Slot,
+    prefix: &'a str,
+}
+
+impl Ours<'_> {
+    /// Its id, written out.
+    pub fn id(&self) -> EntryId {
+        self.slot.id(self.prefix)
+    }
+}
+
 /// How an entry of a list compares with what was known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Met {
@@ -333,8 +349,14 @@ impl Mirror {
         places.into_iter().any(|place| place.pod == *pod)
     }
 
+    /// All entries of ours.
+    pub fn ours(&self) -> impl Iterator<Item = Ours<'_>> {
+        let slots = self.slots.iter().flatten();
+        slots.filter_map(|slot| Some(Ours { slot, place: slot.row.place.as_ref()?, prefix: &self.prefix }))
+    }
+
     fn places(&self) -> impl Iterator<Item = &Place> {
-        self.slots.iter().flatten().filter_map(|slot| slot.row.place.as_ref())
+        self.ours().map(|entry| entry.place)
     }
 
     /// Pods that have entries of ours; a pod comes once for each.

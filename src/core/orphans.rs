@@ -132,7 +132,7 @@ impl Orphans {
                 true => self.digests.remove(&group),
                 false => {
                     let head = format!("orphans {} {}", group.cause.reason(), group.tag);
-                    let digest = short_digest([head].into_iter().chain(entries));
+                    let digest = short_digest(&head, entries);
                     self.digests.insert(group, digest)
                 }
             };

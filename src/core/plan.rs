@@ -19,6 +19,8 @@ pub struct Write {
     pub id: EntryId,
     /// What is to stand there.
     pub wanted: Wanted,
+    /// It is an update, and the entry gets another SPIFFE ID, parent or selectors.
+    pub becomes_another: bool,
 }
 
 /// An entry that is to go.
@@ -123,7 +125,7 @@ pub fn plan(
                 if row.content == Some(want.content) && !mutants::is_on(Mutant::WriteWithoutNeed) {
                     plan.in_place.push(want.identity.clone());
                 } else if synced && !(is_anothers && is_held) {
-                    plan.updates.push(Write { id, wanted: want.clone() });
+                    plan.updates.push(Write { id, wanted: want.clone(), becomes_another: false });
                 } else {
                     // Whoever it was made for may yet want it as it is.
                     plan.waiting.push(want.identity.clone());
@@ -151,9 +153,12 @@ pub fn plan(
         match by_digest.filter(|_| !mutants::is_on(Mutant::MakeAnew)) {
             Some(id) => {
                 free.remove(&id);
-                plan.updates.push(Write { id, wanted: want.clone() });
+                plan.updates.push(Write { id, wanted: want.clone(), becomes_another: true });
             }
-            None => plan.creates.push(Write { id: make_id(&want.digest), wanted: want.clone() }),
+            None => {
+                let id = make_id(&want.digest);
+                plan.creates.push(Write { id, wanted: want.clone(), becomes_another: false });
+            }
         }
     }
     let mut frozen = BTreeMap::new();

@@ -15,9 +15,7 @@ use crate::desired::{Delta, PodKey};
 use crate::entry::ClusterTag;
 use crate::facts::{Malformed, PodFacts};
 use crate::names::{ClusterName, IdentityName, PodUid};
-
-/// So many pods are worth a thread.
-const A_THREADS: usize = 500;
+use crate::parallel;
 
 /// Objects that would be applied, each in the place of the one of its name; and the configuration, where that would be
 /// another.
@@ -203,52 +201,28 @@ impl Index {
             && let Some(mut entry) = trial.open.first_entry()
         {
             let (name, uids) = (entry.key().clone(), entry.get_mut());
-            let some = uids.split_off(uids.len().saturating_sub(left));
+            let mut some = uids.split_off(uids.len().saturating_sub(left));
+            some.reverse();
             left -= some.len();
             if uids.is_empty() {
                 entry.remove();
             }
             let Some(cluster) = self.clusters.get(&name) else { continue };
-            let parts = self.compare_all(trial, &name, cluster, &some);
+            let basis = Basis {
+                context: trial.contexts.get(&name).unwrap_or(cluster.context()),
+                settings: trial.settings.as_ref().unwrap_or(&self.settings),
+                answers: &self.answers,
+                hold_all: trial.holds_all(self, &name),
+            };
+            let tag = ClusterTag::of(&name);
+            let parts = parallel::in_parts(&some, |uids| {
+                let mut part = WhatIf::default();
+                uids.iter()
+                    .for_each(|uid| self.compare(trial, &basis, (&name, tag, cluster), uid, &mut part));
+                part
+            });
             parts.into_iter().for_each(|part| trial.what.add(part));
         }
-    }
-
-    /// Compares these pods, which are taken from the end, on as many threads as there is work for.
-    fn compare_all(
-        &self,
-        trial: &Trial,
-        name: &ClusterName,
-        cluster: &Cluster,
-        uids: &[PodUid],
-    ) -> Vec<WhatIf> {
-        let basis = Basis {
-            context: trial.contexts.get(name).unwrap_or(cluster.context()),
-            settings: trial.settings.as_ref().unwrap_or(&self.settings),
-            answers: &self.answers,
-            hold_all: trial.holds_all(self, name),
-        };
-        let tag = ClusterTag::of(name);
-        let compare = |uids: &[PodUid]| {
-            let mut part = WhatIf::default();
-            for uid in uids.iter().rev() {
-                self.compare(trial, &basis, (name, tag, cluster), uid, &mut part);
-            }
-            part
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(uids.len() / A_THREADS);
-        if threads < 2 {
-            return vec![compare(uids)];
-        }
-        std::thread::scope(|scope| {
-            let chunks: Vec<&[PodUid]> = uids.chunks(uids.len().div_ceil(threads)).rev().collect();
-            let running: Vec<_> = chunks.iter().map(|chunk| scope.spawn(|| compare(chunk))).collect();
-            // One that panicked is done again here, so that it is this thread that does.
-            let part = |(thread, chunk): (std::thread::ScopedJoinHandle<'_, WhatIf>, &&[PodUid])| {
-                thread.join().unwrap_or_else(|_| compare(chunk))
-            };
-            running.into_iter().zip(&chunks).map(part).collect()
-        })
     }
 
     /// Settles one pod as it would be, and notes what would be other than it is.

@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Mode, PodState, size};
-use crate::brake::{Braked, Scope};
-use crate::desired::{Delta, PodKey, Wanted};
+use super::{Ledger, Mode, PodState, sizes};
+use crate::brake::{Braked, MadeFor, Scope};
+use crate::desired::{Delta, Desired, PodKey, Wanted};
 use crate::entry::{Entry, EntryId, Nonce};
 use crate::index::WhatIf;
 use crate::names::{ClusterName, IdentityName};
+use crate::parallel;
 use crate::plan::{self, PodPlan, Write};
 
 /// How many entries of each kind are shown unless all are asked for.
@@ -41,9 +42,21 @@ impl Counts {
         self.become_another += u64::from(becomes_another);
     }
 
+    fn add(&mut self, more: &Self) {
+        let Self { create, update, become_another, delete } = more;
+        self.create += create;
+        self.update += update;
+        self.become_another += become_another;
+        self.delete += delete;
+    }
+
+    fn sum(&self) -> u64 {
+        self.create + self.update + self.delete
+    }
+
     /// Whether nothing would be written.
     pub fn is_empty(&self) -> bool {
-        self.create + self.update + self.delete == 0
+        self.sum() == 0
     }
 }
 
@@ -125,9 +138,19 @@ pub struct Weighing {
     braked: BTreeMap<PodKey, Vec<Braked>>,
     clusters: BTreeMap<ClusterName, Counts>,
     identities: BTreeMap<IdentityName, Counts>,
-    /// How many changes of each kind there are.
-    shown: [usize; 3],
     difference: Difference,
+}
+
+/// What comes of some pods.
+#[derive(Debug, Default)]
+struct Part {
+    braked: Vec<(PodKey, Vec<Braked>)>,
+    clusters: BTreeMap<ClusterName, Counts>,
+    identities: BTreeMap<IdentityName, Counts>,
+    total: Counts,
+    changes: Vec<Change>,
+    /// How many more changes of each kind are to be shown.
+    room: [usize; 3],
 }
 
 impl Weighing {
@@ -146,8 +169,35 @@ impl Weighing {
             braked: BTreeMap::new(),
             clusters: BTreeMap::new(),
             identities: BTreeMap::new(),
-            shown: [0; 3],
             difference,
+        }
+    }
+
+    /// How many more changes of each kind are to be shown.
+    fn room(&self) -> [usize; 3] {
+        if self.full {
+            return [usize::MAX; 3];
+        }
+        let shown = |kind| self.difference.changes.iter().filter(|change| change.kind == kind).count();
+        [Kind::Create, Kind::Update, Kind::Delete].map(|kind| EXAMPLES.saturating_sub(shown(kind)))
+    }
+
+    /// Takes in what came of some more pods.
+    fn add(&mut self, part: Part) {
+        let Part { braked, clusters, identities, total, changes, room: _ } = part;
+        self.braked.extend(braked);
+        for (name, more) in &clusters {
+            note(&mut self.clusters, Some(name), |counts| counts.add(more));
+        }
+        for (name, more) in &identities {
+            note(&mut self.identities, Some(name), |counts| counts.add(more));
+        }
+        self.difference.total.add(&total);
+        let mut room = self.room();
+        for change in changes {
+            let Some(room) = room.get_mut(change.kind as usize).filter(|room| **room > 0) else { continue };
+            *room -= 1;
+            self.difference.changes.push(change);
         }
     }
 
@@ -169,7 +219,8 @@ impl Ledger {
 
     /// Plans so many more pods.
     pub fn weigh_some(&self, weighing: &mut Weighing, limit: usize) {
-        let Weighing { what, full, planned, braked, clusters, identities, shown, difference } = weighing;
+        let room = weighing.room();
+        let Weighing { what, planned, .. } = weighing;
         let all = what.delta.pods.iter().zip(&what.pods);
         let some: Vec<_> = all.skip(*planned).take(limit).collect();
         *planned += some.len();
@@ -180,46 +231,50 @@ impl Ledger {
             pods: some.iter().map(|(pod, _)| (*pod).clone()).collect(),
             ..Delta::default()
         });
+        let parts = parallel::in_parts(&some, |some| {
+            let mut part = Part { room, ..Part::default() };
+            for ((key, _), (cluster, pod)) in some {
+                self.weigh(key, cluster, pod, &after, &mut part);
+            }
+            part
+        });
+        parts.into_iter().for_each(|part| weighing.add(part));
+    }
+
+    /// Plans one pod.
+    fn weigh(&self, key: &PodKey, cluster: &ClusterName, pod: &str, after: &Desired, part: &mut Part) {
         let no_nonce = Nonce::new(0);
-        for ((key, _), (cluster, pod)) in some {
-            let make_id = |digest: &_| EntryId::make(&self.prefix, &key.cluster, digest, &no_nonce);
-            let would = plan::plan(key, &after, &self.mirror, make_id);
-            // What is to be written anyway is not its doing; where nothing waits to be looked at, nothing is.
-            let is_in_step = !self.fresh.contains(key)
-                && !self.stale.contains(key)
-                && !self.failures.contains_key(key)
-                && self.listed;
-            let anyway = (!is_in_step || !self.waits_for_nothing(key))
-                .then(|| plan::plan(key, &self.desired, &self.mirror, make_id));
-            let counted = self.braked(&would, &after);
-            if !counted.is_empty() {
-                braked.insert(key.clone(), counted);
-            }
-            for (kind, id, write) in news(&would, anyway.as_ref()) {
-                let identity = match write {
-                    Some(write) => Some(&write.wanted.identity),
-                    None => self.made_for(key, id, &after),
-                };
-                let becomes_another =
-                    kind == Kind::Update && write.is_some_and(|write| self.changes_key(write));
-                difference.total.note(kind, becomes_another);
-                note(identities, identity, kind, becomes_another);
-                note(clusters, Some(cluster), kind, becomes_another);
-                if let Some(count) = shown.get_mut(kind as usize) {
-                    *count += 1;
-                    if *count > EXAMPLES && !*full {
-                        difference.is_cut = true;
-                        continue;
-                    }
-                }
-                difference.changes.push(Change {
-                    kind,
-                    pod: format!("{cluster}/{pod}"),
-                    identity: identity.map(ToString::to_string),
-                    id: (kind != Kind::Create).then(|| id.to_string()),
-                    fields: self.fields(key, (kind != Kind::Create).then_some(id), write),
-                });
-            }
+        let make_id = |digest: &_| EntryId::make(&self.prefix, &key.cluster, digest, &no_nonce);
+        let would = plan::plan(key, after, &self.mirror, make_id);
+        // What is to be written anyway is not its doing; where nothing waits to be looked at, nothing is.
+        let is_in_step = !self.fresh.contains(key)
+            && !self.stale.contains(key)
+            && !self.failures.contains_key(key)
+            && self.listed;
+        let anyway = (!is_in_step || !self.waits_for_nothing(key))
+            .then(|| plan::plan(key, &self.desired, &self.mirror, make_id));
+        let counted = self.braked(&would, after);
+        if !counted.is_empty() {
+            part.braked.push((key.clone(), counted));
+        }
+        for (kind, id, write) in news(&would, anyway.as_ref()) {
+            let identity = match write {
+                Some(write) => Some(&write.wanted.identity),
+                None => self.made_for(key, id, after),
+            };
+            let becomes_another = write.is_some_and(|write| write.becomes_another);
+            part.total.note(kind, becomes_another);
+            note(&mut part.identities, identity, |counts| counts.note(kind, becomes_another));
+            note(&mut part.clusters, Some(cluster), |counts| counts.note(kind, becomes_another));
+            let Some(room) = part.room.get_mut(kind as usize).filter(|room| **room > 0) else { continue };
+            *room -= 1;
+            part.changes.push(Change {
+                kind,
+                pod: format!("{cluster}/{pod}"),
+                identity: identity.map(ToString::to_string),
+                id: (kind != Kind::Create).then(|| id.to_string()),
+                fields: self.fields(key, (kind != Kind::Create).then_some(id), write),
+            });
         }
     }
 
@@ -259,9 +314,13 @@ impl Ledger {
                 self.mode
             ));
         }
+        difference.is_cut = difference.total.sum() > difference.changes.len() as u64;
         difference.clusters = told(clusters);
         difference.identities = told(identities);
-        let held = self.brake.would_hold(&braked, now, |scope| size(&self.mirror, scope));
+        let sizes = |scopes: &[&Scope], made_for: &MadeFor<'_>| {
+            sizes::of(&self.desired, &self.mirror, scopes, made_for)
+        };
+        let held = self.brake.would_hold(&braked, now, sizes);
         difference.held = held
             .into_iter()
             .map(|held| {
@@ -315,16 +374,11 @@ impl Ledger {
     }
 }
 
-fn note<N: Ord + Clone>(
-    counts: &mut BTreeMap<N, Counts>,
-    name: Option<&N>,
-    kind: Kind,
-    becomes_another: bool,
-) {
+fn note<N: Ord + Clone>(counts: &mut BTreeMap<N, Counts>, name: Option<&N>, note: impl FnOnce(&mut Counts)) {
     let Some(name) = name else { return };
     match counts.get_mut(name) {
-        Some(counts) => counts.note(kind, becomes_another),
-        None => counts.entry(name.clone()).or_default().note(kind, becomes_another),
+        Some(counts) => note(counts),
+        None => note(counts.entry(name.clone()).or_default()),
     }
 }
 
