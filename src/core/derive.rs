@@ -2,12 +2,12 @@
 
 pub mod template;
 
-use std::borrow::Borrow;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
-use template::{Scope, Template, Variables};
+use template::{RenderError, Scope, Template, Together, Variables};
 
 use crate::api::{ClusterTarget, FailurePolicy, Problem, WorkloadIdentitySpec};
 use crate::entry::{Entry, EntryKey};
@@ -127,6 +127,8 @@ pub struct CompiledIdentity {
     parent_id: Option<Template>,
     selectors: Vec<Template>,
     dns_names: Vec<Template>,
+    /// All of them, in this order.
+    together: Option<Together>,
     x509_svid_ttl: i32,
     jwt_svid_ttl: i32,
     federates_with: BTreeSet<TrustDomain>,
@@ -183,13 +185,16 @@ impl CompiledIdentity {
                 // The default parent is the agent of the pod's node.
                 let mut needs_node = parent_id.is_none();
                 let single = [spiffe_id.as_ref(), parent_id.as_ref()];
-                for template in single.into_iter().flatten().chain(&selectors).chain(&dns_names) {
+                let all: Vec<&Template> =
+                    single.into_iter().flatten().chain(&selectors).chain(&dns_names).collect();
+                for template in &all {
                     demand.merge(template.reads());
                     needs_node |= template.reads_node();
                 }
                 if spec.auto_populate_dns_names {
                     demand.add_endpoint_slices();
                 }
+                let together = spiffe_id.as_ref().and_then(|_| Together::compile(all));
                 Ok(Self {
                     selection,
                     notes,
@@ -200,6 +205,7 @@ impl CompiledIdentity {
                     parent_id,
                     selectors,
                     dns_names,
+                    together,
                     x509_svid_ttl,
                     jwt_svid_ttl,
                     federates_with,
@@ -272,20 +278,26 @@ impl CompiledIdentity {
             return Err(Problem::new("InvalidSpec", "spec.spiffeIDTemplate", message));
         };
         let scope = self.scope(subject);
-        let spiffe_id = render("spec.spiffeIDTemplate", template, &scope, |text| {
+        let rendered = self.together.as_ref().and_then(|together| together.render(&scope));
+        let mut rendered = rendered.as_deref().map(Together::split);
+        let mut render = |template: &Template| match rendered.as_mut().and_then(Iterator::next) {
+            Some(text) => Ok(Cow::Borrowed(text)),
+            None => template.render(&scope).map(Cow::Owned),
+        };
+        let spiffe_id = parsed("spec.spiffeIDTemplate", template, &mut render, |text| {
             spiffe::workload_id(text, &domains.trust)
         })?;
-        let parent_id = self.parent(subject, || &scope)?;
+        let parent_id = self.parent(subject, &mut render)?;
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, template) in self.selectors.iter().enumerate() {
             let field = || format!("spec.workloadSelectorTemplates[{index}]");
-            let selector = render(field, template, &scope, Selector::parse)?;
+            let selector = parsed(field, template, &mut render, Selector::parse)?;
             add_selector(&mut selectors, selector, pod, field)?;
         }
         let mut dns_names = Vec::new();
         for (index, template) in self.dns_names.iter().enumerate() {
-            let name =
-                render(|| format!("spec.dnsNameTemplates[{index}]"), template, &scope, DnsName::parse)?;
+            let field = || format!("spec.dnsNameTemplates[{index}]");
+            let name = parsed(field, template, &mut render, DnsName::parse)?;
             add_name(&mut dns_names, name);
         }
         self.add_services(&mut dns_names, subject)?;
@@ -346,7 +358,7 @@ impl CompiledIdentity {
             Some(parent) => {
                 spiffe::parent_id(parent, &domains.trust).map_err(|error| invalid("parent-id", error))?
             }
-            None => self.parent(subject, || self.scope(subject))?,
+            None => self.parent(subject, |template| template.render(&self.scope(subject)).map(Cow::Owned))?,
         };
         let mut selectors = BTreeSet::from([Selector::pod_uid(&pod.uid)]);
         for (index, (kind, value)) in proposal.selectors.iter().enumerate() {
@@ -379,14 +391,14 @@ impl CompiledIdentity {
     }
 
     /// The parent that the spec names, or the agent of the pod's node.
-    fn parent<S: Borrow<Scope>>(
+    fn parent<'r>(
         &self,
         subject: &Subject<'_>,
-        scope: impl FnOnce() -> S,
+        render: impl FnOnce(&Template) -> Result<Cow<'r, str>, RenderError>,
     ) -> Result<SpiffeId, Problem> {
         let Subject { domains, cluster, node, .. } = subject;
         match &self.parent_id {
-            Some(parent) => render("spec.parentIDTemplate", parent, scope().borrow(), |text| {
+            Some(parent) => parsed("spec.parentIDTemplate", parent, render, |text| {
                 spiffe::parent_id(text, &domains.trust)
             }),
             None => default_parent(domains, cluster, node.ok_or_else(no_node)?),
@@ -532,13 +544,14 @@ impl<F: FnOnce() -> String> Field for F {
     }
 }
 
-fn render<T>(
+/// What a template's output says.
+fn parsed<'r, T>(
     field: impl Field,
     template: &Template,
-    scope: &Scope,
+    render: impl FnOnce(&Template) -> Result<Cow<'r, str>, RenderError>,
     parse: impl FnOnce(&str) -> Result<T, spiffe::InvalidSpiffe>,
 ) -> Result<T, Problem> {
-    match template.render(scope) {
+    match render(template) {
         Err(error) => Err(Problem::new("TemplateFailed", field.name(), error)),
         Ok(text) => parse(&text).map_err(|error| {
             let message = format!("{error} (rendered from {:?})", template.text());

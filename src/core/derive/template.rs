@@ -214,6 +214,42 @@ impl Template {
     }
 }
 
+/// Templates that are rendered by one run of the engine: to begin a run costs more than to print a few fields.
+#[derive(Debug, Clone)]
+pub struct Together {
+    template: Template,
+    count: usize,
+}
+
+/// Between the outputs of templates that are rendered together: the unit separator of ASCII.
+const SEPARATOR: char = '\u{1f}';
+
+impl Together {
+    /// Joins templates; none where there is nothing to join, or where they would not mean the same side by side.
+    pub fn compile<'t>(templates: impl IntoIterator<Item = &'t Template>) -> Option<Self> {
+        let texts: Vec<&str> = templates.into_iter().map(Template::text).collect();
+        // What one declares or defines, those after it would find.
+        let may_define = |text: &&str| ["$", "define", "block"].iter().any(|it| text.contains(it));
+        if texts.len() < 2 || texts.iter().any(may_define) {
+            return None;
+        }
+        let template = Template::compile(&texts.join(&SEPARATOR.to_string())).ok()?;
+        Some(Self { template, count: texts.len() })
+    }
+
+    /// The outputs of all, for [`Self::split`]. None where one of them fails or where it cannot be told which is which: each
+    /// by itself says more then.
+    pub fn render(&self, scope: &Scope) -> Option<String> {
+        let text = self.template.render(scope).ok()?;
+        (text.matches(SEPARATOR).count() + 1 == self.count).then_some(text)
+    }
+
+    /// The outputs one by one, in the order of the templates.
+    pub fn split(rendered: &str) -> impl Iterator<Item = &str> {
+        rendered.split(SEPARATOR)
+    }
+}
+
 impl Compiled {
     fn failure(&self, error: &minijinja::Error) -> RenderError {
         let at = place(&self.lines, error.line());

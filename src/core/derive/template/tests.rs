@@ -92,6 +92,38 @@ fn every_recorded_answer_is_given_by_verdict_and_bytes() {
     assert!(cases.len() >= 266 + 400, "{}", cases.len());
 }
 
+/// Every recorded template beside the two before it, also such as fail or define something.
+#[test]
+fn templates_print_the_same_together_as_alone() {
+    let scopes: BTreeMap<&str, Scope> =
+        ["web", "bare", "rich"].map(|name| (name, scope_of(&facts(name), false))).into();
+    let cases = cases();
+    let compiled: Vec<(&Case, Template)> =
+        cases.iter().filter_map(|case| Some((case, Template::compile(&case.template).ok()?))).collect();
+    let mut together = 0;
+    for three in compiled.windows(3) {
+        let scope = &scopes[three[0].0.facts.as_str()];
+        let alone: Result<Vec<String>, RenderError> =
+            three.iter().map(|(_, template)| template.render(scope)).collect();
+        let Some(joined) = Together::compile(three.iter().map(|(_, template)| template)) else { continue };
+        let rendered = joined.render(scope);
+        let parts = rendered.as_deref().map(|text| Together::split(text).map(str::to_owned).collect());
+        let shown: Vec<&str> = three.iter().map(|(_, template)| template.text()).collect();
+        assert_eq!(parts, alone.ok(), "{shown:?}");
+        together += usize::from(parts.is_some());
+    }
+    assert!(together > 200, "{together} of {}", compiled.len());
+}
+
+#[test]
+fn what_prints_the_separator_or_shares_definitions_is_rendered_alone() {
+    let compiled = |texts: [&str; 2]| texts.map(|text| Template::compile(text).unwrap());
+    let parts = Together::compile(&compiled(["a", r#"b{{ "\u001f" }}"#])).unwrap();
+    assert_eq!(parts.render(&web()), None);
+    let defines = compiled([r#"{{ define "x" }}{{ end }}{{ template "x" }}"#, "{{ .Region }}"]);
+    assert!(Together::compile(&defines).is_none() && Together::compile(&defines[1..]).is_none());
+}
+
 #[test]
 fn what_demand_names_is_enough() {
     let mut facts: BTreeMap<&str, Json> = ["web", "bare", "rich"].map(|name| (name, facts(name))).into();
