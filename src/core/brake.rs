@@ -165,13 +165,12 @@ impl Brake {
     /// Which scopes' plans, of all that waits, are beyond their budgets, and which of those are released.
     fn weigh<'a>(
         &self,
-        parked: impl Iterator<Item = (&'a PodKey, &'a Vec<Braked>)>,
+        parked: impl Iterator<Item = (&'a Braked, &'a PodKey)>,
         now: Instant,
         released: &BTreeSet<String>,
         sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
     ) -> (Vec<Held>, BTreeSet<Scope>) {
-        let mut all: Vec<(&Braked, &PodKey)> =
-            parked.flat_map(|(pod, all)| all.iter().map(move |braked| (braked, pod))).collect();
+        let mut all: Vec<(&Braked, &PodKey)> = parked.collect();
         // Sorted once, and so in every scope.
         parallel::sort(&mut all);
         let waiting = by_scope(&all);
@@ -244,12 +243,18 @@ impl Brake {
     /// The plans that would be beyond a budget if these pods' were added to what waits. Nothing is kept of it.
     pub fn would_hold(
         &self,
-        more: &BTreeMap<PodKey, Vec<Braked>>,
+        more: &[(PodKey, Braked)],
         now: Instant,
         sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
     ) -> Vec<Held> {
-        let parked = self.parked.iter().filter(|(pod, _)| !more.contains_key(pod)).chain(more);
-        self.weigh(parked, now, &BTreeSet::new(), sizes).0
+        // What waits of these pods would be another plan.
+        let anew: HashSet<&PodKey> = match self.parked.is_empty() {
+            true => HashSet::new(),
+            false => more.iter().map(|(pod, _)| pod).collect(),
+        };
+        let parked = self.parked.iter().filter(|(pod, _)| !anew.contains(pod)).flat_map(of_pod);
+        self.weigh(parked.chain(more.iter().map(|(pod, braked)| (braked, pod))), now, &BTreeSet::new(), sizes)
+            .0
     }
 
     /// Decides over everything that waits, taken together; gives the pods that may go on now. `sizes` tells the numbers of
@@ -264,7 +269,7 @@ impl Brake {
         while self.passed.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.budgets.window) {
             self.passed.pop_front();
         }
-        let (held, let_through) = self.weigh(self.parked.iter(), now, released, sizes);
+        let (held, let_through) = self.weigh(self.parked.iter().flat_map(of_pod), now, released, sizes);
         self.held = held;
         let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
         let mut go_on = Vec::new();
@@ -296,6 +301,10 @@ impl Brake {
         self.is_open = !go_on.is_empty() && !self.parked.is_empty();
         go_on
     }
+}
+
+fn of_pod<'a>((pod, all): (&'a PodKey, &'a Vec<Braked>)) -> impl Iterator<Item = (&'a Braked, &'a PodKey)> {
+    all.iter().map(move |braked| (braked, pod))
 }
 
 fn scopes(pod: &PodKey, braked: &Braked) -> Vec<Scope> {

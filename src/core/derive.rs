@@ -521,9 +521,8 @@ fn default_parent(
         );
         return Err(Problem::new("NoAgentOnNode", "spec.parentIDTemplate", message));
     }
-    let text =
-        format!("spiffe://{}/spire/agent/k8s_psat/{}/{}", domains.trust.as_str(), cluster.name, node.uid);
-    spiffe::parent_id(&text, &domains.trust)
+    let path = ["spire", "agent", "k8s_psat", cluster.name.as_str(), node.uid.as_str()];
+    spiffe::id_of(&domains.trust, &path)
         .map_err(|error| Problem::new(error.reason(), "(default parent)", error))
 }
 

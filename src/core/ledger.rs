@@ -441,7 +441,7 @@ impl Ledger {
     /// Takes out of a plan what has to wait for the brake.
     fn brake_plan(&mut self, plan: &mut PodPlan) {
         let was_watched = self.ended.contains(&plan.pod);
-        let braked = self.braked(plan, &self.desired);
+        let braked = self.braked(plan, &self.desired).collect();
         if was_watched && plan.deletes.is_empty() {
             self.ended.remove(&plan.pod);
         }
@@ -463,7 +463,11 @@ impl Ledger {
     }
 
     /// What of a pod's plan counts against budgets.
-    fn braked(&self, plan: &PodPlan, desired: &Desired) -> Vec<Braked> {
+    fn braked<'a>(
+        &'a self,
+        plan: &'a PodPlan,
+        desired: &'a Desired,
+    ) -> impl Iterator<Item = Braked> + use<'a> {
         let updates = plan.updates.iter().filter(|write| write.becomes_another).map(|write| Braked {
             id: write.id.clone(),
             becomes: Some(write.wanted.content),
@@ -472,13 +476,13 @@ impl Ledger {
         // A pod whose end was watched is one pod, and nobody's mistake.
         let was_watched = self.ended.contains(&plan.pod);
         // What somebody released by its digest has waited once already.
-        let is_settled = |end: &SeenEnd| end.is_release() || was_watched && end.is_pods_end();
-        let counts = |delete: &&Delete| !is_settled(&delete.end);
+        let is_settled = move |end: &SeenEnd| end.is_release() || was_watched && end.is_pods_end();
+        let counts = move |delete: &&Delete| !is_settled(&delete.end);
         let deletes = plan.deletes.iter().filter(counts).map(|delete| {
             let identity = self.made_for(&plan.pod, &delete.id, desired);
             Braked { id: delete.id.clone(), becomes: None, identity: identity.cloned() }
         });
-        updates.chain(deletes).collect()
+        updates.chain(deletes)
     }
 
     /// The identity that an entry on this pod was made for, where it is known.

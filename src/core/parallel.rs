@@ -31,3 +31,8 @@ pub fn sort<T: Ord + Send>(items: &mut [T]) {
         items.par_sort_unstable();
     }
 }
+
+/// Frees something of many parts while nobody waits for it.
+pub fn free<T: Send + 'static>(what: T) {
+    rayon::spawn(move || drop(what));
+}

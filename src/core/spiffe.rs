@@ -68,6 +68,12 @@ pub fn parent_id(text: &str, trust_domain: &TrustDomain) -> Result<SpiffeId, Inv
     id_in(text, trust_domain)
 }
 
+/// The id of a trust domain with this path, given by its parts.
+pub fn id_of(trust_domain: &TrustDomain, path: &[&str]) -> Result<SpiffeId, InvalidSpiffe> {
+    let text = || format!("spiffe://{}/{}", trust_domain.as_str(), path.join("/"));
+    SpiffeId::from_segments(trust_domain.clone(), path).map_err(|error| refused(&text(), error.to_string()))
+}
+
 fn id_in(text: &str, trust_domain: &TrustDomain) -> Result<SpiffeId, InvalidSpiffe> {
     if text.len() > MAX_SPIFFE_ID_BYTES {
         let problem = format!("it has {} bytes, at most {MAX_SPIFFE_ID_BYTES} are allowed", text.len());

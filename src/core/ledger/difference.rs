@@ -135,7 +135,7 @@ pub struct Weighing {
     full: bool,
     /// How many pods were planned.
     planned: usize,
-    braked: BTreeMap<PodKey, Vec<Braked>>,
+    braked: Vec<(PodKey, Braked)>,
     clusters: BTreeMap<ClusterName, Counts>,
     identities: BTreeMap<IdentityName, Counts>,
     difference: Difference,
@@ -144,7 +144,7 @@ pub struct Weighing {
 /// What comes of some pods.
 #[derive(Debug, Default)]
 struct Part {
-    braked: Vec<(PodKey, Vec<Braked>)>,
+    braked: Vec<(PodKey, Braked)>,
     clusters: BTreeMap<ClusterName, Counts>,
     identities: BTreeMap<IdentityName, Counts>,
     total: Counts,
@@ -166,7 +166,7 @@ impl Weighing {
             what,
             full,
             planned: 0,
-            braked: BTreeMap::new(),
+            braked: Vec::new(),
             clusters: BTreeMap::new(),
             identities: BTreeMap::new(),
             difference,
@@ -253,10 +253,7 @@ impl Ledger {
             && self.listed;
         let anyway = (!is_in_step || !self.waits_for_nothing(key))
             .then(|| plan::plan(key, &self.desired, &self.mirror, make_id));
-        let counted = self.braked(&would, after);
-        if !counted.is_empty() {
-            part.braked.push((key.clone(), counted));
-        }
+        part.braked.extend(self.braked(&would, after).map(|braked| (key.clone(), braked)));
         for (kind, id, write) in news(&would, anyway.as_ref()) {
             let identity = match write {
                 Some(write) => Some(&write.wanted.identity),
@@ -341,6 +338,7 @@ impl Ledger {
                 }
             })
             .collect();
+        parallel::free((what, braked));
         difference
     }
 
