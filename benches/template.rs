@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use minijinja::{Environment, Value, context};
 use registrar_core::derive::template::{Scope, Template, Variables};
+use registrar_core::facts::Labels;
 use serde_json::{Value as Json, json};
 
 const RANGE: &str = "{{ range $k, $v := .PodMeta.Labels }}{{ printf \"%s=%s,\" $k $v }}{{ end }}";
@@ -80,7 +81,7 @@ fn scope(facts: &Json) -> Scope {
         account_id: text("accountID"),
         region: text("region"),
         instance_id: Some("i-1234567890abcdef0".into()),
-        cluster_labels: Arc::new(BTreeMap::new()),
+        cluster_labels: Labels::default(),
         aliases: true,
     };
     Scope::new(&variables, &facts["pod"], &facts["node"])

@@ -21,6 +21,11 @@ mod sync;
 
 use std::process::ExitCode;
 
+/// Instead of musl's own, which takes half as long again for all that the registrar does, and one lock for all threads.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main()
 }

@@ -10,6 +10,11 @@
     reason = "a benchmark that cannot go on ends"
 )]
 
+/// As in the program.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 mod line;
 mod measure;
 mod plot;

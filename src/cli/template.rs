@@ -102,7 +102,7 @@ impl Facts {
             account_id: text(&self.account_id),
             region: text(&self.region),
             instance_id: Some(text(instance)).filter(|id| whole || !id.is_empty()),
-            cluster_labels: Arc::new(self.cluster_labels.clone()),
+            cluster_labels: self.cluster_labels.iter().collect(),
             aliases,
         };
         Scope::new(&variables, &self.pod, &self.node)

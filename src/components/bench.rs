@@ -51,7 +51,7 @@ fn cluster(guest: &Guest) -> ClusterContext {
     ClusterContext {
         name: ClusterName::new(object.metadata.name.unwrap()).unwrap(),
         target: object.spec.target().unwrap(),
-        labels: Arc::new(object.spec.labels),
+        labels: object.spec.labels.iter().collect(),
         allowed: registrar_core::guardrails::Allowed::default(),
     }
 }

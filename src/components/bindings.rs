@@ -2,6 +2,7 @@
 #![allow(unsafe_code, reason = "the generated code implements wasmtime's unsafe traits")]
 
 use registrar_core::api::Problem;
+use registrar_core::facts::Labels;
 use registrar_core::plugin::{Bounds, Decision, Description, Fact, Proposal, ProposedId, Reads, Workload};
 
 wasmtime::component::bindgen!({
@@ -81,12 +82,15 @@ fn proposal(it: wit::Identity) -> Proposal {
 
 /// Hands a workload over without a copy of its texts.
 pub(super) fn with_workload<T>(workload: &Workload, call: impl FnOnce(wit::Workload<'_>) -> T) -> T {
-    fn pairs<'a>(texts: impl IntoIterator<Item = (&'a String, &'a String)>) -> Vec<(&'a str, &'a str)> {
-        texts.into_iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+    fn pairs(labels: &Labels) -> Vec<(&str, &str)> {
+        labels.iter().collect()
     }
-    let (pod_labels, annotations) = (pairs(&*workload.pod_labels), pairs(&workload.pod_annotations));
-    let (node_labels, namespace_labels) = (pairs(&*workload.node_labels), pairs(&*workload.namespace_labels));
-    let cluster_labels = pairs(&*workload.cluster_labels);
+    let (pod_labels, node_labels) = (pairs(&workload.pod_labels), pairs(&workload.node_labels));
+    let (namespace_labels, cluster_labels) =
+        (pairs(&workload.namespace_labels), pairs(&workload.cluster_labels));
+    let annotations = workload.pod_annotations.iter();
+    let annotations: Vec<(&str, &str)> =
+        annotations.map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let owners: Vec<wit::OwnerReference<'_>> = workload
         .owner_references
         .iter()

@@ -3,7 +3,7 @@
 pub mod template;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use kube::core::Duration as GoDuration;
@@ -42,7 +42,7 @@ pub struct ClusterContext {
     /// Account, region, name in EKS.
     pub target: ClusterTarget,
     /// `spec.labels`.
-    pub labels: Arc<BTreeMap<String, String>>,
+    pub labels: Labels,
     /// What its pods may be given.
     pub allowed: Allowed,
 }

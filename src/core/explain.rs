@@ -364,6 +364,10 @@ fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Vec<String> 
     names.into_iter().take(NAMES).map(str::to_owned).collect()
 }
 
+fn owned((key, value): (&str, &str)) -> (String, String) {
+    (key.to_owned(), value.to_owned())
+}
+
 fn pod_shown(view: &PodView<'_>, name: &str) -> PodShown {
     let facts = view.facts;
     PodShown {
@@ -371,7 +375,7 @@ fn pod_shown(view: &PodView<'_>, name: &str) -> PodShown {
         uid: view.uid.to_string(),
         node: facts.and_then(|pod| pod.node.as_ref()).map(ToString::to_string),
         service_account: facts.map(|pod| pod.service_account.to_string()),
-        labels: facts.map(|pod| (*pod.labels).clone()).unwrap_or_default(),
+        labels: facts.into_iter().flat_map(|pod| pod.labels.iter()).map(owned).collect(),
         problem: match (facts, view.malformed) {
             (Some(_), _) => None,
             (None, Some(malformed)) => Some(malformed.problem.clone()),

@@ -1,21 +1,19 @@
 //! What is known of the world: small facts that the watches hand in, and nothing of an object that nobody reads.
 
 pub mod demand;
+mod labels;
 pub mod read;
 pub mod trim;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use self::demand::Demand;
+pub use self::labels::Labels;
 use crate::api::{ClusterTarget, EKSClusterRegistry, WorkloadIdentity};
 use crate::names::{ClusterName, NamespaceName, NodeName, NodeUid, PodName, PodUid};
 use crate::plugin::{Answer, Plugin, PluginState, Question};
-
-/// Labels as Kubernetes has them; shared, because most facts are read far more often than they change.
-pub type Labels = Arc<BTreeMap<String, String>>;
 
 /// One pod, as far as identities can depend on it.
 #[derive(Debug, Clone, PartialEq)]

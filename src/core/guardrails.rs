@@ -7,6 +7,7 @@ use std::fmt;
 
 use crate::api::{Problem, WorkloadIdentitySpec};
 use crate::entry::Entry;
+use crate::facts::Labels;
 use crate::names::{AccountId, IdentityName, RoleArn};
 use crate::plugin;
 use crate::spiffe::{SpiffeId, TrustDomain};
@@ -186,12 +187,7 @@ pub struct Allowed {
 
 impl Guardrails {
     /// The rules that apply to a cluster of this account and these labels, narrowed by its registry's own list.
-    pub fn for_cluster(
-        &self,
-        account: &AccountId,
-        labels: &BTreeMap<String, String>,
-        own: Option<Vec<Pattern>>,
-    ) -> Allowed {
+    pub fn for_cluster(&self, account: &AccountId, labels: &Labels, own: Option<Vec<Pattern>>) -> Allowed {
         let applies = |rule: &&Rule| {
             let account_fits = rule.accounts.is_empty() || rule.accounts.contains(account);
             account_fits && rule.cluster_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
@@ -386,10 +382,11 @@ mod tests {
     #[test]
     fn a_cluster_has_what_one_rule_that_applies_allows_and_a_registry_only_narrows() {
         let account = |id: &str| AccountId::new(id).unwrap();
-        let prod = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+        let in_prod = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+        let prod: Labels = in_prod.iter().collect();
         let guardrails = Guardrails {
             rules: Some(vec![
-                Rule { cluster_labels: prod.clone(), spiffe_ids: paths(&["/prod/**"]), ..Rule::default() },
+                Rule { cluster_labels: in_prod, spiffe_ids: paths(&["/prod/**"]), ..Rule::default() },
                 Rule {
                     accounts: [account("111111111111")].into(),
                     spiffe_ids: paths(&["/dev/*"]),
@@ -400,7 +397,7 @@ mod tests {
             ]),
             ..Guardrails::default()
         };
-        let none = BTreeMap::new();
+        let none = Labels::default();
         let first = guardrails.for_cluster(&account("111111111111"), &none, None);
         assert!(first.check(&entry("/dev/a", "/p", &["a.dev"]), true).is_ok());
         let told = |entry: &Entry, default| first.check(entry, default).unwrap_err().to_string();

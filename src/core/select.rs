@@ -1,10 +1,9 @@
 //! Does this identity want this pod, and if not, which rule said no.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use kube::core::{Expression, Selector, SelectorExt};
+use kube::core::{Expression, Selector};
 use regex::Regex;
 
 use crate::api::{Problem, WorkloadIdentitySpec};
@@ -14,9 +13,9 @@ use crate::names::NamespaceName;
 /// The rules of an identity by which pods are selected.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
-    clusters: Selector,
+    clusters: Requirements,
     namespaces: Namespaces,
-    pods: Selector,
+    pods: Requirements,
     label: Option<(String, String)>,
 }
 
@@ -26,9 +25,46 @@ pub enum Namespaces {
     /// None: the identity has no rule for them.
     None,
     /// One, whose labels have to fit too where there is a selector.
-    One(NamespaceName, Option<Selector>),
+    One(NamespaceName, Option<Requirements>),
     /// Those whose labels fit.
-    Labelled(Selector),
+    Labelled(Requirements),
+}
+
+/// A label selector: all of its requirements have to be met.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Requirements(Vec<Expression>);
+
+impl Requirements {
+    /// Whether an object with these labels meets all of them.
+    fn fit(&self, labels: &Labels) -> bool {
+        self.unmet(labels).is_none()
+    }
+
+    fn unmet(&self, labels: &Labels) -> Option<&Expression> {
+        self.0.iter().find(|requirement| !is_met(requirement, labels.get(key_of(requirement))))
+    }
+}
+
+/// As kube's own matching, which takes only maps of strings.
+fn is_met(requirement: &Expression, value: Option<&str>) -> bool {
+    match requirement {
+        Expression::In(_, values) => value.is_some_and(|value| values.contains(value)),
+        Expression::NotIn(_, values) => !value.is_some_and(|value| values.contains(value)),
+        Expression::Exists(_) => value.is_some(),
+        Expression::DoesNotExist(_) => value.is_none(),
+        Expression::Equal(_, wanted) => value == Some(wanted),
+        Expression::NotEqual(_, unwanted) => value != Some(unwanted),
+    }
+}
+
+fn key_of(requirement: &Expression) -> &str {
+    let (Expression::In(key, _)
+    | Expression::NotIn(key, _)
+    | Expression::Equal(key, _)
+    | Expression::NotEqual(key, _)
+    | Expression::Exists(key)
+    | Expression::DoesNotExist(key)) = requirement;
+    key
 }
 
 impl Namespaces {
@@ -53,10 +89,10 @@ impl Namespaces {
         match self {
             Self::None => false,
             Self::One(name, selector) => {
-                let fits = selector.as_ref().zip(labels).is_none_or(|(it, labels)| it.matches(&**labels));
+                let fits = selector.as_ref().zip(labels).is_none_or(|(it, labels)| it.fit(labels));
                 name == namespace && fits
             }
-            Self::Labelled(selector) => labels.is_none_or(|labels| selector.matches(&**labels)),
+            Self::Labelled(selector) => labels.is_none_or(|labels| selector.fit(labels)),
         }
     }
 
@@ -126,15 +162,15 @@ impl Selection {
     }
 
     /// Whether a cluster with these labels can have selected pods.
-    pub fn wants_cluster(&self, labels: &BTreeMap<String, String>) -> bool {
-        self.clusters.matches(labels)
+    pub fn wants_cluster(&self, labels: &Labels) -> bool {
+        self.clusters.fit(labels)
     }
 
     /// Whether the pod, in a cluster with these labels and in a namespace with those, is selected; otherwise the first
     /// rule that said no.
     pub fn wants(
         &self,
-        cluster_labels: &BTreeMap<String, String>,
+        cluster_labels: &Labels,
         namespace_labels: Option<&Labels>,
         pod: &PodFacts,
         ignored: &[Regex],
@@ -149,7 +185,7 @@ impl Selection {
     /// the most is the nearest.
     pub fn nearness(
         &self,
-        cluster_labels: &BTreeMap<String, String>,
+        cluster_labels: &Labels,
         namespace_labels: Option<&Labels>,
         pod: &PodFacts,
         ignored: &[Regex],
@@ -163,7 +199,7 @@ impl Selection {
     /// Each rule, whether it holds, in the order in which they are told.
     fn rules(
         &self,
-        cluster_labels: &BTreeMap<String, String>,
+        cluster_labels: &Labels,
         namespace_labels: Option<&Labels>,
         pod: &PodFacts,
         ignored: &[Regex],
@@ -173,7 +209,7 @@ impl Selection {
             (self.wants_cluster(cluster_labels), Refusal::ClusterSelector),
             (self.namespaces.may_have(&pod.namespace, namespace_labels), Refusal::Namespace),
             (!is_ignored(&pod.namespace, ignored), Refusal::IgnoredNamespace),
-            (self.pods.matches(&*pod.labels), Refusal::PodSelector),
+            (self.pods.fit(&pod.labels), Refusal::PodSelector),
             (pod.node.is_some(), Refusal::NotBound),
             (!pod.finished, Refusal::Finished),
             // Last: whoever is refused by another rule does not have to wait for this one.
@@ -185,16 +221,12 @@ impl Selection {
     pub fn compared(
         &self,
         refusal: Refusal,
-        cluster_labels: &BTreeMap<String, String>,
+        cluster_labels: &Labels,
         namespace_labels: Option<&Labels>,
         pod: &PodFacts,
         ignored: &[Regex],
     ) -> String {
         let namespace = pod.namespace.as_str();
-        let unmet = |selector: &Selector, labels: &BTreeMap<String, String>, whose: &str| {
-            let rule = selector.clone().into_iter().find(|rule| !rule.matches(labels));
-            rule.map(|rule| unmet(&rule, labels, whose))
-        };
         let compared = match refusal {
             Refusal::ClusterSelector => {
                 unmet(&self.clusters, cluster_labels, "the registry's spec.labels have")
@@ -229,23 +261,19 @@ impl Selection {
     }
 }
 
-/// One requirement that does not hold, and the label's value.
-fn unmet(rule: &Expression, labels: &BTreeMap<String, String>, whose: &str) -> String {
-    let (Expression::In(key, _)
-    | Expression::NotIn(key, _)
-    | Expression::Equal(key, _)
-    | Expression::NotEqual(key, _)
-    | Expression::Exists(key)
-    | Expression::DoesNotExist(key)) = rule;
-    let wanted = match rule {
+/// One requirement that is not met, and the label's value.
+fn unmet(requirements: &Requirements, labels: &Labels, whose: &str) -> Option<String> {
+    let requirement = requirements.unmet(labels)?;
+    let key = key_of(requirement);
+    let wanted = match requirement {
         Expression::Exists(key) => format!("label {key} wanted"),
         Expression::DoesNotExist(key) => format!("no label {key} wanted"),
         other => format!("{other} wanted"),
     };
-    match labels.get(key) {
+    Some(match labels.get(key) {
         Some(value) => format!("{wanted}, {whose} {key}={value}"),
         None => format!("{wanted}, {whose} no {key}"),
-    }
+    })
 }
 
 /// Whether one of the configuration's `ignoreNamespaces` matches.
@@ -254,8 +282,8 @@ pub fn is_ignored(namespace: &NamespaceName, ignored: &[Regex]) -> bool {
 }
 
 /// An absent or empty selector selects everything, as in Kubernetes' own `LabelSelector`.
-fn selector(field: &str, selector: Option<&LabelSelector>, problems: &mut Vec<Problem>) -> Selector {
-    let Some(selector) = selector else { return Selector::default() };
+fn selector(field: &str, selector: Option<&LabelSelector>, problems: &mut Vec<Problem>) -> Requirements {
+    let Some(selector) = selector else { return Requirements::default() };
     // The conversion tells one problem without its place: so the requirements go through it one by one first.
     for (index, requirement) in selector.match_expressions.iter().flatten().enumerate() {
         let single = LabelSelector { match_expressions: Some(vec![requirement.clone()]), match_labels: None };
@@ -270,13 +298,13 @@ fn selector(field: &str, selector: Option<&LabelSelector>, problems: &mut Vec<Pr
             problems.push(Problem::new("InvalidSelector", format!("{field}.values"), message));
         }
     }
-    Selector::try_from(selector.clone()).unwrap_or_default()
+    Requirements(Selector::try_from(selector.clone()).unwrap_or_default().into_iter().collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
+    use kube::core::SelectorExt;
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -299,16 +327,15 @@ mod tests {
             "podSelector": {"matchLabels": {"app": "web"}, "matchExpressions": [{"key": "tier", "operator": "DoesNotExist"}]},
             "clusterSelector": {"matchExpressions": [{"key": "env", "operator": "In", "values": ["prod"]}]}})))
         .unwrap();
-        let prod = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+        let prod = Labels::from_iter([("env", "prod")]);
         let ignored = [Regex::new("^sho").unwrap()];
         assert_eq!(selection.wants(&prod, None, &web(), &[]), Ok(()));
-        assert_eq!(selection.wants(&BTreeMap::new(), None, &web(), &[]), Err(Refusal::ClusterSelector));
+        assert_eq!(selection.wants(&Labels::default(), None, &web(), &[]), Err(Refusal::ClusterSelector));
         assert_eq!(selection.wants(&prod, None, &web(), &ignored), Err(Refusal::IgnoredNamespace));
         let other = PodFacts { namespace: NamespaceName::new("else").unwrap(), ..web() };
         assert_eq!(selection.wants(&prod, None, &other, &[]), Err(Refusal::Namespace));
-        let labels =
-            BTreeMap::from([("app".to_owned(), "web".to_owned()), ("tier".to_owned(), "1".to_owned())]);
-        let tiered = PodFacts { labels: Arc::new(labels), ..web() };
+        let labels = Labels::from_iter([("app", "web"), ("tier", "1")]);
+        let tiered = PodFacts { labels, ..web() };
         assert_eq!(selection.wants(&prod, None, &tiered, &[]), Err(Refusal::PodSelector));
         assert_eq!(
             selection.wants(&prod, None, &PodFacts { node: None, ..web() }, &[]),
@@ -344,10 +371,9 @@ mod tests {
             value.as_object_mut().unwrap().extend(rules.as_object().unwrap().clone());
             Selection::compile(&spec(value)).unwrap()
         };
-        let team =
-            |name: &str| -> Labels { Arc::new(BTreeMap::from([("team".to_owned(), name.to_owned())])) };
+        let team = |name: &str| -> Labels { Labels::from_iter([("team", name)]) };
         let wants = |selection: &Selection, labels: Option<&Labels>| {
-            selection.wants(&BTreeMap::new(), labels, &web(), &[])
+            selection.wants(&Labels::default(), labels, &web(), &[])
         };
         let none = namespaces(json!({}));
         assert_eq!(wants(&none, Some(&team("a"))), Err(Refusal::Namespace));
@@ -363,5 +389,30 @@ mod tests {
         assert_eq!(wants(&both, Some(&team("b"))), Err(Refusal::Namespace));
         let other = namespaces(json!({"namespace": "else", "namespaceSelector": {}}));
         assert_eq!(wants(&other, Some(&team("a"))), Err(Refusal::Namespace));
+    }
+
+    fn expression() -> impl Strategy<Value = Expression> {
+        let key = || "[a-c]";
+        let values = || prop::collection::btree_set("[x-z]", 1..3);
+        prop_oneof![
+            (key(), values()).prop_map(|(key, values)| Expression::In(key, values)),
+            (key(), values()).prop_map(|(key, values)| Expression::NotIn(key, values)),
+            key().prop_map(Expression::Exists),
+            key().prop_map(Expression::DoesNotExist),
+            (key(), "[x-z]").prop_map(|(key, value)| Expression::Equal(key, value)),
+            (key(), "[x-z]").prop_map(|(key, value)| Expression::NotEqual(key, value)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn labels_fit_as_kube_says(
+            expressions in prop::collection::vec(expression(), 0..4),
+            labels in prop::collection::btree_map("[a-c]", "[x-z]", 0..4),
+        ) {
+            let requirements = Requirements(expressions.clone());
+            let selector = Selector::from_iter(expressions);
+            prop_assert_eq!(requirements.fit(&labels.iter().collect()), selector.matches(&labels));
+        }
     }
 }

@@ -234,8 +234,9 @@ fn registry(object: &EKSClusterRegistry, from: &str) -> Result<ClusterContext, U
         ClusterName::new(name).map_err(|error| Usage(vec![format!("{from}: metadata.name: {error}")]))?;
     let target = object.spec.target().map_err(told)?;
     let own = object.spec.allowed().map_err(told)?;
-    let allowed = Guardrails::default().for_cluster(&target.account, &object.spec.labels, own);
-    Ok(ClusterContext { name, target, labels: Arc::new(object.spec.labels.clone()), allowed })
+    let labels: Labels = object.spec.labels.iter().collect();
+    let allowed = Guardrails::default().for_cluster(&target.account, &labels, own);
+    Ok(ClusterContext { name, target, labels, allowed })
 }
 
 /// A configuration as the registrar hands it over: without the writing that JSON leaves free.

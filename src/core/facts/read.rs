@@ -2,7 +2,6 @@
 //! once.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::marker::PhantomData;
@@ -109,17 +108,15 @@ impl Reader {
         let hash = self.hasher.hash_one(pairs);
         let is_same = |known: &&Labels| {
             let has =
-                |(key, value): &(Cow<'_, str>, Cow<'_, str>)| known.get(&**key).is_some_and(|it| it == value);
+                |(key, value): &(Cow<'_, str>, Cow<'_, str>)| known.get(key).is_some_and(|it| it == value);
             known.len() == pairs.len() && pairs.iter().all(has)
         };
         if let Some(known) = self.labels.get(&hash).filter(is_same) {
             return known.clone();
         }
-        let labels: BTreeMap<String, String> =
-            pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        let labels = Arc::new(labels);
+        let labels: Labels = pairs.iter().map(|(key, value)| (key, value)).collect();
         if self.labels.len() >= KEPT && self.labels.len().is_power_of_two() {
-            self.labels.retain(|_, labels| Arc::strong_count(labels) > 1);
+            self.labels.retain(|_, labels| labels.is_shared());
         }
         self.labels.insert(hash, labels.clone());
         labels
@@ -889,7 +886,7 @@ mod tests {
         let mut facts =
             |name| item::<Pods>(&pod_named(name).to_string(), &mut reader).unwrap().facts.unwrap();
         let (a, b) = (facts("a"), facts("b"));
-        assert!(Arc::ptr_eq(&a.labels, &b.labels) && Arc::ptr_eq(&a.service_account, &b.service_account));
+        assert!(a.labels.is_same(&b.labels) && Arc::ptr_eq(&a.service_account, &b.service_account));
         assert!(Arc::ptr_eq(&a.namespace.shared(), &b.namespace.shared()));
         drop((a, b));
         for number in 0..3 * KEPT {

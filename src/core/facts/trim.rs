@@ -1,6 +1,5 @@
 //! An object's JSON becomes facts: item by item, keeping the fixed fields and what the demand names.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -47,7 +46,7 @@ pub fn endpoint_slice(object: &Value) -> Result<EndpointSliceFacts, Malformed> {
     let read = || -> Result<EndpointSliceFacts, String> {
         let namespace = NamespaceName::new(text(object, "/metadata/namespace")?)
             .map_err(|e| at("metadata.namespace", e))?;
-        let service = labels(object)?.get(SERVICE_LABEL).map(|service| service.as_str().into());
+        let service = labels(object)?.get(SERVICE_LABEL).map(|service| service.into());
         let endpoints = object.pointer("/endpoints").and_then(Value::as_array).map(Vec::as_slice);
         let mut pods = Vec::new();
         for (index, endpoint) in endpoints.unwrap_or_default().iter().enumerate() {
@@ -98,7 +97,7 @@ fn shell(demanded: Option<&Value>) -> Value {
 
 fn put_labels(object: &mut Value, labels: &Labels) {
     if !labels.is_empty() {
-        let map: Map<String, Value> = labels.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect();
+        let map: Map<String, Value> = labels.iter().map(|(k, v)| (k.to_owned(), v.into())).collect();
         put(object, "metadata", "labels", Value::Object(map));
     }
 }
@@ -177,14 +176,11 @@ fn labels(object: &Value) -> Result<Labels, String> {
         Some(Value::Object(map)) => map,
         Some(other) => return Err(format!("metadata.labels is {other}, not a map")),
     };
-    let mut labels = BTreeMap::new();
-    for (key, value) in map {
-        let Value::String(value) = value else {
-            return Err(format!("metadata.labels[{key:?}] is {value}, not a string"));
-        };
-        labels.insert(key.clone(), value.clone());
-    }
-    Ok(Arc::new(labels))
+    let label = |(key, value): (&'_ String, &'_ Value)| match value {
+        Value::String(value) => Ok((key.clone(), value.clone())),
+        other => Err(format!("metadata.labels[{key:?}] is {other}, not a string")),
+    };
+    map.iter().map(label).collect()
 }
 
 pub(super) fn at(field: &str, error: InvalidName) -> String {

@@ -120,12 +120,8 @@ impl Candidates {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    use kube::core::Selector;
-
     use super::*;
+    use crate::select::Requirements;
 
     fn place(
         name: &str,
@@ -139,7 +135,7 @@ mod tests {
             rank: Rank::new(&name, is_fallback, priority),
             namespaces: match namespace {
                 Some(namespace) => Namespaces::One(NamespaceName::new(namespace).unwrap(), None),
-                None => Namespaces::Labelled(Selector::default()),
+                None => Namespaces::Labelled(Requirements::default()),
             },
             label: label.map(|value| ("app".to_owned(), value.to_owned())),
         }
@@ -160,9 +156,8 @@ mod tests {
         places.iter().for_each(|place| candidates.insert(place));
         let shop = NamespaceName::new("shop").unwrap();
         let found = |candidates: &Candidates, labels: &[(&str, &str)]| -> Vec<String> {
-            let labels: BTreeMap<String, String> =
-                labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-            candidates.of(&shop, &Arc::new(labels)).into_iter().map(|rank| rank.name.to_string()).collect()
+            let labels: Labels = labels.iter().copied().collect();
+            candidates.of(&shop, &labels).into_iter().map(|rank| rank.name.to_string()).collect()
         };
         assert_eq!(found(&candidates, &[("app", "web")]), ["first", "a", "b", "low", "last"]);
         assert_eq!(found(&candidates, &[]), ["first", "low", "last"]);

@@ -16,7 +16,7 @@ use crate::api::{
 };
 use crate::derive::{ClusterContext, CompiledIdentity};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding};
-use crate::facts::{ClusterIdentity, Malformed, Phase};
+use crate::facts::{ClusterIdentity, Labels, Malformed, Phase};
 use crate::guardrails::Guardrails;
 use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
@@ -46,7 +46,7 @@ impl Registry {
                 is_ended: false,
             },
             Ok(object) => {
-                let labels = Arc::new(object.spec.labels.clone());
+                let labels: Labels = object.spec.labels.iter().collect();
                 let name = ClusterName::new(object.name_any())
                     .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
                 let context = name.and_then(|name| {

@@ -9,6 +9,7 @@ use super::objects::Identity;
 use crate::api::{Problem, WorkloadIdentity};
 use crate::derive::CompiledIdentity;
 use crate::desired::{ClusterStanding, IdentityStanding};
+use crate::facts::Labels;
 use crate::names::{ClusterName, IdentityName};
 use crate::rollout::Waves;
 
@@ -43,7 +44,7 @@ impl Index {
     pub fn rollouts(&self) -> impl Iterator<Item = RolloutView<'_>> {
         self.identities.iter().filter_map(|(name, identity)| {
             let object = identity.object().filter(|object| object.spec.rollout.is_some())?;
-            let wants = |version: &Identity, labels: &BTreeMap<String, String>| {
+            let wants = |version: &Identity, labels: &Labels| {
                 let compiled = version.wanting();
                 compiled.is_some_and(|it: &CompiledIdentity| it.selection.wants_cluster(labels))
             };

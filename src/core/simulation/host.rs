@@ -9,7 +9,7 @@ use super::components::{self, COMPONENTS, Handed, Question, REFUSED, Said, SaidI
 use super::outside::{Outside, PodId};
 use super::schedule::Fetching;
 use crate::api::Problem;
-use crate::facts::Change;
+use crate::facts::{Change, Labels};
 use crate::index::Asking;
 use crate::plugin::{
     Answer, Decision, Description, Digest, Plugin, PluginState, Proposal, ProposedId, Question as Asked,
@@ -209,13 +209,13 @@ fn of_question(question: &Asked) -> Question {
 /// What a component makes of what it is handed; whatever else it is handed is a defect.
 fn handed(workload: &Workload) -> Handed {
     let number = |text: &str| text[1..].parse().unwrap();
-    let label = |labels: &BTreeMap<String, String>, key: &str| labels.get(key).map(|it| number(it));
+    let label = |labels: &Labels, key: &str| labels.get(key).map(number);
     let text = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     let others = [&workload.pod_name, &workload.service_account, &workload.node_name, &workload.cluster_name];
     assert!(others.iter().all(|text| text.is_empty()), "nobody reads these");
     Handed {
         app: label(&workload.pod_labels, "app"),
-        role: label(&workload.pod_annotations, "role"),
+        role: workload.pod_annotations.get("role").map(|role| number(role)),
         namespace: text(&workload.namespace).map(|it| number(&it)),
         pod: text(&workload.pod_uid).and_then(|uid| PodId::of_uid(&uid)),
         node: text(&workload.node_uid).map(|it| it[1..].parse().unwrap()),

@@ -97,7 +97,7 @@ fn facts(size: usize) -> (Scope, Value) {
         account_id: Arc::from(NAME),
         region: Arc::from(NAME),
         instance_id: None,
-        cluster_labels: Arc::new(labels.clone()),
+        cluster_labels: labels.iter().collect(),
         aliases: true,
     };
     let by_hand = context! {

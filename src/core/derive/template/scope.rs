@@ -11,7 +11,7 @@ use super::format;
 use super::types::{self, Kind};
 use super::unicode;
 use super::value::{Data, Node, View, fail, from_json, present, string_map, view, zero};
-use crate::facts::{NodeFacts, PodFacts};
+use crate::facts::{Labels, NodeFacts, PodFacts};
 
 /// What a scope is made of.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ pub struct Variables {
     /// `.InstanceID`; none where the node has no `spec.providerID`: reading it fails then.
     pub instance_id: Option<Arc<str>>,
     /// `.ClusterLabels`.
-    pub cluster_labels: Arc<BTreeMap<String, String>>,
+    pub cluster_labels: Labels,
     /// Whether there are `.EKSClusterName`, `.ClusterLabels`, `.Namespace` and `.ServiceAccount`, which Go's registrar has not.
     pub aliases: bool,
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::*;
+use crate::facts::Labels;
 use crate::facts::demand::Source;
 use crate::facts::trim;
 
@@ -34,7 +35,7 @@ fn variables(facts: &Json, aliases: bool) -> Variables {
         account_id: text("accountID"),
         region: text("region"),
         instance_id: Some(provider.rsplit('/').next().unwrap_or_default().into()),
-        cluster_labels: Arc::new(BTreeMap::from([("env".to_owned(), "prod".to_owned())])),
+        cluster_labels: Labels::from_iter([("env", "prod")]),
         aliases,
     }
 }

@@ -182,8 +182,8 @@ fn capacity(len: usize) -> usize {
 }
 
 /// A map of strings.
-pub(super) fn string_map<'a>(pairs: impl Iterator<Item = (&'a String, &'a String)>) -> Value {
-    let map = Map::new(pairs.map(|(key, value)| (Arc::from(key.as_str()), Value::from(value.as_str()))));
+pub(super) fn string_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Value {
+    let map = Map::new(pairs.map(|(key, value)| (Arc::from(key), Value::from(value))));
     let data = if map.len() == 0 { Data::Nil } else { Data::Map(map) };
     node(types::of(types::STRING_MAP), data)
 }
