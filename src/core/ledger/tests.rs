@@ -435,7 +435,10 @@ fn after_an_unknown_outcome_its_pods_wait_until_spire_was_asked_and_no_others() 
     let fifth = told.iter().find(|write| write.starts_with('+')).expect("made under a new id");
     assert!(!fifth.contains(absent.as_str()), "{told:?}");
     let deleted = |id: &EntryId| told.contains(&format!("-{id} PodGone"));
-    assert!(deleted(&second) && deleted(&created.id) && told.contains(&format!("~{}", updated.id)), "{told:?}");
+    assert!(
+        deleted(&second) && deleted(&created.id) && told.contains(&format!("~{}", updated.id)),
+        "{told:?}"
+    );
     assert_eq!((told.len(), world.spire.len()), (4, 4));
     assert!(world.list().is_none());
 }
