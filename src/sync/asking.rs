@@ -95,3 +95,28 @@ async fn question(spire: Spire, id: EntryId) -> Answer {
     let result = spire.get(&id, (started + CALL_TIME).into()).await;
     Answer { id, seconds: started.elapsed().as_secs_f64(), result }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_entry_is_asked_for_three_times_unless_nobody_was_there_or_it_is_refused() {
+        let mut asking = Asking::default();
+        let (one, other) = (EntryId::observed("one"), EntryId::observed("other"));
+        let call = "GetEntry";
+        let lost = SpireError::Answer { call, code: "Internal", problem: "failed to fetch entry".to_owned() };
+        let away = SpireError::Connect {
+            key: "spireServerSocketPath",
+            place: "/s".to_owned(),
+            problem: "none".to_owned(),
+            next: "",
+        };
+        let refused =
+            SpireError::Refuse { call, code: "PermissionDenied", message: "not yet an admin".to_owned() };
+        assert!((0..10).all(|_| !asking.is_in_vain(&one, &away)));
+        assert_eq!([(); 3].map(|()| asking.is_in_vain(&one, &lost)), [false, false, true]);
+        assert!(!asking.is_in_vain(&other, &lost));
+        assert!(asking.is_in_vain(&other, &refused));
+    }
+}
