@@ -1,4 +1,4 @@
-//! SPIRE's Entry API over the server's unix socket or by mutual TLS: list, create, update, delete, and what each answer means.
+//! SPIRE's Entry API over the server's unix socket or by mutual TLS: list, get, create, update, delete, and what each answer means.
 
 mod agents;
 mod client;

@@ -1,5 +1,6 @@
 //! The only writer: keeps SPIRE's entries in step with what the index gives out, and tells what became of each write.
 
+mod asking;
 pub mod audit;
 mod pace;
 mod parts;
@@ -8,6 +9,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use asking::{Answer, Asking};
 use audit::{Audit, Came, Records};
 use k8s_openapi::jiff::Timestamp;
 use pace::Pace;
@@ -17,6 +19,7 @@ use registrar_core::brake::Budgets;
 use registrar_core::desired::PodKey;
 use registrar_core::drift::Drift;
 use registrar_core::entry::{Entry, EntryId, Nonce};
+use registrar_core::ledger::doubt::{Intent, Standing};
 use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
 use registrar_core::names::IdentityName;
 use registrar_core::plan::{Delete, PodPlan, Write};
@@ -100,6 +103,7 @@ pub async fn run(
         is_asked: false,
         listed: None,
         listing: None,
+        asking: Asking::default(),
         suspicion: Suspicion::default(),
         unavailable: None,
         pause: FIRST_PAUSE,
@@ -114,6 +118,9 @@ pub async fn run(
         pulse.works();
         while let Ok(settled) = deltas.try_recv() {
             writer.apply(&settled);
+        }
+        while let Some(answer) = writer.asking.ready() {
+            writer.hear(answer);
         }
         leading.mark_unchanged();
         writer.begin_or_end_term();
@@ -148,6 +155,7 @@ pub async fn run(
                 None => return,
             },
             changed = leading.changed() => if changed.is_err() { return },
+            answer = writer.asking.next() => writer.hear(answer),
             question = questions.next() => question(&writer.ledger),
             () = tokio::time::sleep_until(wake.into()) => {}
         }
@@ -168,6 +176,7 @@ struct Writer {
     is_asked: bool,
     listed: Option<Instant>,
     listing: Option<Listing>,
+    asking: Asking,
     suspicion: Suspicion,
     unavailable: Option<Problem>,
     pause: Duration,
@@ -184,7 +193,8 @@ struct Writer {
 /// A complete list of SPIRE's entries, page by page.
 struct Listing {
     started: Instant,
-    /// It is the first that this process makes, or follows an unknown outcome: nothing can be written before its end.
+    /// It is the first that this process makes, or tells what others have written or what became of calls: before its end
+    /// hardly anything can be written.
     is_first: bool,
     page_token: String,
     /// How often the page was asked for in vain.
@@ -256,11 +266,12 @@ impl Writer {
 
     /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
     async fn step(&mut self) {
+        self.ask();
         let now = Instant::now();
         if self.ledger.has_work(now, self.pace.left(now) > 0) {
             self.round().await;
         }
-        if self.is_paused() {
+        if self.is_paused() || self.ledger.is_in_doubt() {
             return;
         }
         let now = Instant::now();
@@ -274,6 +285,10 @@ impl Writer {
 
     /// One page of a list, where one is due: who does not lead reads along, so that it knows what is there when it does.
     async fn look(&mut self) {
+        self.ask();
+        if self.ledger.is_in_doubt() {
+            return;
+        }
         let now = Instant::now();
         if self.listing.is_none() && self.list_due(now) <= now {
             self.begin_list(now);
@@ -283,8 +298,12 @@ impl Writer {
         }
     }
 
-    /// When all entries are to be listed the next time.
+    /// When all entries are to be listed the next time, as far as is known now: no page is asked for while answers of single
+    /// entries are to come, since nobody could say which of both is the newer one.
     fn list_due(&self, now: Instant) -> Instant {
+        if self.ledger.is_in_doubt() {
+            return now + self.gc_interval;
+        }
         let listed = self.listed.filter(|_| !self.is_asked);
         let regular = listed.map_or(now, |listed| listed + self.gc_interval);
         self.suspicion.due(now).map_or(regular, |due| due.min(regular))
@@ -293,9 +312,12 @@ impl Writer {
     /// Whether there is something to do at once.
     fn can_go_on(&self) -> bool {
         let now = Instant::now();
-        let may_list = self.listing.is_some() || self.list_due(now) <= now;
-        let has_work =
-            || self.ledger.needs_list() || self.ledger.has_work(now, self.pace.next_at(now).is_none());
+        let is_known = !self.ledger.is_in_doubt();
+        let may_list = is_known && (self.listing.is_some() || self.list_due(now) <= now);
+        let has_work = || {
+            let may_update = self.pace.next_at(now).is_none();
+            is_known && self.ledger.needs_list() || self.ledger.has_work(now, may_update)
+        };
         !self.is_paused() && (may_list || self.leads() && has_work())
     }
 
@@ -383,6 +405,68 @@ impl Writer {
         }
     }
 
+    /// Asks for entries of calls whose outcome is not known.
+    fn ask(&mut self) {
+        self.asking.ask(&self.spire, self.ledger.in_doubt());
+    }
+
+    /// Takes in what SPIRE says of one of them.
+    fn hear(&mut self, Answer { id, seconds, result }: Answer) {
+        let code = result.as_ref().err().map_or("OK", SpireError::code);
+        self.metrics.spire_called("GetEntry", code, seconds);
+        match result {
+            Ok(found) => {
+                if let Some((pod, standing)) = self.ledger.answered(&id, found, Timestamp::now()) {
+                    self.settle(&id, &pod, standing);
+                }
+                if !self.is_paused() {
+                    self.available();
+                }
+            }
+            Err(error) if self.asking.is_in_vain(&id, &error) => {
+                warn!(entryID = %id, %error, "SPIRE cannot be asked for an entry; all are listed instead");
+                self.ledger.doubt_all();
+                self.begin_anew();
+            }
+            // Others that were asked for at the same time may fail as well.
+            Err(error) => {
+                if !self.is_paused() {
+                    self.pause(&error);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, id: &EntryId, pod: &PodKey, standing: Standing) {
+        debug!(entryID = %id, pod = %pod.pod, ?standing, "SPIRE was asked for an entry");
+        match standing {
+            Standing::Stands => {
+                if let Some(since) = self.arrived.remove(pod) {
+                    self.metrics.registered(since.elapsed().as_secs_f64());
+                }
+            }
+            Standing::Absent => {}
+            Standing::Vanished => self.vanished(),
+        }
+        self.asking.told(standing, !self.ledger.is_in_doubt());
+    }
+
+    /// An entry that was to be updated is not there.
+    fn vanished(&mut self) {
+        self.metrics.drifted(&Drift { deleted: 1, ..Drift::default() });
+        self.suspicion.is_open = true;
+    }
+
+    /// All has to be listed from the beginning, where the book says so: what was begun tells nothing any more.
+    fn begin_anew(&mut self) {
+        if !self.ledger.is_listing() {
+            self.listing = None;
+        }
+        if !self.ledger.is_in_doubt() {
+            self.asking = Asking::default();
+        }
+    }
+
     async fn round(&mut self) {
         let now = Instant::now();
         let limits = RoundLimits { updates: self.pace.left(now).min(ROUND.updates), ..ROUND };
@@ -420,6 +504,8 @@ impl Writer {
             );
         }
         match result {
+            // Nobody was asked.
+            Ok(()) if plans.is_empty() => {}
             Ok(()) => self.available(),
             Err(error) => {
                 plans.iter().for_each(|plan| self.ledger.again(&plan.pod));
@@ -446,10 +532,10 @@ impl Writer {
                     self.audit.write(&self.ledger, "create", pod, write, entry, came);
                 });
             };
-            let Some(results) = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost)?
-            else {
-                continue;
-            };
+            let results = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost);
+            let ids = || of_part().map(|(pod, write, _)| (pod, &write.id));
+            let results = results.map_err(|error| self.unanswered(error, Intent::Write, ids()))?;
+            let Some(results) = results else { continue };
             for ((pod, write, entry), result) in of_part().zip(results) {
                 let audit = |came: Came<'_>| {
                     self.audit.write(&self.ledger, "create", pod, write, entry, &came);
@@ -505,10 +591,10 @@ impl Writer {
                     self.audit.write(&self.ledger, "update", pod, write, entry, came);
                 });
             };
-            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)?
-            else {
-                continue;
-            };
+            let results = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost);
+            let ids = || of_part().map(|(pod, write, _)| (pod, &write.id));
+            let results = results.map_err(|error| self.unanswered(error, Intent::Write, ids()))?;
+            let Some(results) = results else { continue };
             for ((pod, write, entry), result) in of_part().zip(results) {
                 self.audit.write(&self.ledger, "update", pod, write, entry, &came(&result));
                 match result {
@@ -521,8 +607,7 @@ impl Writer {
                     WriteResult::NotFound => {
                         blocked.insert((*pod).clone());
                         self.ledger.vanished(pod, &write.id, Timestamp::now());
-                        self.metrics.drifted(&Drift { deleted: 1, ..Drift::default() });
-                        self.suspicion.is_open = true;
+                        self.vanished();
                     }
                     WriteResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
                 }
@@ -543,10 +628,10 @@ impl Writer {
             let lost = |came: &Came<'_>| {
                 part.iter().for_each(|(pod, delete)| self.audit.delete(&self.ledger, pod, delete, came));
             };
-            let Some(results) = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost)?
-            else {
-                continue;
-            };
+            let results = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost);
+            let ids = || part.iter().map(|(pod, delete)| (*pod, &delete.id));
+            let results = results.map_err(|error| self.unanswered(error, Intent::Delete, ids()))?;
+            let Some(results) = results else { continue };
             for ((pod, delete), result) in part.iter().zip(results) {
                 self.audit.delete(&self.ledger, pod, delete, &came(&result));
                 match result {
@@ -619,12 +704,28 @@ impl Writer {
         self.answers.send_if_modified(|answers| !std::mem::replace(answers, true));
     }
 
-    /// A writing call as a whole gave nothing: pause, and after an unknown outcome ask what SPIRE holds before anything else.
-    fn lost(&mut self, error: &SpireError) {
+    /// A writing call as a whole gave nothing. Where SPIRE may have carried it out, its entries are asked for before anything
+    /// else is done for their pods.
+    fn unanswered<'a>(
+        &mut self,
+        error: SpireError,
+        intent: Intent,
+        entries: impl Iterator<Item = (&'a PodKey, &'a EntryId)>,
+    ) -> SpireError {
         if error.outcome_unknown() {
-            self.ledger.doubt();
-            self.listing = None;
+            let mut count = 0;
+            for (pod, id) in entries {
+                self.ledger.doubt(pod, id, intent);
+                count += 1;
+            }
+            info!(entries = count, "whether SPIRE has carried out a call is not known; it is asked");
+            self.begin_anew();
         }
+        error
+    }
+
+    /// A writing call as a whole gave nothing: pause.
+    fn lost(&mut self, error: &SpireError) {
         // That the lease has run out says nothing of SPIRE.
         if !matches!(error, SpireError::Send { .. }) {
             self.pause(error);

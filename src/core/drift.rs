@@ -22,7 +22,8 @@ pub struct Drift {
     pub changed: u64,
     /// Entries of ours that somebody deleted.
     pub deleted: u64,
-    /// Entries with an id of ours that nobody here has made: an older database, or a second registrar of one prefix.
+    /// Entries with an id of ours that nobody here knows of: an older database, a second registrar of one prefix, or a call
+    /// that SPIRE carried out when it was no longer waited for.
     pub appeared: u64,
     /// Entries whose ids begin with our prefix and are not ours.
     pub under_our_prefix: u64,

@@ -3,6 +3,7 @@
 pub mod book;
 mod compare;
 pub mod difference;
+pub mod doubt;
 mod sizes;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use compare::Comparison;
+use doubt::Doubts;
 use hashbrown::{HashMap, HashSet};
 use k8s_openapi::jiff::Timestamp;
 
@@ -99,7 +101,7 @@ impl Mode {
 /// What the writer knows, for the report.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outcome {
-    /// SPIRE was listed completely and nothing of unknown outcome is open.
+    /// SPIRE was listed completely, and what it holds is known but for single entries that it is being asked for.
     pub listed: bool,
     /// When SPIRE was last listed completely.
     pub listed_at: Option<Timestamp>,
@@ -167,8 +169,9 @@ pub struct Ledger {
     desired: Desired,
     mirror: Mirror,
     listed: bool,
-    /// What became of a call of ours is not known.
+    /// What became of calls of ours is not known, and only a list can tell.
     in_doubt: bool,
+    doubts: Doubts,
     listed_at: Option<Timestamp>,
     /// Pods that are new: they go before everything else, also when others may have written since SPIRE was listed.
     fresh: BTreeSet<PodKey>,
@@ -208,6 +211,7 @@ impl Ledger {
             mirror: Mirror::new(prefix),
             listed: false,
             in_doubt: false,
+            doubts: Doubts::default(),
             listed_at: None,
             fresh: BTreeSet::new(),
             stale: BTreeSet::new(),
@@ -243,7 +247,7 @@ impl Ledger {
         if delta.released.is_some() || !delta.clusters.is_empty() {
             self.orphans.reopen();
         }
-        let still_there = |pod: &&PodKey| self.mirror.has_pod(pod);
+        let still_there = |pod: &&PodKey| self.mirror.has_pod(pod) || self.doubts.holds(pod);
         self.unsettled = delta.unsettled;
         self.applied = delta.number;
         self.ended.extend(delta.ended.iter().filter(still_there).cloned());
@@ -309,13 +313,6 @@ impl Ledger {
         }
     }
 
-    /// Notes that a write's outcome is not known: nothing is written until SPIRE was listed again, from the beginning.
-    pub fn doubt(&mut self) {
-        self.comparison = None;
-        self.in_doubt = !mutants::is_on(Mutant::IgnoreUnknownOutcome);
-        self.listed &= !self.in_doubt;
-    }
-
     /// Notes that others write: until SPIRE was listed again, from the beginning, nothing is written but the first entries of
     /// new pods. SPIRE itself says where somebody else has made them.
     pub fn others_write(&mut self) {
@@ -340,8 +337,10 @@ impl Ledger {
 
     /// Whether a round at this time would look at any pod; `may_update` is whether it may make updates.
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
-        let is_due = || self.failures.values().any(|it| it.due <= now);
-        let is_open = !self.unsettled && (self.brake.is_open() || self.orphans.is_open());
+        let is_due =
+            || self.failures.iter().any(|(pod, failure)| failure.due <= now && !self.doubts.holds(pod));
+        let may_decide = !self.unsettled && self.doubts.is_empty();
+        let is_open = may_decide && (self.brake.is_open() || self.orphans.is_open());
         let others = || !self.stale.is_empty() || is_open || is_due();
         let is_new = self.has_been_listed() && !self.fresh.is_empty();
         self.desired.is_ready() && (is_new || self.listed && may_update && others())
@@ -349,7 +348,8 @@ impl Ledger {
 
     /// When the next failed pod is to be tried again.
     pub fn next_retry(&self) -> Option<Instant> {
-        self.failures.values().map(|failure| failure.due).min()
+        let known = self.failures.iter().filter(|(pod, _)| !self.doubts.holds(pod));
+        known.map(|(_, failure)| failure.due).min()
     }
 
     /// Plans pods that may not be in step, new ones first, until the limits are reached.
@@ -372,6 +372,9 @@ impl Ledger {
                 fresh => fresh,
             };
             let Some(pod) = next else { break };
+            if self.doubts.keep(&pod) {
+                continue;
+            }
             if !self.listed && !self.may_be_first(&pod) {
                 self.stale.insert(pod);
                 continue;
@@ -417,7 +420,8 @@ impl Ledger {
                 round.plans.push(plan);
             }
         }
-        if self.listed && !self.unsettled && self.fresh.is_empty() && self.stale.is_empty() {
+        let is_settled = !self.unsettled && self.doubts.is_empty();
+        if self.listed && is_settled && self.fresh.is_empty() && self.stale.is_empty() {
             if self.brake.is_open() {
                 self.decide(now);
             }
@@ -618,8 +622,10 @@ impl Ledger {
             });
         }
         let is_free = |tag: &ClusterTag| self.mirror.count_of(tag) == 0;
-        let ended = self.desired.ended_clusters().filter(|(tag, _)| self.listed && is_free(tag));
-        let released = self.ending.iter().filter(|(_, pods)| self.listed && pods.is_empty());
+        // An entry in doubt may be one of theirs.
+        let is_known = self.listed && self.doubts.is_empty();
+        let ended = self.desired.ended_clusters().filter(|(tag, _)| is_known && is_free(tag));
+        let released = self.ending.iter().filter(|(_, pods)| is_known && pods.is_empty());
         let first = |pods: &BTreeMap<PodUid, Problem>| pods.values().next().cloned();
         let failing_in = self.examples.iter().map(|(name, clusters)| {
             let of_cluster = |(tag, pods)| Some((desired.cluster_name(tag)?.clone(), first(pods)?));
@@ -657,7 +663,7 @@ impl Ledger {
                 .collect(),
             failing_in: failing_in.collect(),
             applied: self.applied,
-            queued: (self.fresh.len() + self.stale.len()) as u64,
+            queued: (self.fresh.len() + self.stale.len() + self.doubts.waiting()) as u64,
             held: self.held.clone(),
             foreign: self.mirror.counts().1 as u64,
             released_identities: released.map(|(name, _)| name.clone()).collect(),
@@ -672,7 +678,7 @@ impl Ledger {
 
     /// Number of pods that may not be in step.
     pub fn backlog(&self) -> usize {
-        self.fresh.len() + self.stale.len() + self.failures.len()
+        self.fresh.len() + self.stale.len() + self.failures.len() + self.doubts.waiting()
     }
 
     fn touch_all(&mut self) {

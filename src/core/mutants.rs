@@ -32,6 +32,8 @@ pub(crate) enum Mutant {
     ReuseId,
     /// After a lost answer the writer goes on as if nothing had been done.
     IgnoreUnknownOutcome,
+    /// An entry that SPIRE was asked for and has not is left as it was known.
+    AbsentStands,
     /// One change in [`LOSE_ONE_IN`] does not reach the index.
     LoseEvents,
     /// What is in place is written again.
@@ -133,7 +135,7 @@ pub(crate) fn with<T>(mutant: Mutant, run: impl FnOnce() -> T) -> T {
 
 /// All of them.
 #[cfg(test)]
-pub(crate) const ALL: [Mutant; 38] = [
+pub(crate) const ALL: [Mutant; 39] = [
     Mutant::DeleteOnSilence,
     Mutant::DeleteUnreadable,
     Mutant::DeleteOrphans,
@@ -147,6 +149,7 @@ pub(crate) const ALL: [Mutant; 38] = [
     Mutant::DropMaskedSuccessor,
     Mutant::ReuseId,
     Mutant::IgnoreUnknownOutcome,
+    Mutant::AbsentStands,
     Mutant::LoseEvents,
     Mutant::WriteWithoutNeed,
     Mutant::MakeAnew,

@@ -1,16 +1,17 @@
-//! The client itself: one call in flight at a time is the caller's rule, a deadline for each call is this file's.
+//! The client itself: one writing call in flight at a time is the caller's rule, a deadline for each call is this file's.
 
 use std::error::Error as _;
 use std::future::Future;
 use std::io;
 
 use registrar_core::entry::EntryId;
+use registrar_core::mirror::Observed;
 use registrar_core::spiffe::TrustDomain;
 use registrar_proto::agent::agent_client::AgentClient;
 use registrar_proto::entry::entry_client::EntryClient;
 use registrar_proto::entry::{
     BatchCreateEntryRequest, BatchDeleteEntryRequest, BatchUpdateEntryRequest, CountEntriesRequest,
-    ListEntriesRequest, batch_create_entry_response, list_entries_request,
+    GetEntryRequest, ListEntriesRequest, batch_create_entry_response, list_entries_request,
 };
 use registrar_proto::types;
 use tokio::time::Instant;
@@ -68,14 +69,27 @@ impl Spire {
         if !page_token.is_empty() && page.next_page_token == page_token {
             return Err(unusable(CALL, format!("page {page_token:?} names itself as the next")));
         }
-        let mut entries = Vec::with_capacity(page.entries.len());
-        for entry in page.entries {
-            match observe(entry) {
-                Ok(observed) => entries.push(observed),
-                Err(error) => warn!(%error, "an entry in SPIRE is left out of account"),
-            }
-        }
+        let entries = page.entries.into_iter().filter_map(told).collect();
         Ok(Page { entries, next: Some(page.next_page_token).filter(|token| !token.is_empty()) })
+    }
+
+    /// The entry of this id, as a list would tell it; none where SPIRE holds none, or one that a list would leave out.
+    pub async fn get(&self, id: &EntryId, deadline: Instant) -> Result<Option<Observed>, SpireError> {
+        const CALL: &str = "GetEntry";
+        let request = GetEntryRequest { id: id.to_string(), output_mask: Some(ALL_FIELDS) };
+        let mut client = self.entries.clone();
+        let send = |request| async move {
+            match client.get_entry(request).await {
+                Ok(entry) => Ok(entry.map(Some)),
+                Err(status) if status.code() == Code::NotFound => Ok(Response::new(None)),
+                Err(status) => Err(status),
+            }
+        };
+        let entry = self.call(CALL, deadline, request, send).await?;
+        match entry.and_then(told) {
+            Some(other) if other.id != *id => Err(unusable(CALL, format!("it is of entry {}", other.id))),
+            observed => Ok(observed),
+        }
     }
 
     /// How many entries SPIRE holds.
@@ -225,6 +239,12 @@ impl Spire {
     }
 }
 
+/// What is kept of an entry; none of one that no entry of ours could ever be in the way of, with a warning.
+fn told(entry: types::Entry) -> Option<Observed> {
+    let observed = observe(entry);
+    observed.inspect_err(|error| warn!(%error, "an entry in SPIRE is left out of account")).ok()
+}
+
 /// What is to be done where no connection comes about.
 fn next_step(kind: Option<io::ErrorKind>) -> &'static str {
     match kind {
@@ -313,7 +333,6 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use registrar_core::mirror::Observed;
     use tokio::net::UnixListener;
 
     use super::*;

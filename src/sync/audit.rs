@@ -73,7 +73,7 @@ impl<'a> Came<'a> {
         Self { outcome: "AlreadyExists", problem: Some(other.as_str()) }
     }
 
-    /// Nobody can say: SPIRE is asked before anything else is written.
+    /// Nobody can say: SPIRE is asked before anything else is written for the pod.
     pub(super) fn unknown(problem: &'a str) -> Self {
         Self { outcome: "Unknown", problem: Some(problem) }
     }

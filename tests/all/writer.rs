@@ -35,8 +35,21 @@ async fn configured(patch: Value) -> Fleet {
 
 /// With no lease, so that on a busy machine nothing is listed anew because it was lost.
 async fn alone(gc_interval: &str) -> Fleet {
+    alone_beside(gc_interval, 0).await
+}
+
+/// So, with so many entries of others from the beginning.
+async fn alone_beside(gc_interval: &str, others: usize) -> Fleet {
+    let mut world = crate::fleet::world(&["east"]).await;
     let election = json!({"leaderElect": false, "leaseDuration": "60s", "renewDeadline": "50s"});
-    configured(json!({"gcInterval": gc_interval, "leaderElection": election})).await
+    world.configure(&json!({"gcInterval": gc_interval, "leaderElection": election}));
+    (0..others).for_each(|number| {
+        let id = format!("other-{number}");
+        world.spire.insert_foreign(foreign(&id, &format!("/other/{number}"), "unix:uid:0"));
+    });
+    world.register("east");
+    let registrar = world.run(crate::PROGRAM);
+    Fleet { world, registrar }
 }
 
 fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
@@ -95,6 +108,68 @@ async fn one_call_in_ten_fails_and_nothing_is_lost_or_doubled() {
     fleet.until_compared().await;
     assert_eq!(fleet.world.spire.writes().len(), writes);
     assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (6000 + 300, 100));
+}
+
+#[tokio::test]
+async fn after_a_lost_answer_spire_is_asked_for_that_calls_entries_and_other_pods_do_not_wait() {
+    const OTHERS: usize = 3000;
+    let fleet = alone_beside("10m", OTHERS).await;
+    let spire = &fleet.world.spire;
+    fleet.identity(identity("web", "web"));
+    (0..20).for_each(|number| {
+        fleet.pod("east", &format!("old-{number}"), "web");
+    });
+    fleet.until_entries(OTHERS + 20).await;
+    let (lists, before) = (spire.calls(Call::List), spire.writes().len());
+    // A call is carried out and the connection breaks; SPIRE is slow to say what it holds.
+    spire.ration_gets(Some(0));
+    spire.lose_answers(1);
+    let new: Vec<(String, String)> = (0..30)
+        .map(|number| format!("new-{number}"))
+        .map(|name| (fleet.pod("east", &name, "web"), name))
+        .collect();
+    fleet.until("SPIRE is asked", |view| view.calls(Call::Get) > 0).await;
+    let lost: BTreeSet<String> = {
+        let writes = spire.writes();
+        let of_call = writes[before..].iter().filter(|write| write.call == writes[before].call);
+        of_call.map(|write| write.id.clone()).collect()
+    };
+    // Pods that the call was not for are served; the end of one that it was for is not acted on yet.
+    let is_lost = |uid: &str| lost.contains(&fleet.entry(uid).id);
+    let doubtful = spire.entries().into_iter().find(|entry| lost.contains(&entry.id)).unwrap();
+    let (_, name) = new.iter().find(|(uid, _)| crate::fleet::pod_uid(&doubtful) == Some(uid)).unwrap();
+    fleet.cluster("east").remove("pods", Some("shop"), name);
+    fleet.cluster("east").remove("pods", Some("shop"), "old-0");
+    let meanwhile = fleet.pod("east", "meanwhile", "web");
+    fleet
+        .until("the others are written", |view| {
+            let ids = view.spiffe_ids();
+            let has = |name: &str| ids.iter().any(|id| id.ends_with(&format!("/pod/{name}")));
+            has("meanwhile") && !has("old-0")
+        })
+        .await;
+    assert!(!is_lost(&meanwhile) && fleet.ids().contains(&doubtful.id));
+    spire.ration_gets(None);
+    fleet.until("it is gone as well", |view| view.entries.iter().all(|it| it.id != doubtful.id)).await;
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    assert_eq!(spire.asked().into_iter().collect::<BTreeSet<_>>(), lost);
+    assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (OTHERS + 51, 2));
+    let told = format!("calls whose outcome was not known stood={} absent=0", lost.len());
+    assert_eq!(fleet.registrar.logged(&told), 1, "{:?}", fleet.registrar.log());
+    // A call that was not carried out: its entries are made under new ids.
+    spire.refuse_calls(1, Code::Unavailable);
+    fleet.pod("east", "later", "web");
+    fleet.until_entries(OTHERS + 50).await;
+    assert_eq!(fleet.registrar.logged("calls whose outcome was not known stood=0 absent=1"), 1);
+    let asked: BTreeSet<String> = spire.asked().into_iter().collect();
+    assert_eq!((asked.len(), spire.calls(Call::List)), (lost.len() + 1, lists));
+    // Where SPIRE does not say, a list has to.
+    spire.refuse_calls(1, Code::Unavailable);
+    spire.refuse_calls(1, Code::PermissionDenied);
+    fleet.pod("east", "last", "web");
+    fleet.until_entries(OTHERS + 51).await;
+    assert!(spire.calls(Call::List) > lists);
+    assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Update)), (OTHERS + 53, 0));
 }
 
 #[tokio::test]

@@ -37,27 +37,33 @@ impl Ledger {
         let Some(mut comparison) = self.comparison.take() else { return };
         for observed in page {
             let id = observed.id.clone();
-            let met = self.mirror.list(observed);
-            if met == Met::Same || mutants::is_on(Mutant::IgnoreDrift) {
-                continue;
-            }
-            let place = self.mirror.row(&id).and_then(|row| row.place.clone());
+            let Some((met, place)) = self.take_in(observed) else { continue };
             let drift = &mut comparison.drift;
-            match &met {
-                Met::Changed(before) => {
-                    // One that no longer names its pod is the pod's no more.
-                    drift.changed += u64::from(before.is_some());
-                    self.stale.extend(before.iter().map(|place| place.pod.clone()));
-                }
-                _ if place.as_ref().is_some_and(|place| !place.pod.cluster.is_predecessor()) => {
-                    drift.appeared += 1;
-                }
+            match met {
+                // One that no longer names its pod is the pod's no more.
+                Met::Changed(before) => drift.changed += u64::from(before.is_some()),
+                _ if place.is_some_and(|place| !place.pod.cluster.is_predecessor()) => drift.appeared += 1,
                 _ => drift.under_our_prefix += u64::from(id.as_str().starts_with(&self.prefix)),
             }
-            self.stale.extend(place.map(|place| place.pod));
         }
         self.deletions.forget(now);
         self.comparison = Some(comparison);
+    }
+
+    /// Takes in one entry as SPIRE holds it. Where that is not what was known, the pods concerned are planned anew; how it
+    /// compares and where it belongs.
+    pub(super) fn take_in(&mut self, observed: Observed) -> Option<(Met, Option<Place>)> {
+        let id = observed.id.clone();
+        let met = self.mirror.list(observed);
+        if met == Met::Same || mutants::is_on(Mutant::IgnoreDrift) {
+            return None;
+        }
+        let place = self.mirror.row(&id).and_then(|row| row.place.clone());
+        if let Met::Changed(Some(before)) = &met {
+            self.stale.insert(before.pod.clone());
+        }
+        self.stale.extend(place.iter().map(|place| place.pod.clone()));
+        Some((met, place))
     }
 
     /// The list was told to its end; gives what was not as this registrar had left it.

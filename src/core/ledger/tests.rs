@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::doubt::{Intent, Standing};
 use super::*;
 use crate::desired::{ClusterStanding, PodDesired, Wanted};
 use crate::drift::Drift;
@@ -74,6 +75,46 @@ impl World {
             }
         }
         panic!("the writer does not come to rest");
+    }
+
+    /// The only entry of a pod of cluster `east`.
+    fn id_of(&self, uid: &str) -> EntryId {
+        self.ledger.mirror().of_pod(&key("east", uid)).next().unwrap().0
+    }
+
+    /// Rounds until there is nothing to do, of which nobody knows what was done.
+    fn lose(&mut self) -> Vec<PodPlan> {
+        let mut plans = Vec::new();
+        while self.ledger.has_work(self.now, true) {
+            let nonce = &mut self.nonce;
+            let round = self.ledger.round(self.now, LIMITS, || {
+                *nonce += 1;
+                Nonce::new(*nonce)
+            });
+            for plan in &round.plans {
+                for write in plan.creates.iter().chain(&plan.updates) {
+                    self.ledger.doubt(&plan.pod, &write.id, Intent::Write);
+                }
+                for delete in &plan.deletes {
+                    self.ledger.doubt(&plan.pod, &delete.id, Intent::Delete);
+                }
+                self.ledger.again(&plan.pod);
+            }
+            plans.extend(round.plans);
+        }
+        plans
+    }
+
+    /// What the server says of all that is in doubt.
+    fn answer(&mut self) -> Vec<(EntryId, Standing)> {
+        let ids: Vec<EntryId> = self.ledger.in_doubt().cloned().collect();
+        let mut standings = Vec::new();
+        for id in ids {
+            let found = self.spire.get(&id).map(|entry| Observed::of(id.clone(), entry));
+            let (_, standing) = self.ledger.answered(&id, found, Timestamp::UNIX_EPOCH).unwrap();
+            standings.push((id, standing));
+        }
+        standings
     }
 
     fn apply(&mut self, delta: Delta) {
@@ -343,12 +384,12 @@ fn a_list_that_breaks_off_loses_nothing_and_deletes_nothing() {
 }
 
 #[test]
-fn after_an_unknown_outcome_nothing_is_written_before_a_list_from_its_beginning() {
+fn where_only_a_list_can_tell_nothing_is_written_before_one_from_its_beginning() {
     let mut world = World::start();
     world.list();
     world.apply(facts(vec![pod("u1", "one")]));
     world.ledger.begin_list();
-    world.ledger.doubt();
+    world.ledger.doubt_all();
     world.ledger.page(Vec::new(), Timestamp::UNIX_EPOCH);
     assert_eq!(world.ledger.end_list(Timestamp::UNIX_EPOCH), Drift::default());
     assert!(world.ledger.needs_list(), "a list that began before tells nothing of what came then");
@@ -357,6 +398,106 @@ fn after_an_unknown_outcome_nothing_is_written_before_a_list_from_its_beginning(
     world.list();
     world.work();
     assert_eq!(world.writes.len(), 2);
+}
+
+#[test]
+fn after_an_unknown_outcome_its_pods_wait_until_spire_was_asked_and_no_others() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two"), pod("u3", "three")]));
+    let second = world.id_of("u2");
+    // One is updated, one is deleted, two are new; the first and the third are done, and no answer comes.
+    let changes = vec![pod("u1", "other"), (key("east", "u2"), None), pod("u4", "four"), pod("u5", "five")];
+    world.ledger.apply(&Delta { ready: true, pods: changes, ..Delta::default() });
+    let plans = world.lose();
+    let of = |uid: &str| plans.iter().find(|plan| plan.pod == key("east", uid)).unwrap();
+    let (updated, created) = (&of("u1").updates[0], &of("u4").creates[0]);
+    let absent = of("u5").creates[0].id.clone();
+    for write in [updated, created] {
+        world.spire.insert(write.id.clone(), (*write.wanted.entry().unwrap()).clone());
+    }
+    assert!(world.ledger.is_in_doubt() && !world.ledger.needs_list());
+    let writes = world.writes.len();
+    // Whatever is told of these pods now waits; others do not.
+    let changes = vec![pod("u1", "third"), (key("east", "u4"), None), pod("u6", "six")];
+    world.apply(Delta { pods: changes, ..Delta::default() });
+    let told = world.writes[writes..].to_vec();
+    assert!(told.len() == 1 && world.spire.contains_key(&EntryId::observed(&told[0][1..])), "{told:?}");
+    assert!(!world.ledger.has_work(world.now, true), "what waits is no work");
+    assert_eq!((world.ledger.backlog(), world.ledger.outcome(None).queued), (4, 4));
+    let standings = world.answer();
+    assert_eq!(standings.len(), 4);
+    let standing = |id: &EntryId| standings.iter().find(|(it, _)| it == id).unwrap().1;
+    assert_eq!((standing(&updated.id), standing(&created.id)), (Standing::Stands, Standing::Stands));
+    assert_eq!((standing(&second), standing(&absent)), (Standing::Stands, Standing::Absent));
+    world.work();
+    let told = world.writes[writes + 1..].to_vec();
+    let fifth = told.iter().find(|write| write.starts_with('+')).expect("made under a new id");
+    assert!(!fifth.contains(absent.as_str()), "{told:?}");
+    let deleted = |id: &EntryId| told.contains(&format!("-{id} PodGone"));
+    assert!(
+        deleted(&second) && deleted(&created.id) && told.contains(&format!("~{}", updated.id)),
+        "{told:?}"
+    );
+    assert_eq!((told.len(), world.spire.len()), (4, 4));
+    assert!(world.list().is_none());
+}
+
+#[test]
+fn what_was_to_be_deleted_and_is_absent_is_done_and_what_was_to_be_updated_was_deleted_by_others() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one"), pod("u2", "two")]));
+    let (first, second) = (world.id_of("u1"), world.id_of("u2"));
+    let changes = vec![(key("east", "u1"), None), pod("u2", "other")];
+    world.ledger.apply(&Delta { ready: true, pods: changes, ..Delta::default() });
+    world.lose();
+    world.spire.clear();
+    let standings: BTreeMap<EntryId, Standing> = world.answer().into_iter().collect();
+    assert_eq!(standings, [(first, Standing::Absent), (second.clone(), Standing::Vanished)].into());
+    let writes = world.writes.len();
+    world.work();
+    let told = &world.writes[writes..];
+    assert!(told.len() == 1 && told[0].starts_with('+') && !told[0].contains(second.as_str()), "{told:?}");
+}
+
+#[test]
+fn an_identity_is_not_released_while_an_entry_of_it_may_stand() {
+    let mut world = World::start();
+    world.list();
+    world.ledger.apply(&Delta { ready: true, ..facts(vec![pod("u1", "one")]) });
+    let created = world.lose()[0].creates[0].clone();
+    world.spire.insert(created.id.clone(), (*created.wanted.entry().unwrap()).clone());
+    let nothing = Some(Arc::new(PodDesired::default()));
+    world.apply(Delta {
+        identities: vec![(identity("web"), Some(IdentityStanding::Ended))],
+        pods: vec![(key("east", "u1"), nothing)],
+        ..Delta::default()
+    });
+    assert!(world.ledger.outcome(None).released_identities.is_empty());
+    assert_eq!(world.answer(), [(created.id.clone(), Standing::Stands)]);
+    assert!(world.ledger.outcome(None).released_identities.is_empty());
+    world.work();
+    assert_eq!(world.writes, [format!("-{} IdentityDeleted", created.id)]);
+    assert_eq!(world.ledger.outcome(None).released_identities, [identity("web")].into());
+}
+
+#[test]
+fn where_more_is_in_doubt_than_is_asked_for_a_list_has_to_tell() {
+    let mut world = World::start();
+    world.list();
+    let pods: Vec<_> = (0..1000).map(|number| pod(&format!("u{number}"), &format!("p{number}"))).collect();
+    world.ledger.apply(&Delta { ready: true, ..facts(pods) });
+    world.lose();
+    assert!(world.ledger.is_in_doubt() && !world.ledger.needs_list());
+    world.ledger.apply(&Delta { ready: true, pods: vec![pod("one-more", "one-more")], ..Delta::default() });
+    world.lose();
+    assert!(!world.ledger.is_in_doubt() && world.ledger.needs_list());
+    world.work();
+    assert_eq!(world.writes.len(), 0);
+    world.list();
+    world.work();
+    assert_eq!((world.writes.len(), world.spire.len()), (1001, 1001));
 }
 
 #[test]

@@ -63,6 +63,8 @@ pub struct Tally {
     pub calls: u64,
     /// Entries written.
     pub writes: u64,
+    /// Entries that SPIRE was asked for one by one.
+    pub asked: u64,
     /// Questions that plugins were asked.
     pub questions: u64,
     /// Times at which everything was at rest and compared with the rules.
@@ -80,6 +82,7 @@ impl Tally {
         self.events += other.events;
         self.calls += other.calls;
         self.writes += other.writes;
+        self.asked += other.asked;
         self.questions += other.questions;
         self.rests += other.rests;
         self.waves += other.waves;
@@ -248,6 +251,7 @@ impl Simulation {
         self.spire.is_down = false;
         self.spire.faults.clear();
         self.spire.kill = None;
+        self.spire.catch_up();
         for replica in &mut self.replicas {
             replica.watches.iter_mut().for_each(|watch| watch.lags = false);
         }

@@ -186,6 +186,8 @@ pub enum Fault {
     LostBefore,
     /// So many entries of the call are done, and no answer comes.
     LostAfter(u8),
+    /// No answer comes, and the call is done all the same, after so many calls more than one.
+    Late(u8),
     /// A complete list breaks off.
     List,
 }
@@ -424,11 +426,12 @@ fn watch(dice: &mut Dice) -> u8 {
 }
 
 fn fault(dice: &mut Dice) -> Fault {
-    match dice.roll(6) {
+    match dice.roll(8) {
         0 | 1 => Fault::Entry,
         2 => Fault::Call,
         3 => Fault::LostBefore,
-        4 => Fault::LostAfter(dice.roll(3)),
+        4 | 5 => Fault::LostAfter(dice.roll(3)),
+        6 => Fault::Late(dice.roll(6)),
         _ => Fault::List,
     }
 }

@@ -79,6 +79,8 @@ pub struct Spire {
     pub faults: Vec<(u8, Fault)>,
     /// After how many calls the process that calls is killed, and whether that call is done.
     pub kill: Option<(u8, bool)>,
+    /// Calls that nobody waits for any more, and after how many calls each is done all the same.
+    pub late: Vec<(u8, Vec<Wish>)>,
     /// Calls that were made, and entries that were written.
     pub calls: u64,
     pub writes: u64,
@@ -87,7 +89,22 @@ pub struct Spire {
 impl Spire {
     /// The entries after this one, as many as a page has, and whether there are more; or an error.
     pub fn list(&mut self, after: Option<&EntryId>) -> Result<(Rows, bool), CallError> {
-        self.calls += 1;
+        self.read()?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.rows.range::<EntryId, _>((from, Bound::Unbounded));
+        let page = rest.by_ref().take(PAGE).map(|(id, row)| (id.clone(), row.clone())).collect();
+        Ok((page, rest.next().is_some()))
+    }
+
+    /// One entry; none where there is none of this id.
+    pub fn get(&mut self, id: &EntryId) -> Result<Option<Rc<Row>>, CallError> {
+        self.read()?;
+        Ok(self.rows.get(id).cloned())
+    }
+
+    /// What comes before every call that writes nothing.
+    fn read(&mut self) -> Result<(), CallError> {
+        self.begin();
         if self.is_killed().is_some() {
             return Err(CallError::Killed);
         }
@@ -95,20 +112,32 @@ impl Spire {
             return Err(CallError::Unknown);
         }
         match self.fault() {
-            Some(Fault::List | Fault::LostBefore | Fault::LostAfter(_)) => Err(CallError::Unknown),
-            Some(Fault::Call) => Err(CallError::Refused),
-            Some(Fault::Entry) | None => {
-                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-                let mut rest = self.rows.range::<EntryId, _>((from, Bound::Unbounded));
-                let page = rest.by_ref().take(PAGE).map(|(id, row)| (id.clone(), row.clone())).collect();
-                Ok((page, rest.next().is_some()))
+            Some(Fault::List | Fault::LostBefore | Fault::LostAfter(_) | Fault::Late(_)) => {
+                Err(CallError::Unknown)
             }
+            Some(Fault::Call) => Err(CallError::Refused),
+            Some(Fault::Entry) | None => Ok(()),
         }
+    }
+
+    /// A call comes in, and some that came before are done only now.
+    fn begin(&mut self) {
+        self.calls += 1;
+        self.late.iter_mut().for_each(|(after, _)| *after = after.saturating_sub(1));
+        let due = self.late.extract_if(.., |(after, _)| *after == 0);
+        let due: Vec<Wish> = due.flat_map(|(_, batch)| batch).collect();
+        due.iter().for_each(|wish| drop(self.carry_out(wish)));
+    }
+
+    /// All calls that were made are done by now.
+    pub fn catch_up(&mut self) {
+        let late: Vec<Wish> = self.late.drain(..).flat_map(|(_, batch)| batch).collect();
+        late.iter().for_each(|wish| drop(self.carry_out(wish)));
     }
 
     /// Writes a batch; one answer for each.
     pub fn write(&mut self, batch: &[Wish]) -> Result<Vec<Answer>, CallError> {
-        self.calls += 1;
+        self.begin();
         if let Some(done) = self.is_killed() {
             if done {
                 batch.iter().for_each(|wish| drop(self.carry_out(wish)));
@@ -121,6 +150,11 @@ impl Spire {
         match self.fault() {
             Some(Fault::Call) => Err(CallError::Refused),
             Some(Fault::LostBefore | Fault::List) => Err(CallError::Unknown),
+            Some(Fault::Late(after)) => {
+                // The next call comes before it is done.
+                self.late.push((after.saturating_add(2), batch.to_vec()));
+                Err(CallError::Unknown)
+            }
             Some(Fault::LostAfter(count)) => {
                 batch.iter().take(1 + usize::from(count)).for_each(|wish| drop(self.carry_out(wish)));
                 Err(CallError::Unknown)

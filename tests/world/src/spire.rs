@@ -93,6 +93,8 @@ struct State {
     entries: Entries,
     writes: Vec<Write>,
     calls: BTreeMap<Call, u64>,
+    /// The ids of all calls of GetEntry.
+    asked: Vec<String>,
     faults: Faults,
     agents: Vec<Agent>,
 }
@@ -113,6 +115,8 @@ struct Faults {
     indigestible: Option<String>,
     /// How many more pages are listed before the rest has to wait.
     pages_left: Option<usize>,
+    /// How many more single entries are told of before the rest has to wait.
+    gets_left: Option<usize>,
 }
 
 /// All that a server holds at one time.
@@ -125,6 +129,7 @@ impl SpireServer {
             entries: Entries::new(trust_domain),
             writes: Vec::new(),
             calls: BTreeMap::new(),
+            asked: Vec::new(),
             faults: Faults::default(),
             agents: Vec::new(),
         };
@@ -290,6 +295,17 @@ impl SpireServer {
     pub fn ration_pages(&self, pages: Option<usize>) {
         self.lock().faults.pages_left = pages;
         self.shared.beat();
+    }
+
+    /// So many calls of GetEntry are answered from now on, and others wait; `None` lets them all go.
+    pub fn ration_gets(&self, gets: Option<usize>) {
+        self.lock().faults.gets_left = gets;
+        self.shared.beat();
+    }
+
+    /// The ids that GetEntry was called with so far, in order.
+    pub fn asked(&self) -> Vec<String> {
+        self.lock().asked.clone()
     }
 
     /// What it holds now, to be restored later.

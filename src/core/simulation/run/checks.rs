@@ -462,6 +462,7 @@ impl Simulation {
 pub(super) fn is_at_rest(replica: &Replica, now: Instant) -> bool {
     let ledger = &replica.ledger;
     !ledger.needs_list()
+        && !ledger.is_in_doubt()
         && !ledger.has_work(now, true)
         && !replica.must_compare
         && replica.listing.is_none()

@@ -8,15 +8,17 @@ use std::time::Instant;
 use super::{PREFIX, Passed, Scope, Violation, WINDOW};
 use crate::brake::Budgets;
 use crate::derive::Domains;
+use crate::desired::PodKey;
 use crate::entry::EntryId;
 use crate::facts::demand::{Demand, Source};
 use crate::facts::{Change, ClusterChange, ClusterIdentity, Phase};
 use crate::guardrails::Guardrails;
 use crate::index::{Index, Settings};
 use crate::ledger::Ledger;
+use crate::ledger::doubt::Intent;
 use crate::rollout::Rollouts;
 use crate::simulation::host::{Host, News};
-use crate::simulation::outside::{self, Item, Kept, Outside, cluster_name};
+use crate::simulation::outside::{self, Item, Kept, Outside, PodId, cluster_name};
 use crate::simulation::rules::{Due, Told, Wish};
 use crate::simulation::schedule::{CLUSTERS, KINDS, PLUGINS, REGISTRIES, Setup};
 use crate::simulation::spire::{Owner, Row, Rows};
@@ -41,6 +43,17 @@ pub(super) struct Connection {
     pub(super) live: bool,
 }
 
+/// A list of all that SPIRE holds, of which some pages were told.
+#[derive(Debug, Default)]
+pub(super) struct Listing {
+    /// The last entry that it told.
+    pub(super) last: Option<EntryId>,
+    /// All that it told or that was written meanwhile.
+    pub(super) told: BTreeSet<EntryId>,
+    /// What was in doubt when it began.
+    pub(super) in_doubt: Vec<EntryId>,
+}
+
 /// One process.
 #[derive(Debug)]
 pub(super) struct Replica {
@@ -60,8 +73,8 @@ pub(super) struct Replica {
     /// SPIRE is not asked before.
     pub(super) paused_until: Option<Instant>,
     pub(super) must_compare: bool,
-    /// A list that has begun: the last entry that it told, and all that it told or that was written meanwhile.
-    pub(super) listing: Option<(Option<EntryId>, BTreeSet<EntryId>)>,
+    /// A list that has begun.
+    pub(super) listing: Option<Listing>,
     /// Which identities each entry may have served since the process began, beside the one that it was made for.
     pub(super) served: BTreeMap<EntryId, BTreeSet<u8>>,
     /// Deletes and changes of identity that were carried out, and against whose budgets they count.
@@ -70,8 +83,8 @@ pub(super) struct Replica {
     pub(super) let_through: BTreeMap<EntryId, Vec<Scope>>,
     /// What was let through before is carried out late: until then the window says nothing.
     pub(super) blind_until: Option<Instant>,
-    /// Nobody knows what of the last call was done.
-    pub(super) is_in_doubt: bool,
+    /// Entries of which nobody knows what a call has done with them, and their pods.
+    pub(super) in_doubt: BTreeMap<EntryId, PodId>,
     /// A call or a write failed, or others altered what stands: what the brake let through counts there, and perhaps was never planned again.
     pub(super) has_failed: bool,
     /// Lists are empty, and what they have comes one by one after them.
@@ -144,7 +157,7 @@ impl Replica {
             passed: Vec::new(),
             let_through: BTreeMap::new(),
             blind_until: None,
-            is_in_doubt: false,
+            in_doubt: BTreeMap::new(),
             has_failed: false,
             hears_singly: false,
             pages_failed: 0,
@@ -196,9 +209,15 @@ impl Replica {
         self.served.contains_key(id) || self.moved.contains(id)
     }
 
-    /// Nobody knows what of a call was done.
-    pub(super) fn doubt(&mut self) {
-        self.ledger.doubt();
+    /// Nobody knows what of a call was done with this entry.
+    pub(super) fn doubt(&mut self, pod: PodId, key: &PodKey, id: &EntryId, intent: Intent) {
+        self.ledger.doubt(key, id, intent);
+        self.in_doubt.insert(id.clone(), pod);
+    }
+
+    /// Only a list can tell what of calls was done.
+    pub(super) fn doubt_all(&mut self) {
+        self.ledger.doubt_all();
         self.listing = None;
     }
 
@@ -220,8 +239,8 @@ impl Replica {
 
     /// Notes what is known now of an entry.
     pub(super) fn note(&mut self, id: &EntryId, row: Option<Rc<Row>>) {
-        if let Some((_, listed)) = &mut self.listing {
-            listed.insert(id.clone());
+        if let Some(listing) = &mut self.listing {
+            listing.told.insert(id.clone());
         }
         match row {
             Some(row) => drop(self.known.insert(id.clone(), row)),

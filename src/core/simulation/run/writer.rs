@@ -5,11 +5,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::checks::{made, number_of, owner_of};
+use super::replica::Listing;
 use super::{BATCH, LIMITS, MOST_TURNS, Scope, Simulation, Violation};
 use crate::api::Problem;
 use crate::desired::PodKey;
-use crate::entry::Nonce;
+use crate::entry::{EntryId, Nonce};
 use crate::ledger::Mode;
+use crate::ledger::doubt::{Intent, Standing};
 use crate::plan::PodPlan;
 use crate::simulation::outside::{PodId, cluster_name, identity_name};
 use crate::simulation::rules::{Known, Texts};
@@ -31,14 +33,17 @@ impl Simulation {
             if was_unsettled {
                 replica.settle(&self.outside);
             }
-            // What is new does not wait for the rest of a list.
+            // What is new does not wait for the rest of a list, nor for what is asked for.
             let mut result = Ok(());
             let has_work = replica.ledger.has_work(now, true);
             if has_work {
                 result = self.round(at)?;
             }
-            let replica = &mut self.replicas[at];
             if result.is_ok() {
+                result = self.ask(at);
+            }
+            let replica = &mut self.replicas[at];
+            if result.is_ok() && !replica.ledger.is_in_doubt() {
                 if replica.ledger.needs_list() || replica.must_compare || replica.listing.is_some() {
                     result = self.page(at);
                 } else if !has_work && !was_unsettled {
@@ -52,13 +57,9 @@ impl Simulation {
                     self.hear();
                     return Ok(());
                 }
-                Err(error) => {
+                Err(_) => {
                     let replica = &mut self.replicas[at];
                     replica.has_failed = true;
-                    if error == CallError::Unknown {
-                        replica.doubt();
-                        replica.is_in_doubt = true;
-                    }
                     replica.paused_until = Some(now + Duration::from_millis(500));
                 }
             }
@@ -70,8 +71,37 @@ impl Simulation {
     pub(super) fn read_along(&mut self) {
         let leader = self.leader;
         for at in (0..self.replicas.len()).filter(|at| *at != leader) {
-            while self.page(at).is_ok() && self.replicas[at].listing.is_some() {}
+            while self.ask(at).is_ok() && self.replicas[at].ledger.is_in_doubt() {}
+            if !self.replicas[at].ledger.is_in_doubt() {
+                while self.page(at).is_ok() && self.replicas[at].listing.is_some() {}
+            }
             self.replicas[at].others_write();
+        }
+    }
+
+    /// Asks for one of the entries of which nobody knows what a call has done with them; where that is refused, a list has
+    /// to tell.
+    fn ask(&mut self, at: usize) -> Result<(), CallError> {
+        let replica = &mut self.replicas[at];
+        // Answers come in any order.
+        let count = replica.ledger.in_doubt().count().max(1);
+        let Some(id) = replica.ledger.in_doubt().nth(self.steps % count).cloned() else { return Ok(()) };
+        match self.spire.get(&id) {
+            Ok(row) => {
+                let observed = row.as_ref().map(|row| row.observed.clone());
+                let answered = replica.ledger.answered(&id, observed, self.listed_at);
+                // SPIRE may hold an older state of everything.
+                replica.must_compare |= answered.is_some_and(|(_, it)| it == Standing::Vanished);
+                replica.note(&id, row);
+                replica.in_doubt.remove(&id);
+                self.tally.asked += 1;
+                Ok(())
+            }
+            Err(CallError::Refused) => {
+                replica.doubt_all();
+                Ok(())
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -82,8 +112,10 @@ impl Simulation {
             replica.ledger.begin_list();
             replica.must_compare = false;
         }
-        let (after, listed) = replica.listing.get_or_insert_default();
-        let (rows, has_more) = match self.spire.list(after.as_ref()) {
+        let in_doubt = &replica.in_doubt;
+        let begin = || Listing { in_doubt: in_doubt.keys().cloned().collect(), ..Listing::default() };
+        let listing = replica.listing.get_or_insert_with(begin);
+        let (rows, has_more) = match self.spire.list(listing.last.as_ref()) {
             Ok(page) => page,
             Err(CallError::Killed) => return Err(CallError::Killed),
             Err(_) => {
@@ -91,18 +123,18 @@ impl Simulation {
                 return Err(CallError::Refused);
             }
         };
-        *after = rows.keys().next_back().cloned();
-        listed.extend(rows.keys().cloned());
+        listing.last = rows.keys().next_back().cloned();
+        listing.told.extend(rows.keys().cloned());
         replica.ledger.page(rows.values().map(|row| row.observed.clone()), self.listed_at);
         replica.known.extend(rows);
         if has_more {
             return Ok(());
         }
         replica.ledger.end_list(self.listed_at);
-        if let Some((_, listed)) = replica.listing.take() {
-            replica.known.retain(|id, _| listed.contains(id));
+        if let Some(listing) = replica.listing.take() {
+            replica.known.retain(|id, _| listing.told.contains(id));
+            replica.in_doubt.retain(|id, _| !listing.in_doubt.contains(id));
         }
-        replica.is_in_doubt = false;
         if let Some(batch) = self.in_flight.take() {
             batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
         }
@@ -178,7 +210,11 @@ impl Simulation {
                     Err(CallError::Refused) if wishes.len() == 1 && !self.spire.is_down => {
                         vec![Answer::Refused]
                     }
-                    Err(error) => return Ok(Err(error)),
+                    Err(error) => {
+                        let each = batch.iter().map(|(plan, write, owner)| (owner.pod, &plan.pod, &write.id));
+                        self.note_lost(at, error, Intent::Write, each);
+                        return Ok(Err(error));
+                    }
                     Ok(answers) => answers,
                 };
                 let replica = &mut self.replicas[at];
@@ -229,7 +265,14 @@ impl Simulation {
                 wishes.push(Wish::Delete(delete.id.clone()));
             }
             let answers = match self.call(at, &wishes)? {
-                Err(error) => return Ok(Err(error)),
+                Err(error) => {
+                    let mut each = Vec::new();
+                    for (plan, delete) in batch {
+                        each.push((pod_of(&plan.pod)?, &plan.pod, &delete.id));
+                    }
+                    self.note_lost(at, error, Intent::Delete, each.into_iter());
+                    return Ok(Err(error));
+                }
                 Ok(answers) => answers,
             };
             let replica = &mut self.replicas[at];
@@ -251,16 +294,35 @@ impl Simulation {
     }
 
     fn call(&mut self, at: usize, wishes: &[Wish]) -> Result<Result<Vec<Answer>, CallError>, Violation> {
-        if self.replicas[at].is_in_doubt {
-            return Err(
-                "something is written although nobody knows what became of the call before".to_owned()
-            );
+        let in_doubt = &self.replicas[at].in_doubt;
+        let rows = &self.replicas[at].known;
+        let pod_of = |wish: &Wish| match wish {
+            Wish::Create(_, _, owner) => Some(owner.pod),
+            Wish::Update(id, _) | Wish::Delete(id) => rows.get(id)?.owner.map(|owner| owner.pod),
+        };
+        let mut pods = wishes.iter().filter_map(pod_of);
+        if let Some(pod) = pods.find(|pod| in_doubt.values().any(|other| other == pod)) {
+            return Err(format!(
+                "something is written for {pod:?} although nobody knows what became of a call before"
+            ));
         }
         if self.handover.is_some() && self.in_flight.is_none() {
             self.in_flight = Some(wishes.to_vec());
             return Ok(Err(CallError::Unknown));
         }
         Ok(self.spire.write(wishes))
+    }
+
+    fn note_lost<'a>(
+        &mut self,
+        at: usize,
+        error: CallError,
+        intent: Intent,
+        each: impl Iterator<Item = (PodId, &'a PodKey, &'a EntryId)>,
+    ) {
+        if error == CallError::Unknown {
+            each.for_each(|(pod, key, id)| self.replicas[at].doubt(pod, key, id, intent));
+        }
     }
 
     /// Status and finalizers, as the leader writes them; true where something is told after that.

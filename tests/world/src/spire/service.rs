@@ -28,7 +28,7 @@ use tower::ServiceExt;
 
 use super::agents::Agents;
 use super::entries::{Created, Refused, selector_set};
-use super::{Call, Shared, State, Write, WriteKind, lock, rules, spiffe_id};
+use super::{Call, Faults, Shared, State, Write, WriteKind, lock, rules, spiffe_id};
 use crate::serve::{Cutter, Listening, Service};
 
 /// gRPC's own limit on what a server receives, which SPIRE leaves as it is.
@@ -77,8 +77,10 @@ impl Api {
             (faults.latency, faults.refusals.pop_front().or(in_turn), begun)
         };
         self.shared.beat();
-        if call == Call::List {
-            self.wait_for_page().await;
+        match call {
+            Call::List => self.wait_for(|faults| &mut faults.pages_left).await,
+            Call::Get => self.wait_for(|faults| &mut faults.gets_left).await,
+            _ => {}
         }
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
@@ -95,13 +97,14 @@ impl Api {
         Ok((message, By { door: self.door, call: begun }))
     }
 
-    /// Lists go page by page where a test rations them.
-    async fn wait_for_page(&self) {
+    /// Calls go one by one where a test rations them.
+    async fn wait_for(&self, ration: fn(&mut Faults) -> &mut Option<usize>) {
         let mut beats = self.shared.pulse.subscribe();
         // The sender is part of what is shared, so that it can't be gone.
         let _ = beats
             .wait_for(|_| {
-                let left = &mut lock(&self.shared.state).faults.pages_left;
+                let mut state = lock(&self.shared.state);
+                let left = ration(&mut state.faults);
                 let may = *left != Some(0);
                 *left = left.map(|left| left.saturating_sub(1));
                 may
@@ -276,6 +279,7 @@ impl EntryApi for Api {
     }
 
     async fn get_entry(&self, request: Request<GetEntryRequest>) -> Result<Response<Entry>, Status> {
+        lock(&self.shared.state).asked.push(request.get_ref().id.clone());
         let (GetEntryRequest { id, output_mask }, _) = self.begin(Call::Get, request).await?;
         if id.is_empty() {
             return Err(Status::invalid_argument("missing ID"));
