@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use crate::api::Problem;
+use crate::by_pod::ByPod;
 use crate::derive::Derivation;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash};
 use crate::held::Anchor;
@@ -321,7 +322,7 @@ pub struct Desired {
     clusters: HashMap<ClusterTag, (ClusterName, ClusterStanding)>,
     identities: BTreeMap<IdentityName, IdentityStanding>,
     generations: BTreeMap<IdentityName, i64>,
-    pods: HashMap<PodKey, Arc<PodDesired>>,
+    pods: ByPod<Arc<PodDesired>>,
     /// Digests of held plans that objects name.
     released: Arc<BTreeSet<String>>,
     /// The entries of those among them that are plans of orphans.
@@ -353,7 +354,7 @@ impl Desired {
         }
         for (key, pod) in &delta.pods {
             match pod {
-                Some(pod) => self.pods.insert(key.clone(), pod.clone()),
+                Some(pod) => self.pods.insert(key, pod.clone()),
                 None if mutants::is_on(Mutant::Resurrect) => None,
                 None => self.pods.remove(key),
             };
@@ -383,8 +384,13 @@ impl Desired {
     }
 
     /// All known pods.
-    pub fn pods(&self) -> impl Iterator<Item = (&PodKey, &Arc<PodDesired>)> {
-        self.pods.iter()
+    pub fn pods(&self) -> impl Iterator<Item = PodKey> {
+        self.pods.keys()
+    }
+
+    /// All known pods of one cluster.
+    pub fn pods_of(&self, cluster: ClusterTag) -> impl Iterator<Item = PodKey> {
+        self.pods.keys_of(cluster)
     }
 
     /// Digests of held plans that objects name.

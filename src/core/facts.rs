@@ -146,7 +146,7 @@ pub enum ClusterChange {
     /// Objects of this kind (in the plural) may not be read; the rest goes on.
     Denied(&'static str, String),
     /// Pods.
-    Pods(Watched<PodFacts, PodUid>),
+    Pods(Watched<Arc<PodFacts>, PodUid>),
     /// Nodes.
     Nodes(Watched<NodeFacts, NodeName>),
     /// Namespaces.

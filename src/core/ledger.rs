@@ -21,6 +21,7 @@ use k8s_openapi::jiff::Timestamp;
 use crate::adopt;
 use crate::api::Problem;
 use crate::brake::{Brake, Braked, Budgets, Held, MadeFor, Scope};
+use crate::by_pod::ByPod;
 use crate::desired::{ClusterStanding, Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
 use crate::drift::{Deletions, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
@@ -178,7 +179,7 @@ pub struct Ledger {
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
     failures: HashMap<PodKey, Failure>,
-    states: HashMap<PodKey, Arc<PodState>>,
+    states: ByPod<Arc<PodState>>,
     /// States of pods of which all is in place: most are, and few are unlike.
     in_step: HashMap<Vec<IdentityName>, Arc<PodState>>,
     examples: BTreeMap<IdentityName, BTreeMap<ClusterTag, BTreeMap<PodUid, Problem>>>,
@@ -216,7 +217,7 @@ impl Ledger {
             fresh: BTreeSet::new(),
             stale: BTreeSet::new(),
             failures: HashMap::new(),
-            states: HashMap::new(),
+            states: ByPod::default(),
             in_step: HashMap::new(),
             examples: BTreeMap::new(),
             identities: BTreeMap::new(),
@@ -682,13 +683,11 @@ impl Ledger {
     }
 
     fn touch_all(&mut self) {
-        let known = self.desired.pods().map(|(pod, _)| pod);
-        self.stale.extend(known.chain(self.mirror.pods()).cloned());
+        self.stale.extend(self.desired.pods().chain(self.mirror.pods().cloned()));
     }
 
     fn touch_cluster(&mut self, tag: &ClusterTag) {
-        let known = self.desired.pods().map(|(pod, _)| pod).filter(|pod| pod.cluster == *tag);
-        self.stale.extend(known.chain(self.mirror.pods_of(tag)).cloned());
+        self.stale.extend(self.desired.pods_of(*tag).chain(self.mirror.pods_of(tag).cloned()));
     }
 
     fn touch_ended(&mut self, name: &IdentityName) {
@@ -738,7 +737,7 @@ impl Ledger {
         }
         if !is_empty {
             let state = self.shared(state);
-            self.states.insert(pod.clone(), state);
+            self.states.insert(pod, state);
         }
     }
 

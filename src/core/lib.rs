@@ -4,6 +4,7 @@ pub mod admission;
 pub mod adopt;
 pub mod api;
 pub mod brake;
+mod by_pod;
 pub mod config;
 pub mod derive;
 pub mod desired;

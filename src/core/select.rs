@@ -318,7 +318,7 @@ mod tests {
     fn web() -> PodFacts {
         let object = json!({"metadata": {"name": "web-1", "namespace": "shop", "uid": "u1", "labels": {"app": "web"}},
             "spec": {"nodeName": "n1"}});
-        trim::pod(&object, &Demand::default()).unwrap()
+        (*trim::pod(&object, &Demand::default()).unwrap()).clone()
     }
 
     #[test]

@@ -144,7 +144,8 @@ pub struct Namespaces;
 pub struct EndpointSlices;
 
 impl Kind for Pods {
-    type Facts = PodFacts;
+    /// Each by itself, so that a long list of them is short.
+    type Facts = Arc<PodFacts>;
     type Key = PodUid;
     fn read<'de, D: Deserializer<'de>>(input: D, reader: &mut Reader) -> Result<Item<Self>, D::Error> {
         let mut pod = PodParts::default();
@@ -260,7 +261,7 @@ impl PodParts<'_> {
         Item { version, facts, key }
     }
 
-    fn facts(&self, uid: Option<&PodUid>, reader: &mut Reader) -> Result<PodFacts, String> {
+    fn facts(&self, uid: Option<&PodUid>, reader: &mut Reader) -> Result<Arc<PodFacts>, String> {
         let node = match self.node.or_empty("spec.nodeName")? {
             "" => None,
             name => Some(reader.node(name)?),
@@ -279,7 +280,7 @@ impl PodParts<'_> {
         if let Some(problem) = &self.labels_problem {
             return Err(problem.clone());
         }
-        Ok(PodFacts {
+        Ok(Arc::new(PodFacts {
             uid,
             name,
             namespace,
@@ -288,7 +289,7 @@ impl PodParts<'_> {
             labels: if self.labels.is_empty() { Labels::default() } else { reader.labels(&self.labels) },
             finished: matches!(self.phase.or_empty("status.phase")?, "Succeeded" | "Failed"),
             demanded: (!self.demanded.is_empty()).then(|| Arc::new(Value::Object(self.demanded.clone()))),
-        })
+        }))
     }
 }
 
@@ -795,7 +796,7 @@ impl<'de, K: Kind> Visitor<'de> for Items<'_, '_, K> {
 }
 
 /// A pod out of JSON that is a tree already, as files are read.
-pub(super) fn pod(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
+pub(super) fn pod(object: &Value, demand: &Demand) -> Result<Arc<PodFacts>, Malformed> {
     let mut reader = Reader::new(Arc::new(demand.clone()));
     let read = Pods::read(object, &mut reader);
     read.map_err(|error| Malformed {
@@ -832,7 +833,8 @@ mod tests {
 
     #[test]
     fn what_is_demanded_is_kept_and_nothing_else() {
-        let facts = |paths: &[&[&str]]| read(&pod_named("a"), &demanding(paths)).facts.unwrap().demanded;
+        let facts =
+            |paths: &[&[&str]]| read(&pod_named("a"), &demanding(paths)).facts.unwrap().demanded.clone();
         assert_eq!(facts(&[]), None);
         assert_eq!(facts(&[&["metadata", "absent"]]), None);
         let kept = |paths: &[&[&str]]| facts(paths).map(|kept| (*kept).clone()).unwrap();
@@ -850,7 +852,7 @@ mod tests {
         let few = read(&pod_named("a"), &Arc::default());
         assert_eq!((all.version, all.key), (few.version, few.key));
         let all = all.facts.unwrap();
-        assert_eq!(PodFacts { demanded: None, ..all }, few.facts.unwrap());
+        assert_eq!(PodFacts { demanded: None, ..(*all).clone() }, *few.facts.unwrap());
     }
 
     #[test]
@@ -897,7 +899,7 @@ mod tests {
         assert!(reader.labels.len() <= 2 * KEPT, "what nobody has any more is let go");
     }
 
-    fn page_of(items: &[String]) -> (Vec<PodFacts>, Vec<Malformed>, Page) {
+    fn page_of(items: &[String]) -> (Vec<Arc<PodFacts>>, Vec<Malformed>, Page) {
         let (mut facts, mut malformed) = (Vec::new(), Vec::new());
         let text = format!(
             "{{\"items\":[{}],\"metadata\":{{\"resourceVersion\":\"9\",\"continue\":\"c\"}}}}",

@@ -12,7 +12,7 @@ use crate::names::{InvalidName, NamespaceName, NodeName, NodeUid, PodUid};
 const SERVICE_LABEL: &str = "kubernetes.io/service-name";
 
 /// The facts of a `v1.Pod`, or what is wrong with it.
-pub fn pod(object: &Value, demand: &Demand) -> Result<PodFacts, Malformed> {
+pub fn pod(object: &Value, demand: &Demand) -> Result<Arc<PodFacts>, Malformed> {
     super::read::pod(object, demand)
 }
 
@@ -222,11 +222,11 @@ mod tests {
         for part in ["name", "image"] {
             demand.add(Source::Pod, ["spec", "containers", EACH, part].map(str::to_owned).into());
         }
-        let kept = pod(&object, &demand).unwrap().demanded.unwrap();
+        let kept = pod(&object, &demand).unwrap().demanded.clone().unwrap();
         assert_eq!(*kept, json!({"spec": {"containers": [{"name": "a", "image": "x"}, {"name": "b"}]}}));
         // Whoever reads the list as a whole gets it as a whole, whatever else is read.
         demand.add(Source::Pod, ["spec", "containers"].map(str::to_owned).into());
-        let kept = pod(&object, &demand).unwrap().demanded.unwrap();
+        let kept = pod(&object, &demand).unwrap().demanded.clone().unwrap();
         assert_eq!(*kept.pointer("/spec/containers").unwrap(), object["spec"]["containers"]);
     }
 

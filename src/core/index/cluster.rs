@@ -500,7 +500,7 @@ impl Cluster {
         changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned().collect()
     }
 
-    fn apply_pods(&mut self, change: Watched<PodFacts, PodUid>) -> Vec<PodUid> {
+    fn apply_pods(&mut self, change: Watched<Arc<PodFacts>, PodUid>) -> Vec<PodUid> {
         match change {
             Watched::Listed { items, malformed, demand } => {
                 let mut touched = Vec::new();
@@ -553,16 +553,16 @@ impl Cluster {
     }
 
     /// Whether the pod is other than it was.
-    fn put_pod(&mut self, facts: PodFacts) -> bool {
+    fn put_pod(&mut self, facts: Arc<PodFacts>) -> bool {
         let pod = self.pods.get_mut(&facts.uid);
         let before = pod.as_ref().and_then(|pod| pod.facts());
-        if before.is_some_and(|before| **before == facts) {
+        if before.is_some_and(|before| *before == facts) {
             return false;
         }
         let place = |facts: &PodFacts| (facts.node.clone(), facts.namespace.clone());
         let (before, now) = (before.map(|before| place(before)), place(&facts));
         let uid = facts.uid.clone();
-        let facts = Known::Facts(Arc::new(facts));
+        let facts = Known::Facts(facts);
         match pod {
             Some(pod) => pod.facts = facts,
             None => drop(self.pods.insert(uid.clone(), Pod::new(facts))),

@@ -223,7 +223,7 @@ pub fn cluster_name(cluster: u8) -> ClusterName {
 /// Objects and facts that were made before: a schedule has few that differ, and making them costs more than using them.
 #[derive(Default)]
 struct Made {
-    pods: HashMap<(PodId, PodState, Kept), Result<PodFacts, Malformed>>,
+    pods: HashMap<(PodId, PodState, Kept), Result<Arc<PodFacts>, Malformed>>,
     nodes: HashMap<(u8, NodeState), Result<NodeFacts, Malformed>>,
     namespaces: HashMap<(u8, NamespaceState), Result<NamespaceFacts, Malformed>>,
     identities: HashMap<IdentityKey, Read<WorkloadIdentity>>,
@@ -291,7 +291,7 @@ fn reading(path: &[&str]) -> Demand {
     demand
 }
 
-fn pod(id: PodId, state: PodState, demand: &Demand) -> Result<PodFacts, Malformed> {
+fn pod(id: PodId, state: PodState, demand: &Demand) -> Result<Arc<PodFacts>, Malformed> {
     cached(
         |made| &mut made.pods,
         (id, state, Kept::by(demand)),
