@@ -182,9 +182,9 @@ impl Hold {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PodDesired {
     /// Its entries, each with another key.
-    pub wanted: Vec<Wanted>,
+    pub wanted: Box<[Wanted]>,
     /// Entries that identities with `preview: true` would give it.
-    pub previewed: Vec<Wanted>,
+    pub previewed: Box<[Wanted]>,
     /// Whatever else of ours it has stays, because of this.
     pub hold: Option<Hold>,
 }

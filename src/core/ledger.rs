@@ -524,7 +524,7 @@ impl Ledger {
     fn is_all_created(&mut self, pod: &PodKey, write: &Write) -> bool {
         let Some(state) = self.states.get(pod) else { return false };
         let PodState { in_place, pending, failing, holds, previews } = &**state;
-        let wanted = self.desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+        let wanted = self.desired.pod(pod).map(|pod| &*pod.wanted).unwrap_or_default();
         let is_simple = failing.is_empty() && holds.is_empty() && previews.is_empty();
         let is_wanted = wanted.len() == in_place.len() + pending.len() && wanted.contains(&write.wanted);
         let is_changed =
@@ -614,7 +614,7 @@ impl Ledger {
             pods.retain(|pod| {
                 let digest = EntryDigest::of(name, &pod.pod, 0);
                 // An entry that another identity has taken over is not left of this one.
-                let wanted = desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+                let wanted = desired.pod(pod).map(|pod| &*pod.wanted).unwrap_or_default();
                 let is_left = |row: &Row| {
                     row.place.as_ref().is_some_and(|place| place.digest.is_beside(&digest))
                         && !wanted.iter().any(|want| want.key == row.key)

@@ -101,7 +101,7 @@ pub fn plan(
         leans_on_others: false,
     };
     let synced = desired.is_synced(&pod.cluster);
-    let wanted = desired.pod(pod).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+    let wanted = desired.pod(pod).map(|pod| &*pod.wanted).unwrap_or_default();
     // Of some identity nobody can say what the pod is to have: a plugin that was not asked yet, for one.
     let is_held = desired.pod(pod).is_some_and(|pod| pod.hold.is_some());
     let mut free: BTreeMap<EntryId, &Row> = mirror.of_pod(pod).collect();
@@ -176,7 +176,7 @@ pub fn plan(
             }
         }
     }
-    let previewed = desired.pod(pod).map(|pod| pod.previewed.as_slice()).unwrap_or_default();
+    let previewed = desired.pod(pod).map(|pod| &*pod.previewed).unwrap_or_default();
     plan.previews = previews(pod, desired, previewed, frozen);
     plan
 }

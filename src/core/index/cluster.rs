@@ -132,7 +132,8 @@ pub(super) struct Cluster {
     /// Kinds that may not be read, with the API server's words.
     denied: BTreeMap<&'static str, String>,
     pods: HashMap<PodUid, Pod>,
-    by_node: HashMap<NodeName, HashSet<PodUid>>,
+    /// Few on each, so that a table would be larger.
+    by_node: HashMap<NodeName, Vec<PodUid>>,
     by_namespace: HashMap<NamespaceName, HashSet<PodUid>>,
     nodes: BTreeMap<NodeName, Arc<NodeFacts>>,
     namespaces: BTreeMap<NamespaceName, Labels>,
@@ -165,7 +166,9 @@ pub(super) struct Basis<'a> {
 /// What came of a pod so far, while one identity after another is asked.
 #[derive(Default)]
 struct Settling {
-    desired: PodDesired,
+    wanted: Vec<Wanted>,
+    previewed: Vec<Wanted>,
+    hold: Option<Hold>,
     told: Vec<(IdentityName, Told)>,
     /// One that is no fallback selects it.
     others_want: bool,
@@ -575,7 +578,7 @@ impl Cluster {
         }
         let (node, namespace) = now;
         if let Some(node) = node {
-            self.by_node.entry(node).or_default().insert(uid.clone());
+            self.by_node.entry(node).or_default().push(uid.clone());
         }
         self.by_namespace.entry(namespace).or_default().insert(uid);
         true
@@ -628,9 +631,15 @@ impl Cluster {
 
     fn unlink(&mut self, uid: &PodUid, node: Option<&NodeName>, namespace: &NamespaceName) {
         if let Some(node) = node {
-            unlink(&mut self.by_node, node, uid);
+            unlink(&mut self.by_node, node, |uids| {
+                uids.retain(|other| other != uid);
+                uids.is_empty()
+            });
         }
-        unlink(&mut self.by_namespace, namespace, uid);
+        unlink(&mut self.by_namespace, namespace, |uids| {
+            uids.remove(uid);
+            uids.is_empty()
+        });
     }
 
     fn apply_nodes(&mut self, change: Watched<NodeFacts, NodeName>) -> Vec<PodUid> {
@@ -719,7 +728,7 @@ impl Cluster {
         };
         let mut settling = Settling::default();
         match pod.facts() {
-            None => settling.desired.hold = Some(Hold::Unreadable),
+            None => settling.hold = Some(Hold::Unreadable),
             Some(facts) => {
                 let basis = Basis { context: &self.context, settings, answers, hold_all };
                 for (name, identity) in candidates(facts) {
@@ -729,21 +738,19 @@ impl Cluster {
                     }
                 }
                 if hold_all {
-                    settling.desired.hold = Some(Hold::NotDerived);
+                    settling.hold = Some(Hold::NotDerived);
                 }
             }
         }
-        let Settling { desired, told, questions, .. } = settling;
+        let (told, questions) = (std::mem::take(&mut settling.told), std::mem::take(&mut settling.questions));
+        let desired = settling.desired();
         let told = self.telling(told);
         let Some(pod) = self.pods.get_mut(uid) else { return (Telling::default(), None) };
         let before = std::mem::replace(&mut pod.told, told.clone());
         let changed = !pod.is_settled || !pod.desired.is_same(&desired);
         pod.is_noted = false;
         if changed {
-            let PodDesired { mut wanted, mut previewed, hold } = desired;
-            wanted.shrink_to_fit();
-            previewed.shrink_to_fit();
-            pod.desired = Arc::new(PodDesired { wanted, previewed, hold });
+            pod.desired = Arc::new(desired);
             pod.is_settled = true;
         }
         (before, Some(Settlement { desired: pod.desired.clone(), told, questions, changed }))
@@ -805,7 +812,7 @@ impl Cluster {
                     }
                 };
                 if may_want {
-                    settling.desired.hold = Some(Hold::NotDerived);
+                    settling.hold = Some(Hold::NotDerived);
                     settling.others_may_want |= !identity.is_fallback();
                 }
                 return Verdict::Broken { may_want };
@@ -816,7 +823,7 @@ impl Cluster {
         // Whoever is only tried holds up nobody: what it has is frozen anyway.
         let hold = |settling: &mut Settling| {
             let hold = (!is_preview).then_some(Hold::NotDerived);
-            settling.desired.hold = settling.desired.hold.or(hold);
+            settling.hold = settling.hold.or(hold);
         };
         let wait = |settling: &mut Settling, reason| {
             hold(settling);
@@ -890,8 +897,8 @@ impl Cluster {
         let facts = self.pods.get(uid)?.facts();
         let mut settling = Settling::default();
         let Some(facts) = facts else {
-            settling.desired.hold = Some(Hold::Unreadable);
-            return Some((Vec::new(), settling.desired));
+            settling.hold = Some(Hold::Unreadable);
+            return Some((Vec::new(), settling.desired()));
         };
         let mut verdicts = Vec::new();
         for (name, identity) in identities(facts) {
@@ -899,9 +906,9 @@ impl Cluster {
             verdicts.push((name.clone(), verdict));
         }
         if basis.hold_all {
-            settling.desired.hold = Some(Hold::NotDerived);
+            settling.hold = Some(Hold::NotDerived);
         }
-        Some((verdicts, settling.desired))
+        Some((verdicts, settling.desired()))
     }
 
     /// What an identity gives a pod that it selects.
@@ -1022,16 +1029,23 @@ fn by_plugin(
 }
 
 impl Settling {
+    /// What the pod is to have.
+    fn desired(self) -> PodDesired {
+        let Self { wanted, previewed, hold, .. } = self;
+        PodDesired { wanted: wanted.into(), previewed: previewed.into(), hold }
+    }
+
     /// Adds what an identity gives the pod, but for what another that comes before it gives as well.
     fn want(&mut self, entries: Vec<Wanted>, is_preview: bool) -> Told {
         let (mut masked, mut is_given) = (None, false);
         for wanted in entries {
-            match self.desired.wanted.iter().find(|other| other.key == wanted.key) {
+            match self.wanted.iter().find(|other| other.key == wanted.key) {
                 Some(other) => masked = Some(other.identity.clone()),
                 None => {
                     is_given = true;
-                    let list =
-                        if is_preview { &mut self.desired.previewed } else { &mut self.desired.wanted };
+                    let list = if is_preview { &mut self.previewed } else { &mut self.wanted };
+                    // One is what nearly all pods have.
+                    list.reserve_exact(1);
                     list.push(wanted);
                 }
             }
@@ -1043,11 +1057,9 @@ impl Settling {
     }
 }
 
-fn unlink<K: std::hash::Hash + Eq>(index: &mut HashMap<K, HashSet<PodUid>>, key: &K, uid: &PodUid) {
-    if let Some(uids) = index.get_mut(key) {
-        uids.remove(uid);
-        if uids.is_empty() {
-            index.remove(key);
-        }
+/// Takes something out of what an index has of a key; `take` is true where nothing is left.
+fn unlink<K: std::hash::Hash + Eq, T>(index: &mut HashMap<K, T>, key: &K, take: impl FnOnce(&mut T) -> bool) {
+    if index.get_mut(key).is_some_and(take) {
+        index.remove(key);
     }
 }

@@ -71,7 +71,7 @@ impl Ledger {
             EntryId::make(&self.prefix, &key.cluster, digest, &no_nonce)
         });
         let braked = self.brake.waiting().any(|pod| pod == key);
-        let wanted = self.desired.pod(key).map(|pod| pod.wanted.as_slice()).unwrap_or_default();
+        let wanted = self.desired.pod(key).map(|pod| &*pod.wanted).unwrap_or_default();
         let mut entries = Vec::new();
         let mut shown: BTreeSet<EntryId> = BTreeSet::new();
         let mut covered = Vec::new();

@@ -166,7 +166,7 @@ fn entry(uid: &str, path: &str, hint: &str) -> Entry {
 fn pod(uid: &str, path: &str) -> (PodKey, Option<Arc<PodDesired>>) {
     let pod = PodUid::new(uid).unwrap();
     let wanted = vec![Wanted::new(&identity("web"), &pod, 0, entry(uid, path, ""))];
-    (key("east", uid), Some(Arc::new(PodDesired { wanted, ..PodDesired::default() })))
+    (key("east", uid), Some(Arc::new(PodDesired { wanted: wanted.into(), ..PodDesired::default() })))
 }
 
 fn own_id(cluster: &str, identity: &str, uid: &str) -> EntryId {

@@ -78,7 +78,7 @@ fn desired(
         }
     }
     let hold = hold.then_some(Hold::NotDerived);
-    let desired = PodDesired { wanted: list, previewed: Vec::new(), hold };
+    let desired = PodDesired { wanted: list.into(), previewed: Box::default(), hold };
     let standings = (0..).zip(identities).map(|(number, standing)| (identity(number), *standing));
     let mut all = Desired::default();
     all.apply(&Delta {
