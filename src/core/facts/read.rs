@@ -107,9 +107,12 @@ impl Reader {
     fn labels(&mut self, pairs: &[(Cow<'_, str>, Cow<'_, str>)]) -> Labels {
         let hash = self.hasher.hash_one(pairs);
         let is_same = |known: &&Labels| {
+            // As an API server writes them: in the order of their keys.
+            let mut both = known.iter().zip(pairs);
+            let mut in_order = || both.all(|((key, value), (other, its))| (key, value) == (&**other, &**its));
             let has =
                 |(key, value): &(Cow<'_, str>, Cow<'_, str>)| known.get(key).is_some_and(|it| it == value);
-            known.len() == pairs.len() && pairs.iter().all(has)
+            known.len() == pairs.len() && (in_order() || pairs.iter().all(has))
         };
         if let Some(known) = self.labels.get(&hash).filter(is_same) {
             return known.clone();
