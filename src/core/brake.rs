@@ -2,9 +2,11 @@
 //! exactly them. Somebody deletes a definition, a tool prunes, a selector loses a line: all of that is seen, and meant by
 //! nobody.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
+
+use hashbrown::{HashMap, HashSet};
 
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, EntryId, short_digest};
@@ -173,8 +175,10 @@ impl Brake {
         let mut all: Vec<(&Braked, &PodKey)> = parked.collect();
         // Sorted once, and so in every scope.
         parallel::sort(&mut all);
-        let waiting = by_scope(&all);
+        let entries = entries_of(&all);
+        let waiting = by_scope(&all, &entries);
         let braked = |number: &usize| all.get(*number).map(|(braked, _)| *braked);
+        let entry = |number: &usize| entries.get(*number).copied();
         let mut before: HashMap<&Scope, HashSet<&EntryId>> = HashMap::new();
         let within = |at: &Instant| now.duration_since(*at) < self.budgets.window;
         for (_, id, scopes) in self.passed.iter().filter(|(at, ..)| within(at)) {
@@ -185,11 +189,15 @@ impl Brake {
         let mut many = Vec::new();
         for (scope, numbers) in &waiting {
             // An entry counts once, also where what was let through is not done and has become something else.
-            let mut ids: Vec<&EntryId> = numbers.iter().filter_map(braked).map(|it| &it.id).collect();
-            ids.dedup();
+            let mut last = None;
+            let firsts =
+                numbers.iter().filter(|number| entry(number) != std::mem::replace(&mut last, entry(number)));
             let count = match before.get(scope) {
-                None => ids.len(),
-                Some(before) => before.len() + ids.iter().filter(|id| !before.contains(*id)).count(),
+                None => firsts.count(),
+                Some(before) => {
+                    let is_new = |braked: &&Braked| !before.contains(&braked.id);
+                    before.len() + firsts.filter_map(braked).filter(is_new).count()
+                }
             } as u64;
             let (number, share) = self.budget(scope);
             if count > number {
@@ -312,16 +320,27 @@ fn scopes(pod: &PodKey, braked: &Braked) -> Vec<Scope> {
     [Scope::Fleet, Scope::Cluster(pod.cluster)].into_iter().chain(identity).collect()
 }
 
+/// Of which entry each is: equal numbers for equal ids. Ids are long and far apart in memory, so that they are compared once.
+fn entries_of(all: &[(&Braked, &PodKey)]) -> Vec<usize> {
+    let mut entries = Vec::with_capacity(all.len());
+    let (mut entry, mut before) = (0, None);
+    for (braked, _) in all {
+        entry += usize::from(before.replace(&braked.id).is_some_and(|before| *before != braked.id));
+        entries.push(entry);
+    }
+    entries
+}
+
 /// Which of all these, in their order and each once, count in which scope.
-fn by_scope(all: &[(&Braked, &PodKey)]) -> BTreeMap<Scope, Vec<usize>> {
+fn by_scope(all: &[(&Braked, &PodKey)], entries: &[usize]) -> BTreeMap<Scope, Vec<usize>> {
     let (mut fleet, mut clusters, mut identities) = (Vec::new(), HashMap::new(), HashMap::new());
-    let mut before = None;
     for (number, (braked, pod)) in all.iter().enumerate() {
-        let is_first = before.replace(*braked) != Some(*braked);
-        // Equal ones stand side by side, and of any scope only those are looked at that are equal.
+        // Equal ones stand side by side.
+        let is_same = |other: &usize| {
+            entries.get(*other) == entries.get(number) && all.get(*other).is_some_and(|(it, _)| it == braked)
+        };
         let add = |numbers: &mut Vec<usize>| {
-            let is_last = |last: &usize| all.get(*last).is_some_and(|(last, _)| last == braked);
-            if is_first || !numbers.last().is_some_and(is_last) {
+            if !numbers.last().is_some_and(is_same) {
                 numbers.push(number);
             }
         };

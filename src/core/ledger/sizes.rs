@@ -1,6 +1,6 @@
 //! How many entries the fleet, a cluster and an identity have: what the brake's shares are shares of.
 
-use std::collections::HashMap;
+use hashbrown::HashMap;
 
 use crate::brake::{MadeFor, Scope};
 use crate::desired::Desired;
