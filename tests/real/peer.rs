@@ -114,7 +114,8 @@ fn declare(servers: &Servers) {
     let mut ours = json!({"applicationName": "fleet", "clusterSelector": {"matchLabels": {"type": "workload"}}});
     ours.as_object_mut().unwrap().extend(selectors.as_object().unwrap().clone());
     servers.object("WorkloadIdentity", "workloadidentities/fleet", &ours);
-    let folder = servers.parts.join("spire-controller-manager-crds");
+    // kubectl does not follow a link to a folder.
+    let folder = servers.parts.join("spire-controller-manager-crds").canonicalize().unwrap();
     servers.cluster.kubectl(&["apply", "-f", folder.to_str().unwrap()]);
     servers.cluster.kubectl(&["wait", "--for=condition=Established", "crd/clusterspiffeids.spire.spiffe.io"]);
     let theirs = json!({
