@@ -81,7 +81,11 @@ impl Servers {
             "enabled": true,
             "labels": {"type": "workload"},
         });
-        servers.object("EKSClusterRegistry", &format!("eksclusterregistries/{}", CLUSTER.registry), &registry);
+        servers.object(
+            "EKSClusterRegistry",
+            &format!("eksclusterregistries/{}", CLUSTER.registry),
+            &registry,
+        );
         servers
     }
 
@@ -197,7 +201,8 @@ fn pod(name: &str, application: &str, node: &str) -> Value {
             "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10},
         })
     };
-    let containers: Vec<Value> = ["app", "envoy", "telemetry"].into_iter().enumerate().map(container).collect();
+    let containers: Vec<Value> =
+        ["app", "envoy", "telemetry"].into_iter().enumerate().map(container).collect();
     json!({
         "apiVersion": "v1",
         "kind": "Pod",

@@ -144,13 +144,14 @@ const TESTS: &[Test] = &[
 ];
 
 /// Benchmarks start what they need in a folder of their own. They run alone and where `--ignored` asks for them.
-const BENCHES: &[(&str, fn(&Path))] = 
+const BENCHES: &[(&str, fn(&Path))] =
     &[("bench_peer", peer::bench_peer), ("bench_writes", write_rate::bench_writes)];
 
 fn main() -> ExitCode {
     let names: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()));
+    let is_wanted =
+        |name: &str| names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()));
     if std::env::args().any(|argument| argument == "--ignored") {
         let all = BENCHES.iter().filter(|bench| is_wanted(bench.0)).all(|bench| run_bench(bench.0, bench.1));
         return if all { ExitCode::SUCCESS } else { ExitCode::FAILURE };

@@ -31,7 +31,8 @@ const NEW_POD: Duration = Duration::from_secs(40);
 /// How often it is looked for a new pod's entry.
 const LOOK: Duration = Duration::from_millis(2);
 
-const SPIFFE_ID: &str = "spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}";
+const SPIFFE_ID: &str =
+    "spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}";
 const SELECTORS: [&str; 2] = ["k8s:ns:{{ .PodMeta.Namespace }}", "k8s:sa:{{ .PodSpec.ServiceAccountName }}"];
 const DNS_NAME: &str = "{{ .PodMeta.Name }}.{{ .PodMeta.Namespace }}.svc";
 
@@ -111,7 +112,8 @@ fn declare(servers: &Servers) {
         "workloadSelectorTemplates": SELECTORS,
         "dnsNameTemplates": [DNS_NAME],
     });
-    let mut ours = json!({"applicationName": "fleet", "clusterSelector": {"matchLabels": {"type": "workload"}}});
+    let mut ours =
+        json!({"applicationName": "fleet", "clusterSelector": {"matchLabels": {"type": "workload"}}});
     ours.as_object_mut().unwrap().extend(selectors.as_object().unwrap().clone());
     servers.object("WorkloadIdentity", "workloadidentities/fleet", &ours);
     // kubectl does not follow a link to a folder.
@@ -262,9 +264,8 @@ fn round(servers: &Servers, controller: Controller, pods: usize, empty: Memory) 
 
 /// Entries of the pods that were there from the beginning, in an order and without what is made up for each.
 fn comparable(entries: Vec<Entry>) -> Vec<Entry> {
-    let is_later = |entry: &Entry| {
-        entry.spiffe_id.as_ref().is_some_and(|id| id.path.ends_with(&format!("/sa/{LATER}")))
-    };
+    let is_later =
+        |entry: &Entry| entry.spiffe_id.as_ref().is_some_and(|id| id.path.ends_with(&format!("/sa/{LATER}")));
     let mut entries: Vec<Entry> = entries.into_iter().filter(|entry| !is_later(entry)).collect();
     for entry in &mut entries {
         entry.id.clear();
@@ -328,7 +329,8 @@ fn compare(peer: &Value, ours: &Value) -> Value {
 }
 
 pub fn bench_peer(folder: &Path) {
-    let parts = PathBuf::from(output(Command::new(Path::new(ROOT).join("tests/real/build")).arg("scm")).trim());
+    let parts =
+        PathBuf::from(output(Command::new(Path::new(ROOT).join("tests/real/build")).arg("scm")).trim());
     assert!(parts.join("spire-controller-manager").exists());
     let servers = Servers::start(folder);
     declare(&servers);

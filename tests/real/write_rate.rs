@@ -48,7 +48,8 @@ fn registrar(servers: &Servers, round: usize) -> (f64, Vec<Entry>) {
         });
     }
     let path = "workloadidentities/fleet";
-    let template = "spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}";
+    let template =
+        "spiffe://{{ .TrustDomain }}/ns/{{ .PodMeta.Namespace }}/sa/{{ .PodSpec.ServiceAccountName }}";
     let spec = json!({
         "applicationName": "fleet",
         "namespaceSelector": {"matchLabels": {"identities": "fleet"}},
