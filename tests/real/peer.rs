@@ -58,11 +58,11 @@ impl Controller {
         }
     }
 
-    /// How many pods come, and how long after each other: so that the peer has come to rest before the next, and so that
-    /// this registrar has used some of the clock's ticks in the end.
+    /// How many pods come, and how long after each other: so that the controller has come to rest before the next, and each
+    /// pays for a status of its own.
     fn new_pods(self) -> (usize, Duration) {
         match self {
-            Self::Registrar => (200, Duration::from_millis(100)),
+            Self::Registrar => (200, Duration::from_millis(600)),
             Self::Peer => (20, Duration::from_secs(3)),
         }
     }
