@@ -1,5 +1,5 @@
 # What there is to do here; .ci/run calls nothing else.
-.PHONY: image-check manifests build demo test test-page test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters
+.PHONY: image-check manifests build demo test test-page test-real test-monitoring test-plugins image chart release simulate soak check check-plugins deny bless bless-go crds plugins bench-plugin bench-template bench-fleet fuzz-template bench-clusters bench-peer bench-writes
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/spire-eks-workload-registrar
 DENY_VERSION := 0.20.2
@@ -74,6 +74,20 @@ soak:
 # 300 clusters of 200 pods in one process: start, steady state, the loss of a hundred. Figures in target/bench/clusters.json.
 bench-clusters:
 	cargo test --locked --release --test all -- --ignored --nocapture bench_300
+
+# Beside spire-controller-manager, each alone with the same real SPIRE server, API server and pods: CPU of a new pod, memory,
+# time until all are registered. A table and target/bench/peer.json. A quarter of an hour once built.
+bench-peer:
+	tests/real/build
+	tests/real/build scm
+	cargo test --locked --release --test real -- --ignored bench_peer
+
+# How many entries a second are written, beside bare loops in the same run: to SPIRE's stand-in, with a restart that finds all
+# in place (target/bench/writes.json), and to a real SPIRE server (target/bench/writes-real.json). Five minutes once built.
+bench-writes:
+	tests/real/build
+	cargo test --locked --release --test all -- --ignored --nocapture bench_writes
+	cargo test --locked --release --test real -- --ignored bench_writes
 
 # Formatting, lints, documentation, licences; warnings denied. That crds/ is up to date is a test.
 check: deny check-plugins

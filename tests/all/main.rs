@@ -6,6 +6,7 @@ mod access;
 mod admission;
 mod bench;
 mod bench_plugins;
+mod bench_writes;
 mod browser;
 mod chaos;
 mod crds;

@@ -44,6 +44,16 @@ impl Child {
         Self { name: name.to_owned(), process, log }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Where what it says is.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Fails the test when the process has ended.
     pub fn assert_running(&mut self) {
         if let Some(status) = self.process.try_wait().unwrap() {

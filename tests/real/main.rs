@@ -7,6 +7,7 @@
 
 mod agent;
 mod aws;
+mod bench;
 mod child;
 mod images;
 mod kubelet;
@@ -31,13 +32,16 @@ mod monitoring;
 mod mutual_tls;
 mod node;
 mod outages;
+mod peer;
 mod plugins;
 mod pod_life;
 mod readme;
 mod rights;
 mod svid;
+mod write_rate;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -139,10 +143,20 @@ const TESTS: &[Test] = &[
     ("rights::nothing_broke", rights::nothing_broke),
 ];
 
+/// Benchmarks start what they need in a folder of their own. They run alone and where `--ignored` asks for them.
+const BENCHES: &[(&str, fn(&Path))] =
+    &[("bench_peer", peer::bench_peer), ("bench_writes", write_rate::bench_writes)];
+
 fn main() -> ExitCode {
     let names: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
-    let wanted = |test: &&Test| names.is_empty() || names.iter().any(|name| test.0.contains(name.as_str()));
+    let is_wanted =
+        |name: &str| names.is_empty() || names.iter().any(|wanted| name.contains(wanted.as_str()));
+    if std::env::args().any(|argument| argument == "--ignored") {
+        let all = BENCHES.iter().filter(|bench| is_wanted(bench.0)).all(|bench| run_bench(bench.0, bench.1));
+        return if all { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+    }
+    let wanted = |test: &&Test| is_wanted(test.0);
     let begin = Instant::now();
     let folder = TempDir::with_prefix("registrar-real-").unwrap();
     let tell_logs = || eprint!("{}", child::tails(folder.path()));
@@ -187,4 +201,18 @@ fn main() -> ExitCode {
     }
     println!("the logs stay in {}", folder.keep().display());
     ExitCode::FAILURE
+}
+
+/// Whether it came to its end.
+fn run_bench(name: &str, bench: fn(&Path)) -> bool {
+    let folder = TempDir::with_prefix("registrar-bench-").unwrap();
+    let begin = Instant::now();
+    let is_done = catch_unwind(|| bench(folder.path())).is_ok();
+    let outcome = if is_done { "ok" } else { "FAILED" };
+    println!("test {name} ... {outcome} ({:.1} s)", begin.elapsed().as_secs_f64());
+    if !is_done {
+        eprint!("{}", child::tails(folder.path()));
+        println!("the logs stay in {}", folder.keep().display());
+    }
+    is_done
 }

@@ -32,6 +32,20 @@ pub struct SpireServer {
 impl SpireServer {
     /// Starts one at a port. Agents of the cluster named here are attested by its tokens, asked of its API server.
     pub fn start(parts: &Path, folder: &Path, name: &str, port: u16, attests: Option<(&str, &Path)>) -> Self {
+        // Agents are told of entries at once.
+        let more = r#"experimental { cache_reload_interval = "1s" }"#;
+        Self::configured(parts, folder, name, port, attests, more)
+    }
+
+    /// The same with what else is said of the server in its configuration file.
+    pub fn configured(
+        parts: &Path,
+        folder: &Path,
+        name: &str,
+        port: u16,
+        attests: Option<(&str, &Path)>,
+        more: &str,
+    ) -> Self {
         let program_path = parts.join("spire-server");
         let (socket, data) = (folder.join(format!("{name}.sock")), folder.join(name));
         std::fs::create_dir(&data).unwrap();
@@ -54,7 +68,7 @@ impl SpireServer {
               trust_domain = "{TRUST_DOMAIN}"
               data_dir = "{data}"
               default_x509_svid_ttl = "1h"
-              experimental {{ cache_reload_interval = "1s" }}
+              {more}
             }}
             plugins {{
               DataStore "sql" {{ plugin_data {{
@@ -118,6 +132,11 @@ impl SpireServer {
     /// Ends the pause.
     pub fn go_on(&self) {
         self.child.borrow().as_ref().expect("a server that runs").signal(Signal::CONT);
+    }
+
+    /// The process id of the one that runs.
+    pub fn pid(&self) -> u32 {
+        self.child.borrow().as_ref().expect("a server that runs").pid()
     }
 
     /// Its database as it is while it does not run.

@@ -9,7 +9,17 @@ const INTERVAL: Duration = Duration::from_millis(25);
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// Looks until `probe` gives something; `Err` is what is seen instead.
-pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<T, String>) -> T {
+pub fn until<T>(what: &str, limit: Duration, probe: impl FnMut() -> Result<T, String>) -> T {
+    until_each(INTERVAL, what, limit, probe)
+}
+
+/// The same, where it matters how often it is looked.
+pub fn until_each<T>(
+    interval: Duration,
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> Result<T, String>,
+) -> T {
     let begin = Instant::now();
     loop {
         match probe() {
@@ -17,7 +27,7 @@ pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<T
             Err(seen) if begin.elapsed() > limit => {
                 panic!("waited {limit:?} for {what}; what is seen: {seen}")
             }
-            Err(_) => sleep(INTERVAL),
+            Err(_) => sleep(interval),
         }
     }
 }

@@ -22,7 +22,7 @@ pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// As whom the registrar speaks to the management cluster: the service account of deploy/kustomize/rbac.yaml.
 pub const REGISTRAR_USER: &str = "system:serviceaccount:spire-system:spire-eks-workload-registrar";
 /// Where objects of our kinds are.
-const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
+pub const KINDS: &str = "/apis/eksclusterregistry.spire.spiffe.io/v1alpha1";
 
 /// Everything that runs. What is above uses what is below, and ends before it.
 pub struct World {
@@ -305,7 +305,8 @@ pub fn install(management: &Cluster) {
     management.kubectl(&["apply", "-f", &format!("{ROOT}/deploy/kustomize/rbac.yaml")]);
 }
 
-fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {
+/// Starts etcd at these two URLs.
+pub fn start_etcd(parts: &Path, folder: &Path, client: &str, peer: &str) -> Child {
     let mut command = program(parts.join("etcd"));
     // A test loses nothing with its machine.
     command.args(["--unsafe-no-fsync", "--log-level", "warn", "--data-dir"]).arg(folder.join("etcd"));
