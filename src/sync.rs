@@ -73,6 +73,8 @@ pub struct Ends {
     pub answers: watch::Sender<bool>,
     /// From whoever wants to know something of the book.
     pub questions: Questions<Ledger>,
+    /// To the status writer: the number of the last full reconciliation among those that were asked for that is done.
+    pub reconciled: watch::Sender<u64>,
     /// To whoever shows the last writes, if anybody does.
     pub records: Option<watch::Sender<Records>>,
 }
@@ -86,7 +88,7 @@ pub async fn run(
     pulse: Pulse,
     shutdown: CancellationToken,
 ) {
-    let Ends { mut deltas, outcomes, mut leading, answers, mut questions, records } = ends;
+    let Ends { mut deltas, outcomes, mut leading, answers, mut questions, reconciled, records } = ends;
     let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
         ledger: if settings.adopt { ledger.adopting() } else { ledger },
@@ -98,6 +100,8 @@ pub async fn run(
         answers,
         gc_interval: settings.gc_interval,
         is_asked: false,
+        asked: 0,
+        reconciled,
         listed: None,
         listing: None,
         suspicion: Suspicion::default(),
@@ -167,6 +171,9 @@ struct Writer {
     /// Somebody asked for a comparison that has not begun.
     is_asked: bool,
     listed: Option<Instant>,
+    /// The number of the last one that was asked for.
+    asked: u64,
+    reconciled: watch::Sender<u64>,
     listing: Option<Listing>,
     suspicion: Suspicion,
     unavailable: Option<Problem>,
@@ -186,6 +193,8 @@ struct Listing {
     started: Instant,
     /// It is the first that this process makes, or follows an unknown outcome: nothing can be written before its end.
     is_first: bool,
+    /// The number of the last comparison that was asked for before it began.
+    asked: u64,
     page_token: String,
     /// How often the page was asked for in vain.
     failed: u32,
@@ -224,11 +233,12 @@ impl Writer {
             }
         }
         self.ledger.apply(delta);
-        if delta.compare {
+        if let Some(asked) = delta.compare {
             info!("a full reconciliation was asked for");
             self.is_asked = true;
         }
     }
+            self.asked = asked;
 
     /// What others write in a term that is not ours is not known: SPIRE has to be listed again from the beginning.
     fn begin_or_end_term(&mut self) {
@@ -319,7 +329,8 @@ impl Writer {
         }
         self.is_asked = false;
         let is_first = self.ledger.needs_list();
-        self.listing = Some(Listing { started: now, is_first, page_token: String::new(), failed: 0 });
+        self.listing =
+            Some(Listing { started: now, asked: self.asked, is_first, page_token: String::new(), failed: 0 });
         self.ledger.begin_list();
     }
 
@@ -357,7 +368,7 @@ impl Writer {
     }
 
     fn end_list(&mut self) {
-        let Some(Listing { started, is_first, .. }) = self.listing.take() else { return };
+        let Some(Listing { started, asked, is_first, .. }) = self.listing.take() else { return };
         let drift = self.ledger.end_list(Timestamp::now());
         self.listed = Some(Instant::now());
         // Others have made their entries.
@@ -384,6 +395,8 @@ impl Writer {
     }
 
     async fn round(&mut self) {
+        } else {
+            self.reconciled.send_if_modified(|last| asked > std::mem::replace(last, asked));
         let now = Instant::now();
         let limits = RoundLimits { updates: self.pace.left(now).min(ROUND.updates), ..ROUND };
         let Round { plans, faults } = self.ledger.round(now, limits, || Nonce::new(rand::random()));

@@ -18,7 +18,7 @@ pub use workload_identity::{
 /// The finalizer that both kinds carry, so that their deletion is seen before they are gone.
 pub const FINALIZER: &str = "eksclusterregistry.spire.spiffe.io/entries";
 
-/// The annotation of both kinds that asks for a full reconciliation whenever its value changes.
+/// The annotation of both kinds that asks for a full reconciliation. It is taken away when that is done.
 pub const RECONCILE_ANNOTATION: &str = "reconcile";
 
 /// The annotation of a registry that takes another cluster in the place of the one that its status names: the uid of the

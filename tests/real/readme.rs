@@ -9,7 +9,7 @@ use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output, program};
-use crate::install::{condition, documents, helm, unversioned_chart};
+use crate::install::{KINDS, condition, documents, helm, unversioned_chart};
 use crate::kubernetes::Cluster;
 use crate::registrar::PROGRAM;
 use crate::spire::SpireServer;
@@ -256,6 +256,17 @@ pub fn every_command_is_run(world: &World) {
         let said = desk.run(take(heading));
         assert!(said.contains(told), "README.md, {heading}: {told:?} is not in {said}");
     }
+    wait::until("the full reconciliation to be told", SOON, || {
+        let path = format!("{KINDS}/workloadidentities/test-app-identity");
+        let asked = cluster.get(&path).unwrap().pointer("/metadata/annotations/reconcile").cloned();
+        let events = cluster.kubectl(&["get", "events", "--field-selector", "reason=Reconciled"]);
+        let is_told = events.contains("workloadidentity/test-app-identity");
+        if asked.is_none() && is_told { Ok(()) } else { Err(format!("{asked:?}, {events}")) }
+    });
+    let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/spire-eks-workload-registrar");
+    let installed = cluster.get(&path).unwrap();
+    let variables = installed["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    assert!(variables.contains(&json!({"name": "LOG_LEVEL", "value": "debug"})), "{variables:?}");
     assert!(left.is_empty(), "README.md, {}: no test runs it", left[0].heading);
     let identities = std::fs::read_to_string(desk.folder.join("identities.yaml")).unwrap();
     assert!(

@@ -83,7 +83,10 @@ pub struct EKSClusterRegistryStatus {
     #[serde(default, rename = "clusterUID", skip_serializing_if = "Option::is_none")]
     pub cluster_uid: Option<String>,
     /// `Valid`: the spec can be used. `Ready`: the cluster is connected and watched. `CredentialsValid`,
-    /// `ClusterReachable`, `Synced`: how far it came.
+    /// `ClusterReachable`, `Synced`: how far it came. `Stalled`, only where it is True: nothing goes on until the object is edited.
+    /// `metadata.generation` of the object that this was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

@@ -317,7 +317,7 @@ pub struct WorkloadIdentityStatus {
     #[serde(default)]
     pub stats: WorkloadIdentityStats,
     /// `Valid`: the spec can be used. `Ready`: every selected pod has its entry. With `spec.rollout`, `RolledOut`: every
-    /// cluster has the spec.
+    /// cluster has the spec. `Stalled`, only where it is True: nothing goes on until the object is edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -328,3 +328,6 @@ pub struct WorkloadIdentityStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutStatus>,
 }
+    /// `metadata.generation` of the object that this was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,

@@ -32,6 +32,8 @@ pub(super) struct Registry {
     context: Result<Arc<ClusterContext>, Vec<Problem>>,
     is_enabled: bool,
     is_ended: bool,
+    /// The number of the full reconciliation that it asks for.
+    request: Option<u64>,
 }
 
 impl Registry {
@@ -44,6 +46,7 @@ impl Registry {
                 object: None,
                 is_enabled: true,
                 is_ended: false,
+                request: None,
             },
             Ok(object) => {
                 let labels = Arc::new(object.spec.labels.clone());
@@ -61,6 +64,7 @@ impl Registry {
                     name: object.name_any(),
                     problem: None,
                     context,
+                    request: None,
                     is_enabled: object.spec.enabled,
                     is_ended: is_being_deleted(&*object),
                     object: Some(object),
@@ -82,7 +86,7 @@ impl Registry {
     /// A registry of which only the end was seen.
     pub(super) fn ended() -> Self {
         let (name, context) = (String::new(), Err(Vec::new()));
-        Self { name, problem: None, object: None, context, is_enabled: false, is_ended: true }
+        Self { name, problem: None, object: None, context, is_enabled: false, is_ended: true, request: None }
     }
 
     pub(super) fn end(&mut self) {
@@ -122,9 +126,10 @@ impl Registry {
         self.object.as_deref().and_then(release)
     }
 
-    /// Whether a full reconciliation is asked for that was not before.
-    pub(super) fn asks_anew(&self, before: &Self) -> bool {
-        asks_anew(self.object.as_deref(), before.object.as_deref())
+    /// Numbers the full reconciliation that it asks for.
+    pub(super) fn number_request(&mut self, before: Option<&Self>, last: &mut u64) {
+        let before = before.and_then(|before| Some((before.object.as_deref()?, before.request?)));
+        self.request = request(self.object.as_deref(), before, last);
     }
 
     /// What is to be connected to.
@@ -164,6 +169,7 @@ impl Registry {
             elder,
             denied: cluster.into_iter().flat_map(Cluster::denied).collect(),
             nodes: cluster.map_or(0, Cluster::node_count),
+            request: self.request,
             namespaces: cluster.map_or(0, Cluster::namespace_count),
             pods: cluster.map_or(0, Cluster::pod_count),
             malformed: malformed.collect(),
@@ -197,6 +203,8 @@ pub struct RegistryView<'a> {
     /// Number of namespaces.
     pub namespaces: usize,
     /// Number of pods.
+    /// The number of the full reconciliation that it asks for; none where it asks for none.
+    pub request: Option<u64>,
     pub pods: usize,
     /// Objects of the cluster that cannot be read, with their kind.
     pub malformed: Vec<(&'static str, &'a Malformed)>,
@@ -222,6 +230,8 @@ pub(super) struct Identity {
     selection: Option<Selection>,
     place: Option<Place>,
     is_ended: bool,
+    /// The number of the full reconciliation that it asks for.
+    request: Option<u64>,
     /// While an edit is being rolled out.
     former: Option<Box<Former>>,
     counts: BTreeMap<ClusterName, Counts>,
@@ -296,6 +306,7 @@ impl Identity {
                 compiled: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
                 malformed: Some(malformed),
                 selection: None,
+                request: None,
                 place: None,
                 is_ended: false,
                 counts: BTreeMap::new(),
@@ -328,6 +339,7 @@ impl Identity {
                     selection,
                     place: place.filter(|_| !is_ended),
                     is_ended,
+                    request: None,
                     former: None,
                     object: Some(object),
                     counts: BTreeMap::new(),
@@ -351,6 +363,7 @@ impl Identity {
             compiled: Err(Vec::new()),
             selection: None,
             place: None,
+            request: None,
             is_ended: true,
             former: None,
             counts: BTreeMap::new(),
@@ -465,9 +478,10 @@ impl Identity {
         self.object.as_deref().and_then(release)
     }
 
-    /// Whether a full reconciliation is asked for that was not before.
-    pub(super) fn asks_anew(&self, before: &Self) -> bool {
-        asks_anew(self.object.as_deref(), before.object.as_deref())
+    /// Numbers the full reconciliation that it asks for.
+    pub(super) fn number_request(&mut self, before: Option<&Self>, last: &mut u64) {
+        let before = before.and_then(|before| Some((before.object.as_deref()?, before.request?)));
+        self.request = request(self.object.as_deref(), before, last);
     }
 
     /// It is the same as before for all pods.
@@ -620,6 +634,7 @@ impl Identity {
             failing: sum(|counts| counts.failing.len() as u64),
             failing_by: by_reason(self.counts.values().flat_map(|counts| counts.failing.values())),
             example: failing.next(),
+            request: self.request,
             denied: sum(|counts| counts.denied.len() as u64),
             denied_example: denied.next(),
             plugin: plugin.map(|plugin| (plugin, answers.state(&plugin.plugin))),
@@ -705,6 +720,8 @@ pub struct IdentityView<'a> {
     pub denied: u64,
     /// One of the denied pods: its cluster, `namespace/name`, and why.
     pub denied_example: Option<(&'a ClusterName, String, &'a str)>,
+    /// The number of the full reconciliation that it asks for; none where it asks for none.
+    pub request: Option<u64>,
     /// Its plugin, and where that stands as far as anything was told.
     pub plugin: Option<(&'a PluginUse, Option<&'a PluginState>)>,
 }
