@@ -125,6 +125,18 @@ impl Selection {
         self.label.as_ref().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// Whether it surely selects every pod that the other selects: of the same namespaces, by some of the same requirements.
+    pub fn covers(&self, other: &Self) -> bool {
+        let asks_no_more = |ours: &Selector, theirs: &Selector| {
+            let theirs: Vec<Expression> = theirs.clone().into_iter().collect();
+            ours.clone().into_iter().all(|requirement| theirs.contains(&requirement))
+        };
+        self.namespaces != Namespaces::None
+            && self.namespaces == other.namespaces
+            && asks_no_more(&self.clusters, &other.clusters)
+            && asks_no_more(&self.pods, &other.pods)
+    }
+
     /// Whether a cluster with these labels can have selected pods.
     pub fn wants_cluster(&self, labels: &BTreeMap<String, String>) -> bool {
         self.clusters.matches(labels)

@@ -84,7 +84,7 @@ pub fn a_registry_that_cannot_be_used_is_alone(world: &World) {
         ("missing", spec("no-such-cluster", "123456789012", None), "Ready", "ClusterNotFound"),
         ("others", spec("prod-eks-cluster", "111111111111", None), "Ready", "AccountMismatch"),
         ("not-allowed", spec("prod-eks-cluster", "999999999999", None), "Ready", "AccountNotAllowed"),
-        ("malformed", spec("prod-eks-cluster", "1234", None), "Valid", "InvalidSpec"),
+        ("malformed", spec("prod-eks-cluster", "999999999999", stranger), "Valid", "RoleNotOfAccount"),
         // EKS describes the cluster to the role, and its API server does not let the role in.
         ("not-admitted", spec("prod-eks-cluster", "123456789012", stranger), "Ready", "Unauthorized"),
     ];

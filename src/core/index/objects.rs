@@ -53,10 +53,7 @@ impl Registry {
                 let name = ClusterName::new(object.name_any())
                     .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
                 let context = name.and_then(|name| {
-                    let (target, own) = both(object.spec.target(), object.spec.allowed())?;
-                    if let Some(role) = &target.access.role {
-                        guardrails.check_role("spec.assumeRoleArn", role).map_err(|denied| vec![denied])?;
-                    }
+                    let (target, own) = object.spec.checked(guardrails)?;
                     let allowed = guardrails.for_cluster(&target.account, &labels, own);
                     Ok(Arc::new(ClusterContext { name, target, labels, allowed }))
                 });
@@ -64,10 +61,10 @@ impl Registry {
                     name: object.name_any(),
                     problem: None,
                     context,
-                    request: None,
                     is_enabled: object.spec.enabled,
                     is_ended: is_being_deleted(&*object),
                     object: Some(object),
+                    request: None,
                 }
             }
         }
@@ -169,10 +166,10 @@ impl Registry {
             elder,
             denied: cluster.into_iter().flat_map(Cluster::denied).collect(),
             nodes: cluster.map_or(0, Cluster::node_count),
-            request: self.request,
             namespaces: cluster.map_or(0, Cluster::namespace_count),
             pods: cluster.map_or(0, Cluster::pod_count),
             malformed: malformed.collect(),
+            request: self.request,
         })
     }
 }
@@ -203,11 +200,11 @@ pub struct RegistryView<'a> {
     /// Number of namespaces.
     pub namespaces: usize,
     /// Number of pods.
-    /// The number of the full reconciliation that it asks for; none where it asks for none.
-    pub request: Option<u64>,
     pub pods: usize,
     /// Objects of the cluster that cannot be read, with their kind.
     pub malformed: Vec<(&'static str, &'a Malformed)>,
+    /// The number of the full reconciliation that it asks for; none where it asks for none.
+    pub request: Option<u64>,
 }
 
 /// What an identity wants of a pod in its namespace.
@@ -230,11 +227,11 @@ pub(super) struct Identity {
     selection: Option<Selection>,
     place: Option<Place>,
     is_ended: bool,
-    /// The number of the full reconciliation that it asks for.
-    request: Option<u64>,
     /// While an edit is being rolled out.
     former: Option<Box<Former>>,
     counts: BTreeMap<ClusterName, Counts>,
+    /// The number of the full reconciliation that it asks for.
+    request: Option<u64>,
     /// The number of the delta that told of it last, after all pods that it concerns; none until then.
     told_in: Option<u64>,
 }
@@ -306,10 +303,10 @@ impl Identity {
                 compiled: Err(vec![Problem::new("InvalidSpec", "(object)", &malformed.problem)]),
                 malformed: Some(malformed),
                 selection: None,
-                request: None,
                 place: None,
                 is_ended: false,
                 counts: BTreeMap::new(),
+                request: None,
                 told_in: None,
             },
             Ok(object) => {
@@ -339,10 +336,10 @@ impl Identity {
                     selection,
                     place: place.filter(|_| !is_ended),
                     is_ended,
-                    request: None,
                     former: None,
                     object: Some(object),
                     counts: BTreeMap::new(),
+                    request: None,
                     told_in: None,
                 }
             }
@@ -363,10 +360,10 @@ impl Identity {
             compiled: Err(Vec::new()),
             selection: None,
             place: None,
-            request: None,
             is_ended: true,
             former: None,
             counts: BTreeMap::new(),
+            request: None,
             told_in: None,
         }
     }
@@ -634,10 +631,10 @@ impl Identity {
             failing: sum(|counts| counts.failing.len() as u64),
             failing_by: by_reason(self.counts.values().flat_map(|counts| counts.failing.values())),
             example: failing.next(),
-            request: self.request,
             denied: sum(|counts| counts.denied.len() as u64),
             denied_example: denied.next(),
             plugin: plugin.map(|plugin| (plugin, answers.state(&plugin.plugin))),
+            request: self.request,
         })
     }
 }
@@ -672,17 +669,18 @@ fn by_reason<'a>(problems: impl Iterator<Item = &'a Problem>) -> BTreeMap<&'stat
     })
 }
 
-/// Both values, or the problems of both.
-fn both<A, B>(a: Result<A, Vec<Problem>>, b: Result<B, Vec<Problem>>) -> Result<(A, B), Vec<Problem>> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (a, b) => Err(a.err().into_iter().chain(b.err()).flatten().collect()),
-    }
-}
-
-fn asks_anew<K: Resource>(now: Option<&K>, before: Option<&K>) -> bool {
-    let request = now.and_then(reconcile_request);
-    request.is_some() && request != before.and_then(reconcile_request)
+/// The number of the full reconciliation that an object asks for: as before where it is still the same request, else the next.
+fn request<K: Resource>(now: Option<&K>, before: Option<(&K, u64)>, last: &mut u64) -> Option<u64> {
+    let now = now?;
+    let asked = reconcile_request(now)?;
+    let is_same = |before: &K| before.uid() == now.uid() && reconcile_request(before) == Some(asked);
+    Some(before.filter(|(before, _)| is_same(before)).map_or_else(
+        || {
+            *last += 1;
+            *last
+        },
+        |(_, number)| number,
+    ))
 }
 
 /// What is known of an identity and its pods.
@@ -720,8 +718,8 @@ pub struct IdentityView<'a> {
     pub denied: u64,
     /// One of the denied pods: its cluster, `namespace/name`, and why.
     pub denied_example: Option<(&'a ClusterName, String, &'a str)>,
-    /// The number of the full reconciliation that it asks for; none where it asks for none.
-    pub request: Option<u64>,
     /// Its plugin, and where that stands as far as anything was told.
     pub plugin: Option<(&'a PluginUse, Option<&'a PluginState>)>,
+    /// The number of the full reconciliation that it asks for; none where it asks for none.
+    pub request: Option<u64>,
 }
