@@ -112,6 +112,7 @@ pub async fn run(
         arrived: HashMap::new(),
         behind_since: None,
         told: Told::default(),
+        shutdown: shutdown.clone(),
     };
     let mut publish_at = Instant::now();
     loop {
@@ -170,10 +171,10 @@ struct Writer {
     gc_interval: Duration,
     /// Somebody asked for a comparison that has not begun.
     is_asked: bool,
-    listed: Option<Instant>,
     /// The number of the last one that was asked for.
     asked: u64,
     reconciled: watch::Sender<u64>,
+    listed: Option<Instant>,
     listing: Option<Listing>,
     suspicion: Suspicion,
     unavailable: Option<Problem>,
@@ -186,15 +187,16 @@ struct Writer {
     /// Since when there was no moment without a pod that waits.
     behind_since: Option<Instant>,
     told: Told,
+    shutdown: CancellationToken,
 }
 
 /// A complete list of SPIRE's entries, page by page.
 struct Listing {
     started: Instant,
-    /// It is the first that this process makes, or follows an unknown outcome: nothing can be written before its end.
-    is_first: bool,
     /// The number of the last comparison that was asked for before it began.
     asked: u64,
+    /// It is the first that this process makes, or follows an unknown outcome: nothing can be written before its end.
+    is_first: bool,
     page_token: String,
     /// How often the page was asked for in vain.
     failed: u32,
@@ -236,9 +238,9 @@ impl Writer {
         if let Some(asked) = delta.compare {
             info!("a full reconciliation was asked for");
             self.is_asked = true;
+            self.asked = asked;
         }
     }
-            self.asked = asked;
 
     /// What others write in a term that is not ours is not known: SPIRE has to be listed again from the beginning.
     fn begin_or_end_term(&mut self) {
@@ -337,7 +339,9 @@ impl Writer {
     async fn page(&mut self) {
         let Some(listing) = &mut self.listing else { return };
         let started = Instant::now();
-        let answer = self.spire.list(&listing.page_token, (started + CALL_TIME).into()).await;
+        let page = self.spire.list(&listing.page_token, (started + CALL_TIME).into());
+        // A list can be left alone at any time, a write cannot.
+        let Some(answer) = self.shutdown.run_until_cancelled(page).await else { return };
         let failed = answer.as_ref().err();
         self.metrics.spire_called(
             "ListEntries",
@@ -391,12 +395,12 @@ impl Writer {
         if self.term.is_none() {
             // They go on.
             self.ledger.others_write();
+        } else {
+            self.reconciled.send_if_modified(|last| asked > std::mem::replace(last, asked));
         }
     }
 
     async fn round(&mut self) {
-        } else {
-            self.reconciled.send_if_modified(|last| asked > std::mem::replace(last, asked));
         let now = Instant::now();
         let limits = RoundLimits { updates: self.pace.left(now).min(ROUND.updates), ..ROUND };
         let Round { plans, faults } = self.ledger.round(now, limits, || Nonce::new(rand::random()));
@@ -605,9 +609,10 @@ impl Writer {
         (kept, entries)
     }
 
-    /// When a writing call that begins now has to be over: before another could lead.
+    /// When a writing call that begins now has to be over: before another could lead. Who was asked to stop begins none.
     fn deadline(&self) -> tokio::time::Instant {
-        (Instant::now() + CALL_TIME).min(self.writes_until()).into()
+        let time = if self.shutdown.is_cancelled() { Duration::ZERO } else { CALL_TIME };
+        (Instant::now() + time).min(self.writes_until()).into()
     }
 
     fn failed(&mut self, pod: &PodKey, write: &Write, problem: Problem, blocked: &mut HashSet<PodKey>) {
