@@ -315,16 +315,34 @@ pub fn every_command_of_operations_is_run(world: &World) {
         std::fs::read_to_string(&map).unwrap().replace("trustDomain: \"\"", "trustDomain: example.org");
     std::fs::write(&map, text).unwrap();
     desk.run(take("Install"));
+    desk.run(take("Install"));
     for file in ["kinds.yaml", "example-1.yaml"] {
         cluster.kubectl(&["apply", "-f", &crate::world::seed(file)]);
     }
     assert!(desk.run(take("Ways to SPIRE")).contains("spiffe://example.org/spire-eks-workload-registrar"));
+    assert!(desk.run(take("RegistrarClusterSilent")).contains("patched"));
     for heading in
         ["The right cluster", "SPIRE restored from an old backup", "A cluster or an account is closed"]
     {
         let said = desk.run(take(heading));
         assert!(said.contains("annotated") || said.contains("deleted"), "{heading}: {said}");
     }
+    // There is no registrar here: what it would tell of a rollout is told in its place.
+    let web = json!({
+        "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1", "kind": "WorkloadIdentity",
+        "metadata": {"name": "web"},
+        "spec": {"applicationName": "web", "namespace": "web", "spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/web"},
+    });
+    let path = format!("{KINDS}/workloadidentities/web");
+    cluster.apply(&path, &web);
+    let done = json!({"type": "RolledOut", "status": "True", "reason": "Complete", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let rollout = json!({"stableSpec": {}, "progress": "3/30"});
+    cluster.patch(&format!("{path}/status"), &json!({"status": {"conditions": [done], "rollout": rollout}}));
+    let said = desk.run(take("Rolling an edit out"));
+    assert!(said.contains("3/30") && said.contains("condition met"), "{said}");
+    let said = desk.run(take("The release"));
+    assert!(said.contains("deleted"), "{said}");
     // Those need the registrar, and run in the order in which it is installed and taken away: see install.
     for heading in ["Entries go", "Entries stay"] {
         take(heading);
