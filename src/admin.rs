@@ -312,6 +312,11 @@ pub async fn health(
     pulses: Vec<Pulse>,
     shutdown: CancellationToken,
 ) -> Result<(), AdminError> {
+    let address = config.bind_address.clone();
+    serve("health.healthProbeBindAddress", address, probes(config, missing, pulses), shutdown).await
+}
+
+fn probes(config: HealthConfig, missing: watch::Receiver<Vec<&'static str>>, pulses: Vec<Pulse>) -> Router {
     let readiness = move || {
         let missing = missing.borrow().clone();
         let lines = missing.iter().map(|kind| format!("not listed in the management cluster yet: {kind}"));
@@ -321,10 +326,9 @@ pub async fn health(
         let lines = pulses.iter().filter_map(|pulse| pulse.stuck(config.stuck_after));
         answer(lines.collect())
     };
-    let router = Router::new()
+    Router::new()
         .route(&path(&config.readiness_endpoint_name), get(move || ready(readiness())))
-        .route(&path(&config.liveness_endpoint_name), get(move || ready(liveness())));
-    serve("health.healthProbeBindAddress", config.bind_address, router, shutdown).await
+        .route(&path(&config.liveness_endpoint_name), get(move || ready(liveness())))
 }
 
 /// What is in the way, a line each.
@@ -367,4 +371,50 @@ async fn serve(
     info!(key, address = bound.map(|bound| bound.to_string()), "listening");
     let served = axum::serve(listener, router).with_graceful_shutdown(shutdown.cancelled_owned()).await;
     served.map_err(|source| AdminError::Serve { key, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use axum::extract::Request;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_is_stuck_fails_liveness_by_its_name_and_nothing_else_does() {
+        let (index, writer) = (Pulse::new("index"), Pulse::new("writer"));
+        let (missing, missing_in) = watch::channel(vec!["workloadidentities"]);
+        let config = HealthConfig {
+            bind_address: "0".to_owned(),
+            readiness_endpoint_name: "/readyz".to_owned(),
+            liveness_endpoint_name: "healthz".to_owned(),
+            stuck_after: Duration::ZERO,
+        };
+        let router = probes(config, missing_in, vec![index, writer.clone()]);
+        let ask = async |path: &str| {
+            let request = Request::get(path).body(Body::empty()).unwrap();
+            let answer = router.clone().oneshot(request).await.unwrap();
+            let status = answer.status().as_u16();
+            let body = answer.into_body().collect().await.unwrap().to_bytes();
+            (status, String::from_utf8(body.to_vec()).unwrap())
+        };
+        let well = (200, "ok\n".to_owned());
+        assert_eq!(ask("/healthz").await, well);
+        let (status, body) = ask("/readyz").await;
+        assert_eq!(status, 503);
+        assert!(body.contains("workloadidentities"), "{body}");
+        missing.send_replace(Vec::new());
+        assert_eq!(ask("/readyz").await, well);
+        writer.works();
+        let (status, body) = ask("/healthz").await;
+        assert_eq!(status, 503);
+        assert!(body.starts_with("writer: one turn has taken ") && !body.contains("index"), "{body}");
+        assert_eq!(ask("/readyz").await, well, "what is stuck may still be read of");
+        writer.waits();
+        assert_eq!(ask("/healthz").await, well);
+    }
 }

@@ -174,7 +174,8 @@ impl Known {
                 admission::identity(object, others, &self.settings)
             }),
             "EKSClusterRegistry" => typed(object, |object: &EKSClusterRegistry| {
-                admission::registry(object, report.registries.values().map(|it| &*it.object))
+                let others = report.registries.values().map(|it| &*it.object);
+                admission::registry(object, others, &self.settings.guardrails)
             }),
             _ => return response,
         };

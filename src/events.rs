@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
+use registrar_core::api::RECONCILE_ANNOTATION;
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,23 @@ impl Object {
             self.since = at;
         }
     }
+}
+
+/// That the full reconciliation is done that an object's annotation asked for.
+pub fn reconciled(regarding: ObjectReference, request: &str) -> Told {
+    let mut note = format!(
+        "All of SPIRE's entries were listed and compared, as {RECONCILE_ANNOTATION}={request} asked. The annotation is taken \
+         away; set it again to ask again."
+    );
+    note.truncate(note.floor_char_boundary(MAX_NOTE_BYTES));
+    let event = Event {
+        type_: EventType::Normal,
+        reason: "Reconciled".to_owned(),
+        note: Some(note),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    Told { regarding, event }
 }
 
 fn event(condition: &Condition) -> Event {

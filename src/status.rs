@@ -12,8 +12,8 @@ use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use registrar_core::api::{
-    EKSClusterRegistry, EKSClusterRegistryStatus, FINALIZER, WorkloadIdentity, WorkloadIdentityStatus,
-    has_finalizer, is_being_deleted,
+    EKSClusterRegistry, EKSClusterRegistryStatus, FINALIZER, RECONCILE_ANNOTATION, WorkloadIdentity,
+    WorkloadIdentityStatus, has_finalizer, is_being_deleted, reconcile_request,
 };
 use registrar_core::report::{
     ConditionReport, ConditionStatus, Finalizer, IdentityReport, RegistryReport, Report,
@@ -48,6 +48,8 @@ trait Told:
     type Report;
     fn object(report: &Self::Report) -> &Arc<Self>;
     fn finalizer(report: &Self::Report) -> Finalizer;
+    /// The number of the full reconciliation that it asks for.
+    fn request(report: &Self::Report) -> Option<u64>;
     fn told(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
     fn status(report: &Self::Report, now: Timestamp) -> Self::Status;
@@ -65,6 +67,9 @@ impl Told for EKSClusterRegistry {
     fn finalizer(report: &RegistryReport) -> Finalizer {
         report.finalizer
     }
+    fn request(report: &RegistryReport) -> Option<u64> {
+        report.request
+    }
     fn told(&self) -> Option<&Self::Status> {
         self.status.as_ref()
     }
@@ -74,6 +79,7 @@ impl Told for EKSClusterRegistry {
     fn status(report: &RegistryReport, now: Timestamp) -> Self::Status {
         let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
         EKSClusterRegistryStatus {
+            observed_generation: report.object.meta().generation,
             last_sync: report.last_sync.and_then(whole_seconds),
             cluster_arn: report.identity.as_ref().map(|identity| identity.arn.clone()),
             cluster_uid: report.identity.as_ref().map(|identity| identity.uid.clone()),
@@ -97,6 +103,9 @@ impl Told for WorkloadIdentity {
     fn finalizer(report: &IdentityReport) -> Finalizer {
         report.finalizer
     }
+    fn request(report: &IdentityReport) -> Option<u64> {
+        report.request
+    }
     fn told(&self) -> Option<&Self::Status> {
         self.status.as_ref()
     }
@@ -106,6 +115,7 @@ impl Told for WorkloadIdentity {
     fn status(report: &IdentityReport, now: Timestamp) -> Self::Status {
         let before = report.object.status.as_ref().map(|status| status.conditions.as_slice());
         WorkloadIdentityStatus {
+            observed_generation: report.object.meta().generation,
             stats: report.stats,
             conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
             last_reconciliation: report.last_reconciliation.and_then(whole_seconds),
@@ -123,6 +133,8 @@ impl Told for WorkloadIdentity {
 pub struct Ends {
     /// From the index.
     pub reports: watch::Receiver<Arc<Report>>,
+    /// From the writer: the number of the last full reconciliation among those that were asked for that is done.
+    pub reconciled: watch::Receiver<u64>,
     /// Until when this replica may write; none while it does not lead.
     pub leading: watch::Receiver<Option<Lead>>,
     /// To the writer of Events.
@@ -138,9 +150,10 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
         let begun = Instant::now();
         let leads = ends.leading.borrow_and_update().is_some_and(|lead| lead.holds());
         let report = ends.reports.borrow_and_update().clone();
+        let reconciled = *ends.reconciled.borrow_and_update();
         if leads {
-            let registries = registries.write(report.registries.values());
-            let identities = identities.write(report.identities.values());
+            let registries = registries.write(report.registries.values(), reconciled);
+            let identities = identities.write(report.identities.values(), reconciled);
             let written = async { tokio::join!(registries, identities) };
             tokio::select! {
                 () = shutdown.cancelled() => return,
@@ -159,6 +172,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
         tokio::select! {
             () = shutdown.cancelled() => return,
             changed = ends.reports.changed() => if changed.is_err() { return },
+            changed = ends.reconciled.changed() => if changed.is_err() { return },
             () = begins_to_lead(&mut ends.leading), if !leads => {}
             () = tokio::time::sleep(RETRY), if !all_written => {}
         }
@@ -179,6 +193,8 @@ struct Writer<K: Told> {
     api: Api<K>,
     /// What was last applied, and to which version of the object: until another is seen, it need not be said again.
     applied: BTreeMap<String, (Option<String>, K::Status)>,
+    /// The last request of each object that was answered: it is still seen for a while.
+    answered: BTreeMap<String, u64>,
     /// Objects whose failure was told.
     failing: BTreeMap<String, String>,
     /// What was told of each object as Events.
@@ -191,16 +207,24 @@ struct Writing<K: Told> {
     object: Arc<K>,
     status: Option<K::Status>,
     finalizers: Option<Vec<&'static str>>,
+    /// The number of a request that is done.
+    answer: Option<u64>,
 }
 
 impl<K: Told> Writer<K> {
     fn new(client: Client, events: mpsc::Sender<events::Told>) -> Self {
-        let (applied, failing) = (BTreeMap::new(), BTreeMap::new());
-        Self { api: Api::all(client), applied, failing, teller: Teller::default(), events }
+        Self {
+            api: Api::all(client),
+            applied: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            failing: BTreeMap::new(),
+            teller: Teller::default(),
+            events,
+        }
     }
 
-    /// Writes what differs; whether all of it was written.
-    async fn write(&mut self, reports: impl Iterator<Item = &K::Report>) -> bool {
+    /// Writes what differs, and takes away requests up to the one numbered `reconciled`; whether all of it was written.
+    async fn write(&mut self, reports: impl Iterator<Item = &K::Report>, reconciled: u64) -> bool {
         let now = Timestamp::now();
         let (mut names, mut uids) = (Vec::new(), BTreeSet::new());
         let mut open = Vec::new();
@@ -217,12 +241,16 @@ impl<K: Told> Writer<K> {
             // Setting the finalizer makes another version, which is heard of soon.
             let comes_again = finalizers.is_some() && K::is_of_one_version(&status);
             let status = (!is_told && !comes_again).then_some(status);
-            let writing = Writing { object: object.clone(), status, finalizers };
-            if writing.status.is_some() || writing.finalizers.is_some() {
+            let answered = self.answered.get(&object.name_any());
+            let answer =
+                K::request(report).filter(|request| *request <= reconciled && answered != Some(request));
+            let writing = Writing { object: object.clone(), status, finalizers, answer };
+            if writing.status.is_some() || writing.finalizers.is_some() || writing.answer.is_some() {
                 open.push(writing);
             }
         }
         self.applied.retain(|name, _| names.contains(name));
+        self.answered.retain(|name, _| names.contains(name));
         self.failing.retain(|name, _| names.contains(name));
         self.teller.retain(|uid| uids.contains(uid));
         let api = &self.api;
@@ -242,7 +270,13 @@ impl<K: Told> Writer<K> {
                     self.failing.remove(&name);
                     if let Some(status) = writing.status {
                         self.tell(&writing.object, &status);
-                        self.applied.insert(name, (writing.object.resource_version(), status));
+                        self.applied.insert(name.clone(), (writing.object.resource_version(), status));
+                    }
+                    if let Some(request) = writing.answer {
+                        let asked = reconcile_request(&*writing.object).map_or("", String::as_str);
+                        let told = events::reconciled(writing.object.object_ref(&()), asked);
+                        self.hand_on(&writing.object, [told]);
+                        self.answered.insert(name, request);
                     }
                 }
                 Err(NotWritten::Superseded) => all_written = false,
@@ -262,8 +296,13 @@ impl<K: Told> Writer<K> {
     fn tell(&mut self, object: &K, status: &K::Status) {
         let before = object.told().map(K::conditions).unwrap_or_default();
         let told = self.teller.tell(&object.object_ref(&()), before, K::conditions(status), Instant::now());
+        self.hand_on(object, told);
+    }
+
+    fn hand_on(&self, object: &K, told: impl IntoIterator<Item = events::Told, IntoIter: ExactSizeIterator>) {
+        let told = told.into_iter();
         let count = told.len();
-        let left_out = told.into_iter().filter_map(|event| self.events.try_send(event).err()).count();
+        let left_out = told.filter_map(|event| self.events.try_send(event).err()).count();
         if left_out > 0 {
             warn!(kind = %K::kind(&()), name = object.name_any(), left_out, count, "too many Events wait: some are left out");
         }
@@ -334,9 +373,33 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), No
             written => ignore_gone(written)?,
         }
     }
+    // One that is about to be gone needs no answer.
+    if writing.answer.is_some() && last.is_none() {
+        answer(api, &writing.object).await?;
+    }
     if let Some(finalizers) = last {
         set_finalizers(finalizers).await?;
     }
+    Ok(())
+}
+
+/// Takes the request for a full reconciliation away, unless it is another by now.
+async fn answer<K: Told>(api: &Api<K>, object: &K) -> Result<(), NotWritten> {
+    let name = object.name_any();
+    let path = format!("/metadata/annotations/{RECONCILE_ANNOTATION}");
+    let patch = json!([
+        {"op": "test", "path": "/metadata/uid", "value": object.uid()},
+        {"op": "test", "path": &path, "value": reconcile_request(object)},
+        {"op": "remove", "path": &path},
+    ]);
+    let patch = serde_json::from_value(patch).map_err(|error| NotWritten::Failed(error.to_string()))?;
+    let parameters = PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+    match api.patch(&name, &parameters, &Patch::Json::<K>(patch)).await {
+        // So a test that fails is answered.
+        Err(kube::Error::Api(status)) if status.code == 422 => return Err(NotWritten::Superseded),
+        written => ignore_gone(written)?,
+    }
+    info!(kind = %K::kind(&()), name, "the full reconciliation that was asked for is done");
     Ok(())
 }
 

@@ -76,6 +76,8 @@ pub struct Ends {
     pub answers: watch::Sender<bool>,
     /// From whoever wants to know something of the book.
     pub questions: Questions<Ledger>,
+    /// To the status writer: the number of the last full reconciliation among those that were asked for that is done.
+    pub reconciled: watch::Sender<u64>,
     /// To whoever shows the last writes, if anybody does.
     pub records: Option<watch::Sender<Records>>,
 }
@@ -89,7 +91,7 @@ pub async fn run(
     pulse: Pulse,
     shutdown: CancellationToken,
 ) {
-    let Ends { mut deltas, outcomes, mut leading, answers, mut questions, records } = ends;
+    let Ends { mut deltas, outcomes, mut leading, answers, mut questions, reconciled, records } = ends;
     let ledger = Ledger::new(&settings.entry_id_prefix, settings.mode, settings.budgets);
     let mut writer = Writer {
         ledger: if settings.adopt { ledger.adopting() } else { ledger },
@@ -101,6 +103,8 @@ pub async fn run(
         answers,
         gc_interval: settings.gc_interval,
         is_asked: false,
+        asked: 0,
+        reconciled,
         listed: None,
         listing: None,
         asking: Asking::default(),
@@ -112,6 +116,7 @@ pub async fn run(
         arrived: HashMap::new(),
         behind_since: None,
         told: Told::default(),
+        shutdown: shutdown.clone(),
     };
     let mut publish_at = Instant::now();
     loop {
@@ -174,6 +179,9 @@ struct Writer {
     gc_interval: Duration,
     /// Somebody asked for a comparison that has not begun.
     is_asked: bool,
+    /// The number of the last one that was asked for.
+    asked: u64,
+    reconciled: watch::Sender<u64>,
     listed: Option<Instant>,
     listing: Option<Listing>,
     asking: Asking,
@@ -188,11 +196,14 @@ struct Writer {
     /// Since when there was no moment without a pod that waits.
     behind_since: Option<Instant>,
     told: Told,
+    shutdown: CancellationToken,
 }
 
 /// A complete list of SPIRE's entries, page by page.
 struct Listing {
     started: Instant,
+    /// The number of the last comparison that was asked for before it began.
+    asked: u64,
     /// It is the first that this process makes, or tells what others have written or what became of calls: before its end
     /// hardly anything can be written.
     is_first: bool,
@@ -234,9 +245,10 @@ impl Writer {
             }
         }
         self.ledger.apply(delta);
-        if delta.compare {
+        if let Some(asked) = delta.compare {
             info!("a full reconciliation was asked for");
             self.is_asked = true;
+            self.asked = asked;
         }
     }
 
@@ -341,14 +353,17 @@ impl Writer {
         }
         self.is_asked = false;
         let is_first = self.ledger.needs_list();
-        self.listing = Some(Listing { started: now, is_first, page_token: String::new(), failed: 0 });
+        self.listing =
+            Some(Listing { started: now, asked: self.asked, is_first, page_token: String::new(), failed: 0 });
         self.ledger.begin_list();
     }
 
     async fn page(&mut self) {
         let Some(listing) = &mut self.listing else { return };
         let started = Instant::now();
-        let answer = self.spire.list(&listing.page_token, (started + CALL_TIME).into()).await;
+        let page = self.spire.list(&listing.page_token, (started + CALL_TIME).into());
+        // A list can be left alone at any time, a write cannot.
+        let Some(answer) = self.shutdown.run_until_cancelled(page).await else { return };
         let failed = answer.as_ref().err();
         self.metrics.spire_called(
             "ListEntries",
@@ -379,7 +394,7 @@ impl Writer {
     }
 
     fn end_list(&mut self) {
-        let Some(Listing { started, is_first, .. }) = self.listing.take() else { return };
+        let Some(Listing { started, asked, is_first, .. }) = self.listing.take() else { return };
         let drift = self.ledger.end_list(Timestamp::now());
         self.listed = Some(Instant::now());
         // Others have made their entries.
@@ -402,6 +417,8 @@ impl Writer {
         if self.term.is_none() {
             // They go on.
             self.ledger.others_write();
+        } else {
+            self.reconciled.send_if_modified(|last| asked > std::mem::replace(last, asked));
         }
     }
 
@@ -677,9 +694,10 @@ impl Writer {
         (kept, entries)
     }
 
-    /// When a writing call that begins now has to be over: before another could lead.
+    /// When a writing call that begins now has to be over: before another could lead. Who was asked to stop begins none.
     fn deadline(&self) -> tokio::time::Instant {
-        (Instant::now() + CALL_TIME).min(self.writes_until()).into()
+        let time = if self.shutdown.is_cancelled() { Duration::ZERO } else { CALL_TIME };
+        (Instant::now() + time).min(self.writes_until()).into()
     }
 
     fn failed(&mut self, pod: &PodKey, write: &Write, problem: Problem, blocked: &mut HashSet<PodKey>) {

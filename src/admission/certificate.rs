@@ -14,16 +14,18 @@ use kube::{Client, ResourceExt};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use registrar_core::config::WebhookConfig;
 use registrar_core::doctor::Certificate;
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::server::ParsedCertificate;
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tracing::{info, warn};
 use x509_parser::extensions::GeneralName;
 
-/// How often the certificate is looked at: a mounted Secret changes about a minute after its object.
-const LOOK: Duration = Duration::from_secs(10);
+/// How often files are looked at, and how often the API server is asked for the Secret.
+const LOOK_AT_FILES: Duration = Duration::from_secs(3);
+const LOOK_AT_SECRET: Duration = Duration::from_secs(10);
 /// How long a certificate of our own is good for.
 const VALID_DAYS: i64 = 365;
 /// How long before its end another is made.
@@ -85,6 +87,7 @@ pub(super) struct Certificates {
     /// Name of the Service, and of the Secret.
     service: String,
     namespace: String,
+    pause: Duration,
     served: Option<Pair>,
     told: Option<String>,
 }
@@ -104,6 +107,7 @@ impl Certificates {
             configuration: config.configuration_name.clone(),
             service: config.service_name.clone(),
             namespace,
+            pause: LOOK_AT_FILES,
             served: None,
             told: None,
         }
@@ -131,14 +135,16 @@ impl Certificates {
                     }
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(self.pause).await;
         }
     }
 
     async fn look(&mut self) -> Result<Option<Arc<ServerConfig>>, CertificateError> {
+        self.pause = LOOK_AT_FILES;
         let (pair, place) = match (self.of_files().await?, &self.configuration) {
             (Some(pair), _) => (pair, self.dir.display().to_string()),
             (None, Some(configuration)) => {
+                self.pause = LOOK_AT_SECRET;
                 let secret = self.of_secret().await?;
                 self.tell_authority(configuration, &secret).await?;
                 (pair_of(&secret, &self.service)?, format!("Secret/{}", self.service))
@@ -150,7 +156,18 @@ impl Certificates {
         if self.served.as_ref() == Some(&pair) {
             return Ok(None);
         }
-        let config = pair.server_config().map_err(|problem| CertificateError::Unusable { place, problem })?;
+        let config = pair
+            .server_config()
+            .map_err(|problem| CertificateError::Unusable { place: place.clone(), problem })?;
+        let host = format!("{}.{}.svc", self.service, self.namespace);
+        if let Err(problem) = pair.is_of(&host) {
+            warn!(
+                problem,
+                "{place}: {CERTIFICATE} is not of {host}, the Service's name by which the API server calls: it takes no \
+                 answer, and with failurePolicy Ignore every object passes unseen. Mount a certificate of that name; \
+                 webhook.serviceName and leaderElection.resourceNamespace make it up"
+            );
+        }
         self.served = Some(pair);
         Ok(Some(config))
     }
@@ -352,6 +369,15 @@ fn ends_soon(secret: &Secret, now: Timestamp) -> bool {
 }
 
 impl Pair {
+    /// Whether the certificate is of this name; the error says why not.
+    fn is_of(&self, host: &str) -> Result<(), String> {
+        let chain = self.chain()?;
+        let first = chain.first().ok_or_else(|| format!("{CERTIFICATE} has no certificate"))?;
+        let read = ParsedCertificate::try_from(first).map_err(|error| error.to_string())?;
+        let name = ServerName::try_from(host).map_err(|error| error.to_string())?;
+        verify_server_name(&read, &name).map_err(|error| error.to_string())
+    }
+
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, String> {
         let chain: Result<_, _> = CertificateDer::pem_slice_iter(&self.certificate).collect();
         chain.map_err(|error| format!("{CERTIFICATE} is no PEM of certificates: {error}"))

@@ -118,6 +118,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
     let (asking, asking_in) = mpsc::unbounded_channel();
     let (reports, reports_in) = watch::channel(Arc::default());
     let (leading, leading_in) = watch::channel(None);
+    let (reconciled, reconciled_in) = watch::channel(0);
     let (answers, answers_in) = watch::channel(false);
     let (missing, missing_in) = watch::channel(vec!["eksclusterregistries", "workloadidentities"]);
     let (index_asker, index_questions) = questions::channel();
@@ -232,6 +233,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         leading: leading_in.clone(),
         answers,
         questions: ledger_questions,
+        reconciled,
         records,
     };
     let writer = sync::run(spire, settings, ends, metrics, writer_pulse.clone(), work.clone());
@@ -240,7 +242,8 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         let (events, events_in) = mpsc::channel(events::WAITING);
         let ends = events::Ends { events: events_in, leading: leading_in.clone() };
         named(&mut tasks, "Events", events::run(client.clone(), me, ends, work.clone()));
-        let ends = status::Ends { reports: reports_in, leading: leading_in, events };
+        let ends =
+            status::Ends { reports: reports_in, reconciled: reconciled_in, leading: leading_in, events };
         named(&mut tasks, "status", status::run(client, ends, work.clone()));
     }
     let served = admin::health(config.health, missing_in, vec![index_pulse, writer_pulse], work.clone());

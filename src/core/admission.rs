@@ -4,6 +4,7 @@ use kube::ResourceExt;
 
 use crate::api::{ClusterTarget, EKSClusterRegistry, Problem, WorkloadIdentity};
 use crate::derive::CompiledIdentity;
+use crate::guardrails::Guardrails;
 use crate::index::Settings;
 use crate::names::{ClusterName, IdentityName};
 use crate::select::Selection;
@@ -97,12 +98,16 @@ pub fn identity<'a>(
             );
             warn("SameHint", "spec.hint", message);
         }
-        let selects_same = Selection::compile(&other.spec).is_ok_and(|it| it == compiled.selection);
-        if selects_same && !spec.fallback && !other.spec.fallback {
-            let message =
-                format!("WorkloadIdentity/{other_name} selects the same pods: they get an entry of each");
-            warn("SamePods", "spec.podSelector", message);
-        }
+        let Ok(theirs) = Selection::compile(&other.spec) else { continue };
+        let selects = match (theirs.covers(&compiled.selection), compiled.selection.covers(&theirs)) {
+            _ if spec.fallback || other.spec.fallback => continue,
+            (true, true) => "the same pods",
+            (true, false) => "all of these pods too, and others",
+            (false, true) => "some of these pods and no others",
+            (false, false) => continue,
+        };
+        let message = format!("WorkloadIdentity/{other_name} selects {selects}: they get an entry of each");
+        warn("SamePods", "spec.podSelector", message);
     }
     Review { problems: Vec::new(), warnings }
 }
@@ -111,16 +116,14 @@ pub fn identity<'a>(
 pub fn registry<'a>(
     object: &EKSClusterRegistry,
     others: impl Iterator<Item = &'a EKSClusterRegistry>,
+    guardrails: &Guardrails,
 ) -> Review {
     let mut problems = Vec::new();
     if let Err(error) = ClusterName::new(object.name_any()) {
         problems.push(Problem::new("InvalidSpec", "metadata.name", error));
     }
-    let target = object.spec.target().map_err(|found| problems.extend(found)).ok();
-    if let Err(found) = object.spec.allowed() {
-        problems.extend(found);
-    }
-    let Some(target) = target.filter(|_| problems.is_empty()) else {
+    let checked = object.spec.checked(guardrails).map_err(|found| problems.extend(found)).ok();
+    let Some((target, _)) = checked.filter(|_| problems.is_empty()) else {
         return Review { problems, warnings: Vec::new() };
     };
     let place = |it: &ClusterTarget| (it.eks_name.clone(), it.region.clone(), it.account.clone());
@@ -143,7 +146,6 @@ mod tests {
 
     use super::*;
     use crate::derive::Domains;
-    use crate::guardrails::Guardrails;
     use crate::spiffe::TrustDomain;
 
     fn settings(guardrails: Guardrails) -> Settings {
@@ -240,6 +242,31 @@ mod tests {
     }
 
     #[test]
+    fn pods_of_two_identities_are_told_also_where_one_selects_more() {
+        let told = |mine: Value, other: Value| {
+            let (mine, others) = (object("mine", mine), [object("other", other)]);
+            let review = identity(&mine, others.iter(), &settings(Guardrails::default()));
+            let told = review.warnings.into_iter().filter(|it| it.reason == "SamePods");
+            told.map(|it| it.message).next().unwrap_or_default()
+        };
+        let tier = json!({"podSelector": {"matchLabels": {"app": "web", "tier": "a"}}});
+        let west = json!({"clusterSelector": {"matchLabels": {"zone": "west"}}});
+        let more =
+            "WorkloadIdentity/other selects all of these pods too, and others: they get an entry of each";
+        assert_eq!(told(tier.clone(), json!({})), more);
+        assert_eq!(told(west.clone(), json!({})), more);
+        let fewer =
+            "WorkloadIdentity/other selects some of these pods and no others: they get an entry of each";
+        assert_eq!(told(json!({}), tier.clone()), fewer);
+        assert!(told(tier.clone(), tier.clone()).contains("the same pods"));
+        // Neither is sure to select what the other does.
+        assert_eq!(told(tier.clone(), west), "");
+        assert_eq!(told(tier.clone(), json!({"namespace": "other"})), "");
+        assert_eq!(told(tier, json!({"fallback": true})), "");
+        assert_eq!(told(json!({"namespace": ""}), json!({"namespace": ""})), "", "they select nothing");
+    }
+
+    #[test]
     fn every_problem_is_told_at_once() {
         let bad = object("web", json!({"spiffeIDTemplate": "{{ .Nope", "ttl": "soon", "namespace": "Shop"}));
         let review = identity(&bad, std::iter::empty(), &settings(Guardrails::default()));
@@ -253,9 +280,10 @@ mod tests {
             .unwrap()
         };
         let others = [east("b", "111111111111"), east("a", "111111111111"), east("c", "222222222222")];
-        let review = registry(&east("a", "111111111111"), others.iter());
+        let any = Guardrails::default();
+        let review = registry(&east("a", "111111111111"), others.iter(), &any);
         assert_eq!(review.warnings.len(), 1);
         assert!(review.warnings[0].message.contains("EKSClusterRegistry/b"));
-        assert_eq!(registry(&east("a", "1"), others.iter()).problems[0].field, "spec.accountId");
+        assert_eq!(registry(&east("a", "1"), others.iter(), &any).problems[0].field, "spec.accountId");
     }
 }

@@ -6,10 +6,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube::core::Duration as GoDuration;
 use template::{RenderError, Scope, Template, Together, Variables};
 
 use crate::api::{ClusterTarget, FailurePolicy, Problem, WorkloadIdentitySpec};
+use crate::duration::go_duration;
 use crate::entry::{Entry, EntryKey};
 use crate::facts::demand::Demand;
 use crate::facts::{Labels, NodeFacts, PodFacts};
@@ -597,15 +597,11 @@ fn templates(
 /// A Go duration as whole seconds; SPIRE has no lifetime below a second.
 fn ttl(field: &str, text: Option<&str>, problems: &mut Vec<Problem>) -> i32 {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return 0 };
-    let seconds = text.parse::<GoDuration>().map_err(|error| error.to_string()).and_then(|duration| {
-        let whole = std::time::Duration::from(duration).as_secs();
-        match i32::try_from(whole) {
-            _ if duration.is_negative() => Err("it is negative".to_owned()),
-            Ok(0) if std::time::Duration::from(duration).is_zero() => Ok(0),
-            Ok(0) => Err("it is below one second".to_owned()),
-            Ok(seconds) => Ok(seconds),
-            Err(_) => Err("it is longer than 68 years".to_owned()),
-        }
+    let seconds = go_duration(text).and_then(|duration| match i32::try_from(duration.as_secs()) {
+        Ok(0) if duration.is_zero() => Ok(0),
+        Ok(0) => Err("it is below one second".to_owned()),
+        Ok(seconds) => Ok(seconds),
+        Err(_) => Err("it is longer than 68 years".to_owned()),
     });
     seconds.unwrap_or_else(|error| {
         let message =

@@ -234,8 +234,9 @@ pub struct Delta {
     pub ready: bool,
     /// More is still to be settled: what the brake decides over is not complete.
     pub unsettled: bool,
-    /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now.
-    pub compare: bool,
+    /// Somebody asked for a full reconciliation: SPIRE's entries are to be listed and compared now. The number of the last
+    /// request; they are counted from 1 on.
+    pub compare: Option<u64>,
     /// Digests of held plans that objects name, where that changed.
     pub released: Option<Arc<BTreeSet<String>>>,
     /// Pods whose end was watched, one by one.
@@ -266,7 +267,7 @@ impl Delta {
             pods,
         } = self;
         let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
-        *compare || released.is_some() || !is_silent
+        compare.is_some() || released.is_some() || !is_silent
     }
 }
 

@@ -115,7 +115,9 @@ pub struct Index {
     told_incomplete: BTreeSet<ClusterName>,
     changed_identities: BTreeSet<IdentityName>,
     malformed_names: BTreeMap<String, Malformed>,
-    compare: bool,
+    /// How many full reconciliations were asked for, and of how many it was told.
+    requests: u64,
+    requests_told: u64,
     /// Digests that objects name for the brake.
     released: Arc<BTreeSet<String>>,
     /// One of our own objects came since the last time: only then can sessions, demand and releases be others.
@@ -149,7 +151,8 @@ impl Index {
             told_incomplete: BTreeSet::new(),
             changed_identities: BTreeSet::new(),
             malformed_names: BTreeMap::new(),
-            compare: false,
+            requests: 0,
+            requests_told: 0,
             released: Arc::default(),
             objects_changed: false,
             ended: Vec::new(),
@@ -270,7 +273,8 @@ impl Index {
         }
         let half_is_enough = mutants::is_on(Mutant::BeginTooEarly);
         let ready = self.registries_listed && (self.identities_listed || half_is_enough);
-        let compare = std::mem::take(&mut self.compare);
+        let told = std::mem::replace(&mut self.requests_told, self.requests);
+        let compare = (self.requests > told).then_some(self.requests);
         let ended = std::mem::take(&mut self.ended);
         let number = self.deltas;
         let delta = Delta {
@@ -486,12 +490,12 @@ impl Index {
     }
 
     fn put_registry(&mut self, object: Result<Arc<EKSClusterRegistry>, Malformed>) -> Option<ClusterName> {
-        let registry = Registry::of(object, &self.settings.guardrails);
+        let mut registry = Registry::of(object, &self.settings.guardrails);
         let name =
             self.name_of(ClusterName::new(&registry.name), &registry.name, registry.problem.as_ref())?;
         let before = self.registries.get(&name);
         let same_cluster = before.is_some_and(|before| before.same_for_pods(&registry));
-        self.compare |= before.is_some_and(|before| registry.asks_anew(before));
+        registry.number_request(before, &mut self.requests);
         if let Some(pinned) = registry.pinned() {
             // What this process has seen itself is newer than what it or another wrote.
             self.pins.entry(name.clone()).or_insert(pinned);
@@ -650,10 +654,11 @@ impl Index {
         Some(name)
     }
 
-    fn replace_identity(&mut self, name: &IdentityName, identity: Option<Identity>) {
+    fn replace_identity(&mut self, name: &IdentityName, mut identity: Option<Identity>) {
         let before = self.identities.remove(name);
-        let asked = before.as_ref().zip(identity.as_ref());
-        self.compare |= asked.is_some_and(|(before, now)| now.asks_anew(before));
+        if let Some(now) = &mut identity {
+            now.number_request(before.as_ref(), &mut self.requests);
+        }
         let same =
             before.as_ref().zip(identity.as_ref()).is_some_and(|(before, now)| before.same_for_pods(now));
         if same {
@@ -1127,12 +1132,14 @@ mod tests {
         let mut index = index();
         let mut asks = |annotations| {
             index.apply(Change::Identities(ObjectChange::Applied(identity(annotations))));
-            index.settle().delta.compare
+            let compare = index.settle().delta.compare;
+            (compare, index.identities().next().and_then(|view| view.request))
         };
-        assert!(!asks(json!({})));
-        assert!(asks(json!({"reconcile": "now"})));
-        assert!(!asks(json!({"reconcile": "now", "other": "1"})));
-        assert!(asks(json!({"reconcile": "again"})));
-        assert!(!asks(json!({})));
+        assert_eq!(asks(json!({})), (None, None));
+        assert_eq!(asks(json!({"reconcile": "now"})), (Some(1), Some(1)));
+        assert_eq!(asks(json!({"reconcile": "now", "other": "1"})), (None, Some(1)));
+        assert_eq!(asks(json!({"reconcile": "again"})), (Some(2), Some(2)));
+        assert_eq!(asks(json!({})), (None, None), "it was taken away");
+        assert_eq!(asks(json!({"reconcile": "again"})), (Some(3), Some(3)));
     }
 }

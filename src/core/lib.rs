@@ -10,6 +10,7 @@ pub mod derive;
 pub mod desired;
 pub mod doctor;
 pub mod drift;
+mod duration;
 pub mod entry;
 pub mod explain;
 pub mod facts;

@@ -271,7 +271,11 @@ fn is_origin(value: &str, scheme: &str) -> bool {
             (1..=253).contains(&host.len()) && host.bytes().all(fits)
         }
     };
-    host_fits && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
+    let is_port = |port: &str| {
+        let digits = port.bytes().all(|b| b.is_ascii_digit());
+        digits && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    host_fits && port.is_none_or(is_port)
 }
 
 #[cfg(test)]
@@ -284,9 +288,16 @@ mod tests {
         {
             assert!(HttpsUrl::new(good).is_ok(), "{good}");
         }
-        for bad in
-            ["http://a", "https://", "https://a/path", "https://u:p@a", "https://a:0", "https://a:x", "a"]
-        {
+        for bad in [
+            "http://a",
+            "https://",
+            "https://a/path",
+            "https://u:p@a",
+            "https://a:0",
+            "https://a:x",
+            "https://a:+1",
+            "a",
+        ] {
             assert!(HttpsUrl::new(bad).is_err(), "{bad}");
         }
         assert!(ProxyUrl::new("http://proxy.example:3128").is_ok());

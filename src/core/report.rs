@@ -71,6 +71,8 @@ pub struct RegistryReport {
     pub last_sync: Option<Timestamp>,
     /// Our finalizer.
     pub finalizer: Finalizer,
+    /// The number of the full reconciliation that the object asks for; none where it asks for none.
+    pub request: Option<u64>,
 }
 
 /// What is told on one `WorkloadIdentity`.
@@ -90,6 +92,8 @@ pub struct IdentityReport {
     pub rollout: Option<RolloutReport>,
     /// Our finalizer.
     pub finalizer: Finalizer,
+    /// The number of the full reconciliation that the object asks for; none where it asks for none.
+    pub request: Option<u64>,
 }
 
 /// What is told on all objects.
@@ -144,6 +148,7 @@ fn registry(
             objects_readable(view),
         ]
         .into_iter()
+        .chain(stalled(view.problems))
         .chain(within_budgets(outcome.braked_clusters.get(view.name), outcome))
         .chain(entries_known(view.name, outcome))
         .collect(),
@@ -157,9 +162,11 @@ fn registry(
         } else {
             Finalizer::Keep
         },
+        request: view.request,
     };
     let same = |before: &RegistryReport| {
-        RegistryReport { last_sync: None, object: view.object.clone(), ..before.clone() } == report
+        let object = view.object.clone();
+        RegistryReport { last_sync: None, object, request: view.request, ..before.clone() } == report
     };
     let told = view.object.status.as_ref().and_then(|status| status.last_sync.clone());
     report.last_sync = last_time(
@@ -186,6 +193,7 @@ fn identity(
         object: view.object.clone(),
         conditions: [valid(view.problems, view.notes), ready.clone()]
             .into_iter()
+            .chain(stalled(view.problems))
             .chain(rollout.as_ref().map(rolled_out))
             .chain(plugin_loaded(view))
             .chain(within_budgets(outcome.braked_identities.get(view.name), outcome))
@@ -210,9 +218,12 @@ fn identity(
         } else {
             Finalizer::Keep
         },
+        request: view.request,
     };
     let same = |before: &IdentityReport| {
-        IdentityReport { last_reconciliation: None, object: view.object.clone(), ..before.clone() } == report
+        let object = view.object.clone();
+        IdentityReport { last_reconciliation: None, object, request: view.request, ..before.clone() }
+            == report
     };
     let told = view.object.status.as_ref().and_then(|status| status.last_reconciliation.clone());
     report.last_reconciliation = last_time(
@@ -248,6 +259,13 @@ fn valid(problems: &[Problem], notes: &[Problem]) -> ConditionReport {
         }
         None => condition("Valid", ConditionStatus::True, "ValidWithNotes", told(notes)),
     }
+}
+
+/// For those who follow kstatus: Ready being False alone reads as progress, and a spec that cannot be used makes none.
+fn stalled(problems: &[Problem]) -> Option<ConditionReport> {
+    let first = problems.first()?;
+    let message = "Valid is False: nothing goes on until the object is edited.".to_owned();
+    Some(condition("Stalled", ConditionStatus::True, first.reason, message))
 }
 
 fn connected(view: &RegistryView<'_>) -> ConditionReport {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
-use kube::core::Duration as GoDuration;
 use serde_json::Value;
 
 use crate::api::{Problem, RolloutSpec, RolloutStatus, WorkloadIdentitySpec};
 use crate::desired::IdentityStanding;
+use crate::duration::go_duration;
 use crate::index::{Index, RolloutView};
 use crate::ledger::Outcome;
 use crate::mutants::{self, Mutant};
@@ -60,14 +60,11 @@ impl Waves {
         }
         let pause = match spec.pause.as_deref() {
             None => PAUSE,
-            Some(text) => match text.parse::<GoDuration>() {
-                Ok(pause) if !pause.is_negative() => pause.into(),
-                _ => {
-                    let message = format!("{text:?} must be a Go duration such as 10m or 1h");
-                    wrong("spec.rollout.pause".to_owned(), message);
-                    PAUSE
-                }
-            },
+            Some(text) => go_duration(text).unwrap_or_else(|error| {
+                let message = format!("{text:?} must be a Go duration such as 10m or 1h ({error})");
+                wrong("spec.rollout.pause".to_owned(), message);
+                PAUSE
+            }),
         };
         if problems.is_empty() { Ok(Self { steps, pause }) } else { Err(problems) }
     }

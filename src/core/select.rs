@@ -161,6 +161,17 @@ impl Selection {
         self.label.as_ref().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
+    /// Whether it surely selects every pod that the other selects: of the same namespaces, by some of the same requirements.
+    pub fn covers(&self, other: &Self) -> bool {
+        let asks_no_more = |ours: &Requirements, theirs: &Requirements| {
+            ours.0.iter().all(|requirement| theirs.0.contains(requirement))
+        };
+        self.namespaces != Namespaces::None
+            && self.namespaces == other.namespaces
+            && asks_no_more(&self.clusters, &other.clusters)
+            && asks_no_more(&self.pods, &other.pods)
+    }
+
     /// Whether a cluster with these labels can have selected pods.
     pub fn wants_cluster(&self, labels: &Labels) -> bool {
         self.clusters.fit(labels)

@@ -220,7 +220,8 @@ impl ConditionRow {
     }
 
     pub(super) fn class(&self) -> &'static str {
-        tone(self.status).class()
+        // The one that is there only where something is wrong.
+        if self.kind == "Stalled" { Tone::Bad.class() } else { tone(self.status).class() }
     }
 
     pub(super) fn word(&self) -> &'static str {

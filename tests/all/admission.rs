@@ -140,6 +140,27 @@ async fn bad_objects_are_refused_with_all_problems_and_suspicious_ones_with_warn
 }
 
 #[tokio::test]
+async fn a_registry_is_refused_the_role_that_the_controller_would_not_assume() {
+    let (mut world, port) = configured(json!({})).await;
+    world.configure(&json!({"guardrails": {"roleARNs": ["arn:aws:iam::*:role/registrar"]}}));
+    let authority = write_certificate(&world.folder().join("certificates"));
+    let registrar = world.run(crate::PROGRAM);
+    registrar.until_logged("webhook.port", PATIENCE).await;
+    let caller = Caller::new(port, &authority);
+    let mut registry = world.registry("east");
+    registry["spec"]["assumeRoleArn"] = json!("arn:aws:iam::111122223333:role/registrar");
+    assert_eq!(caller.ask("CREATE", &registry, None).await["allowed"], json!(true));
+    registry["spec"]["assumeRoleArn"] = json!("arn:aws:iam::111122223333:role/admin");
+    registry["spec"]["allowedSPIFFEIDs"] = json!(["no path"]);
+    let answer = caller.ask("CREATE", &registry, None).await;
+    assert_eq!(answer["allowed"], json!(false));
+    let message = answer["status"]["message"].as_str().unwrap();
+    for told in ["spec.assumeRoleArn", "guardrails.roleARNs", "spec.allowedSPIFFEIDs[0]"] {
+        assert!(message.contains(told), "{told} in {message}");
+    }
+}
+
+#[tokio::test]
 async fn a_certificate_that_is_not_there_is_told_and_one_that_changes_is_taken() {
     let (mut world, port) = configured(json!({})).await;
     let folder = world.folder().join("certificates");

@@ -123,6 +123,32 @@ fn the_charts_configuration_is_a_good_one_once_it_names_the_trust_domain() {
 }
 
 #[test]
+fn the_seeds_own_configuration_means_what_the_seed_says() {
+    let map = yaml(&Path::new(crate::ROOT).join("tests/real/seed/configmap.yaml"));
+    let config = Config::parse(map["data"]["config.yaml"].as_str().unwrap()).unwrap();
+    assert_eq!((config.trust_domain.as_str(), &*config.entry_id_prefix), ("example.org", "eks-"));
+    assert_eq!(config.cluster_name, "management-cluster");
+    let ignores = |namespace: &str| config.ignore_namespaces.iter().any(|it| it.is_match(namespace));
+    assert!(["kube-system", "kube-public", "kube-node-lease", "spire-server"].iter().all(|it| ignores(it)));
+    assert!(!ignores("default"));
+    assert_eq!(config.aws.region.unwrap().as_str(), "us-west-2");
+    let accounts: Vec<&str> = config.aws.account_ids.iter().map(|it| it.as_str()).collect();
+    assert_eq!(accounts, ["072422391281", "123456789012"]);
+    assert!(config.aws.assume_role_arn.is_none(), "empty is absent");
+    let election = config.leader_election;
+    let times = [config.gc_interval, config.sync_period, election.lease_duration, election.renew_deadline];
+    assert_eq!(times.map(|it| it.as_secs()), [600, 30, 15, 10]);
+    assert_eq!((election.leader_elect, election.retry_period.as_secs()), (true, 2));
+    assert_eq!(election.resource_name, "spire-eks-workload-registrar.spire.io");
+    assert_eq!(election.resource_namespace, "spire-system");
+    assert_eq!((&*config.metrics_bind_address, &*config.health.bind_address), (":8080", ":8081"));
+    let health = config.health;
+    assert_eq!((&*health.readiness_endpoint_name, &*health.liveness_endpoint_name), ("readyz", "healthz"));
+    let webhook = config.webhook.unwrap();
+    assert_eq!((webhook.port, &*webhook.cert_dir), (9443, "/tmp/k8s-webhook-server/serving-certs"));
+}
+
+#[test]
 fn all_versions_are_the_programs() {
     let version = env!("CARGO_PKG_VERSION");
     let told = yaml(&chart().join("Chart.yaml"));

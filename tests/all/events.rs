@@ -1,11 +1,15 @@
 //! What became another of an object's conditions is told as Kubernetes Events, once, by the replica that leads.
 
-use serde_json::Value;
+use registrar_world::kube::Verb;
+use registrar_world::spire::Call;
+use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, PATIENCE, identity};
+use crate::writer::alone;
 
 const EVENTS: &str = "events.events.k8s.io";
 const REGISTRIES: &str = "eksclusterregistries";
+const IDENTITIES: &str = "workloadidentities";
 
 /// Type, reason, whom it is about, and its words.
 fn told(event: &Value) -> (&str, &str, String, &str) {
@@ -70,4 +74,93 @@ async fn without_the_right_to_write_events_all_else_goes_on() {
     fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
     fleet.registrar.until_logged("cannot write Kubernetes Events", PATIENCE).await;
     assert_eq!(fleet.registrar.logged("cannot write Kubernetes Events"), 1);
+}
+
+/// The seed's command, on one object of ours.
+fn ask(fleet: &Fleet, plural: &str, name: &str) {
+    let annotation = json!({"metadata": {"annotations": {"reconcile": "now"}}});
+    fleet.world.management.patch(plural, None, name, annotation);
+}
+
+fn asks(object: Option<&Value>) -> bool {
+    object.is_some_and(|object| object.pointer("/metadata/annotations/reconcile").is_some())
+}
+
+async fn until_answered(fleet: &Fleet, plural: &str, name: &str) {
+    let what = format!("{plural} {name} asks no more");
+    fleet.world.management.until(&what, PATIENCE, |view| !asks(view.get(plural, None, name))).await;
+}
+
+#[tokio::test]
+async fn a_full_reconciliation_that_was_asked_for_is_told_when_it_is_done_as_often_as_it_is_asked_for() {
+    let fleet = alone("1h").await;
+    fleet.identity(identity("web", "web"));
+    let mut broken = identity("broken", "web");
+    broken["spec"]["spiffeIDTemplate"] = json!("{{ .Nothing");
+    fleet.identity(broken);
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    fleet.until_condition(IDENTITIES, "web", "Ready", "True", "InStep").await;
+    fleet.until_condition(IDENTITIES, "broken", "Stalled", "True", "InvalidTemplate").await;
+    let spire = &fleet.world.spire;
+    for (plural, name) in
+        [(IDENTITIES, "web"), (IDENTITIES, "web"), (IDENTITIES, "broken"), (REGISTRIES, "east")]
+    {
+        let lists = spire.calls(Call::List);
+        ask(&fleet, plural, name);
+        until_answered(&fleet, plural, name).await;
+        // A page with the entry, and the one that says that there are no more.
+        assert_eq!(spire.calls(Call::List), lists + 2, "{plural} {name}");
+    }
+    for about in ["WorkloadIdentity web", "WorkloadIdentity broken", "EKSClusterRegistry east"] {
+        let note = until_told(&fleet, ("Normal", "Reconciled", about)).await;
+        assert!(note.contains("reconcile=now"), "{note}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_had_begun_is_not_the_one_that_was_asked_for() {
+    let fleet = alone("1h").await;
+    fleet.identity(identity("first", "web"));
+    fleet.identity(identity("second", "web"));
+    fleet.until_condition(IDENTITIES, "second", "Ready", "True", "InStep").await;
+    let spire = &fleet.world.spire;
+    spire.ration_pages(Some(0));
+    let lists = spire.calls(Call::List);
+    ask(&fleet, IDENTITIES, "first");
+    fleet.until("a list has begun", |view| view.calls(Call::List) == lists + 1).await;
+    ask(&fleet, IDENTITIES, "second");
+    // What follows in the same watch shows that the request was seen.
+    fleet.pod("east", "web-1", "web");
+    let selects = |view: &registrar_world::kube::View<'_>| {
+        let object = view.get(IDENTITIES, None, "second");
+        object.map(|it| it["status"]["stats"]["podsSelected"].clone()) == Some(json!(1))
+    };
+    fleet.world.management.until("the pod is selected", PATIENCE, selects).await;
+    spire.ration_pages(Some(1));
+    until_answered(&fleet, IDENTITIES, "first").await;
+    assert!(asks(fleet.world.management.get(IDENTITIES, None, "second").as_ref()));
+    spire.ration_pages(None);
+    until_answered(&fleet, IDENTITIES, "second").await;
+    // One empty page; a page with the pod's entry, and the one that says that there are no more.
+    assert_eq!(spire.calls(Call::List), lists + 3);
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_taken_away_is_done_once_and_tried_to_be_taken_away_again() {
+    let fleet = alone("1h").await;
+    fleet.identity(identity("web", "web"));
+    fleet.until_condition(IDENTITIES, "web", "Ready", "True", "InStep").await;
+    let lists = fleet.world.spire.calls(Call::List);
+    fleet.world.management.fail_next(Verb::Patch, 1000, 403);
+    ask(&fleet, IDENTITIES, "web");
+    let patches = fleet.world.management.requests(Verb::Patch, IDENTITIES);
+    fleet.registrar.until_logged("cannot write the object's status or finalizer", PATIENCE).await;
+    let tried =
+        |view: &registrar_world::kube::View<'_>| view.requests(Verb::Patch, IDENTITIES) >= patches + 4;
+    fleet.world.management.until("it is tried again", PATIENCE, tried).await;
+    assert!(asks(fleet.world.management.get(IDENTITIES, None, "web").as_ref()));
+    fleet.world.management.fail_no_more();
+    until_answered(&fleet, IDENTITIES, "web").await;
+    assert_eq!(fleet.world.spire.calls(Call::List), lists + 1);
 }

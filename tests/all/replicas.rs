@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use registrar_world::spire::WriteKind;
+use registrar_world::spire::{Call, WriteKind};
 use serde_json::json;
 
 use crate::fleet::{Fleet, PATIENCE, identity, pod};
@@ -124,8 +124,10 @@ async fn however_many_pods_come_and_go_a_status_is_written_once_a_second_at_most
     fleet.identity(identity("web", "web"));
     fleet.pod("east", "web-0", "web");
     fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
-    let written =
-        || fleet.world.management.requests(registrar_world::kube::Verb::Patch, "workloadidentities");
+    let written = || {
+        ["workloadidentities", "eksclusterregistries"]
+            .map(|plural| fleet.world.management.requests(registrar_world::kube::Verb::Patch, plural))
+    };
     let (before, begun) = (written(), std::time::Instant::now());
     // A hundred a second, for as long as it takes to see some of what they cost.
     let mut beat = tokio::time::interval(std::time::Duration::from_millis(10));
@@ -134,8 +136,80 @@ async fn however_many_pods_come_and_go_a_status_is_written_once_a_second_at_most
         fleet.pod("east", &format!("web-{number}"), "web");
     }
     fleet.until_entries(400).await;
-    let (cost, seconds) = (written() - before, begun.elapsed().as_secs());
-    assert!((1..=seconds + 2).contains(&cost), "{cost} writes in {seconds} s");
+    let (after, seconds) = (written(), begun.elapsed().as_secs());
+    for (before, after) in before.into_iter().zip(after) {
+        let cost = after - before;
+        assert!((1..=seconds + 2).contains(&cost), "{cost} writes in {seconds} s");
+    }
+}
+
+#[tokio::test]
+async fn who_is_asked_to_stop_finishes_the_call_that_is_in_flight_begins_no_other_and_gives_the_lease_back() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    // So that what ends in time does so by itself and not because the lease runs out.
+    world.configure(&json!({"leaderElection": {"leaseDuration": "60s", "renewDeadline": "50s"}}));
+    world.register("east");
+    let registrar = world.run(crate::PROGRAM);
+    let mut fleet = Fleet { world, registrar };
+    fleet.until_compared().await;
+    // More than one call holds.
+    (0..300).for_each(|number| drop(fleet.pod("east", &format!("web-{number}"), "web")));
+    fleet.world.spire.set_latency(std::time::Duration::from_secs(2));
+    fleet.identity(identity("web", "web"));
+    // The first call has what had come until then.
+    fleet.until("a round of two calls", |view| view.calls(Call::Create) == 2).await;
+    let first = fleet.writes(WriteKind::Create);
+    fleet.registrar.terminate();
+    assert_eq!(fleet.registrar.ended(PATIENCE).await.code(), Some(0));
+    assert_eq!((fleet.world.spire.calls(Call::Create), fleet.writes(WriteKind::Create)), (2, first + 200));
+    assert_eq!(holder(&fleet), "");
+}
+
+#[tokio::test]
+async fn a_spire_server_that_never_answers_does_not_keep_who_is_asked_to_stop() {
+    let mut world = crate::fleet::world(&["east"]).await;
+    world.configure(&json!({"leaderElection": {"leaseDuration": "8s", "renewDeadline": "6s"}}));
+    world.register("east");
+    let registrar = world.run(crate::PROGRAM);
+    let mut fleet = Fleet { world, registrar };
+    fleet.identity(identity("web", "web"));
+    fleet.until_compared().await;
+    fleet.world.spire.withhold_answers(100);
+    fleet.pod("east", "web-1", "web");
+    fleet.until("a call is in flight", |view| view.calls(Call::Create) == 1).await;
+    fleet.registrar.terminate();
+    fleet.registrar.until_logged("asked to stop: finishing what is being written", PATIENCE).await;
+    assert_eq!(fleet.registrar.ended(PATIENCE).await.code(), Some(0));
+    for told in ["SPIRE cannot be used now", "stopped"] {
+        assert!(fleet.registrar.logged(told) > 0, "{told}");
+    }
+    assert_eq!((fleet.world.spire.calls(Call::Create), holder(&fleet)), (1, String::new()));
+}
+
+/// Who holds the lease.
+fn holder(fleet: &Fleet) -> String {
+    let lease = "spire-eks-workload-registrar.spire.io";
+    let lease = fleet.world.management.get("leases", Some("spire-system"), lease).unwrap();
+    lease["spec"]["holderIdentity"].as_str().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn each_write_tells_spire_to_give_up_before_the_lease_can_be_anothers() {
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    fleet.world.management.patch("workloadidentities", None, "web", json!({"spec": {"ttl": "2h"}}));
+    fleet.until("an update", |view| view.writes.len() == 2).await;
+    fleet.cluster("east").remove("pods", Some("shop"), "web-1");
+    fleet.until_entries(0).await;
+    // As the world's configuration has it.
+    let renew_deadline = std::time::Duration::from_secs(2);
+    let writes = fleet.world.spire.writes();
+    assert_eq!(writes.len(), 3, "{writes:?}");
+    for write in writes {
+        assert!(write.timeout.is_some_and(|timeout| timeout <= renew_deadline), "{write:?}");
+    }
 }
 
 #[tokio::test]

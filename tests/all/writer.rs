@@ -34,7 +34,7 @@ async fn configured(patch: Value) -> Fleet {
 }
 
 /// With no lease, so that on a busy machine nothing is listed anew because it was lost.
-async fn alone(gc_interval: &str) -> Fleet {
+pub async fn alone(gc_interval: &str) -> Fleet {
     alone_beside(gc_interval, 0).await
 }
 

@@ -109,6 +109,16 @@ fn identity(name: &str, more: &Value) -> Value {
     })
 }
 
+fn registry(name: &str) -> Value {
+    json!({
+        "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
+        "kind": "EKSClusterRegistry",
+        "metadata": {"name": name},
+        "spec": {"clusterName": "spire-agent-cluster", "region": "us-west-2", "accountId": "072422391281",
+            "enabled": true, "labels": {"type": "workload"}},
+    })
+}
+
 pub fn the_api_server_asks_before_it_stores(world: &World) {
     let installed = Installed::set(world);
     let bad = identity(
@@ -171,17 +181,22 @@ pub fn the_api_server_asks_before_it_stores(world: &World) {
     let labelled = json!({"metadata": {"labels": {"team": "a"}}});
     installed.cluster.patch(&format!("{}/bad", crate::install::IDENTITIES), &labelled);
 
+    // Of a registry, what the definition lets pass.
+    let mut bad = registry("bad-cluster");
+    bad["spec"]["assumeRoleArn"] = json!("arn:aws:iam::999999999999:role/registrar");
+    bad["spec"]["allowedSPIFFEIDs"] = json!(["no path"]);
+    let told = installed.told(&bad).unwrap_err();
+    println!("{told}");
+    for said in ["denied the request", "spec.assumeRoleArn", "999999999999", "spec.allowedSPIFFEIDs[0]"] {
+        assert!(told.contains(said), "{said} in {told}");
+    }
+    assert!(installed.cluster.get(&format!("{KINDS}/eksclusterregistries/bad-cluster")).is_none());
+
     // What an object would do to entries is told before it is stored, and nothing is done for it.
     let workload = world.workload_cluster();
     workload.node("node-asked");
     let pod = workload.pod("test-app", "asked-1", "asked", Some("node-asked"));
-    let registry = json!({
-        "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
-        "kind": "EKSClusterRegistry",
-        "metadata": {"name": "workload-cluster"},
-        "spec": {"clusterName": "spire-agent-cluster", "region": "us-west-2", "accountId": "072422391281",
-            "enabled": true, "labels": {"type": "workload"}},
-    });
+    let registry = registry("workload-cluster");
     installed.cluster.kubectl_with(&["apply", "-f", "-"], &registry.to_string());
     wait::until("the registry", SOON, || {
         let told = condition(&installed.cluster, "eksclusterregistries/workload-cluster", "Ready");

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, program};
@@ -84,7 +85,7 @@ pub fn a_registry_that_cannot_be_used_is_alone(world: &World) {
         ("missing", spec("no-such-cluster", "123456789012", None), "Ready", "ClusterNotFound"),
         ("others", spec("prod-eks-cluster", "111111111111", None), "Ready", "AccountMismatch"),
         ("not-allowed", spec("prod-eks-cluster", "999999999999", None), "Ready", "AccountNotAllowed"),
-        ("malformed", spec("prod-eks-cluster", "1234", None), "Valid", "InvalidSpec"),
+        ("malformed", spec("prod-eks-cluster", "999999999999", stranger), "Valid", "RoleNotOfAccount"),
         // EKS describes the cluster to the role, and its API server does not let the role in.
         ("not-admitted", spec("prod-eks-cluster", "123456789012", stranger), "Ready", "Unauthorized"),
     ];
@@ -215,6 +216,20 @@ pub fn what_is_missing_around_it_is_told_within_seconds(world: &World) {
     for (from, to) in [("server.pem", "tls.crt"), ("server.key", "tls.key")] {
         std::fs::copy(world.folder.join(from), certificates.join(to)).unwrap();
     }
+    // The key of another certificate, and a certificate of another name than the Service's.
+    let key = certificates.join("tls.key");
+    std::fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
+    let webhook = json!({"webhook": {"host": "127.0.0.1", "port": free_port(), "certDir": certificates}});
+    let mut attempt = Attempt::start(world, "another-key", &bare.kubeconfig, &webhook);
+    let folder = certificates.to_str().unwrap();
+    attempt.tells(&["certificate for the admission webhook", folder, "tls.crt and tls.key do not fit"]);
+    std::fs::copy(world.folder.join("server.key"), &key).unwrap();
+    attempt.tells(&[
+        folder,
+        "is not of spire-eks-workload-registrar-webhook.spire-system.svc",
+        "webhook.serviceName",
+    ]);
+    attempt.goes_on();
     for (name, key, more) in [
         ("metrics", "metrics.bindAddress", json!({"metrics": {"bindAddress": address.to_string()}})),
         (
@@ -236,6 +251,19 @@ pub fn what_is_missing_around_it_is_told_within_seconds(world: &World) {
     attempt.ends(&["management cluster", "KUBECONFIG", "/nowhere/kubeconfig"]);
     let attempt = Attempt::start(world, "typo", &bare.kubeconfig, &json!({"trustDomian": "example.org"}));
     attempt.ends(&["trustDomian", "is no key of this file"]);
+
+    // What is missing is named where readiness is asked too.
+    let health = format!("127.0.0.1:{}", free_port());
+    let more = json!({"health": {"healthProbeBindAddress": health}});
+    let attempt = Attempt::start(world, "no-kinds", &bare.kubeconfig, &more);
+    wait::until("readiness to name both kinds", AT_ONCE, || {
+        let mut curl = Command::new("curl");
+        let told = curl.args(["--silent", &format!("http://{health}/readyz")]).output().unwrap();
+        let told = String::from_utf8_lossy(&told.stdout).into_owned();
+        let names = |kind: &str| told.contains(&format!("not listed in the management cluster yet: {kind}"));
+        if names("eksclusterregistries") && names("workloadidentities") { Ok(()) } else { Err(told) }
+    });
+    attempt.goes_on();
 
     // SPIRE is another trust domain's: its first refusal says so, on the identity.
     crate::world::install(&bare);
@@ -261,6 +289,17 @@ pub fn what_is_missing_around_it_is_told_within_seconds(world: &World) {
     });
     object("WorkloadIdentity", "workloadidentities/elsewhere", identity);
     let pod = cluster.pod("elsewhere", "elsewhere-0", "elsewhere", Some("node-bad"));
+    // Without its socket, the identity says so.
+    let nowhere =
+        json!({"spireServerSocketPath": "/nowhere/server.sock", "leaderElection": {"leaderElect": false}});
+    let attempt = Attempt::start(world, "no-socket", &bare.kubeconfig, &nowhere);
+    wait::until("the condition", AT_ONCE, || {
+        let told = crate::install::condition(&bare, "workloadidentities/elsewhere", "Ready");
+        let message = told["message"].as_str().unwrap_or_default();
+        let is_told = message.contains("/nowhere/server.sock") && told["status"] == "Unknown";
+        if is_told && told["reason"] == "SPIREUnreachable" { Ok(()) } else { Err(told.to_string()) }
+    });
+    attempt.goes_on();
     let other = json!({"trustDomain": "other.example", "leaderElection": {"leaderElect": false}});
     let attempt = Attempt::start(world, "trust-domain", &bare.kubeconfig, &other);
     wait::until("the condition", AT_ONCE, || {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::child::output;
+use crate::install::KINDS;
 use crate::registrar::{self, PREFIX};
 use crate::spire::{Entry, TRUST_DOMAIN};
 use crate::world::{World, seed};
@@ -116,6 +117,19 @@ pub fn status_as_kubectl_prints_it(world: &World) {
     }
     for identity in ["test-app-identity", "web-app", "api-gateway"] {
         world.wait_for(&format!("workloadidentities/{identity}"), "Ready", "True");
+    }
+    // As a pipeline waits for them.
+    let waited = world.management.kubectl(&[
+        "wait",
+        "--for=condition=Ready",
+        "wid/api-gateway",
+        "ekscr/us-west-cluster",
+        "--timeout=20s",
+    ]);
+    assert_eq!(waited.matches("condition met").count(), 2, "{waited}");
+    for path in ["workloadidentities/api-gateway", "eksclusterregistries/us-west-cluster"] {
+        let told = world.management.get(&format!("{KINDS}/{path}")).unwrap();
+        assert_eq!(told["status"]["observedGeneration"], told["metadata"]["generation"], "{told}");
     }
     let registries = world.management.kubectl(&["get", "eksclusterregistries"]);
     let identities = world.management.kubectl(&["get", "workloadidentities"]);

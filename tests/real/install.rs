@@ -1,5 +1,6 @@
 //! Installed by the chart into an empty cluster, run as its Deployment says, and taken away as the documentation says.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::chown;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -113,6 +114,38 @@ pub fn the_chart_renders_and_refuses_what_is_no_value(world: &World) {
     }
     let all = documents(&output(&mut rendered(&[])));
     assert!(all.iter().all(|document| document["kind"] != "CustomResourceDefinition"));
+    // Variables, which `kubectl set env` changes: an argument would go before them.
+    let container = &of_kind(&all, "Deployment")["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["args"], json!(["run", "--config=/etc/spire-eks-workload-registrar/config.yaml"]));
+    let variables = json!([{"name": "LOG_LEVEL", "value": "info"}, {"name": "LOG_FORMAT", "value": "json"}]);
+    assert_eq!(container["env"], variables);
+    // Where it may go, by the way to SPIRE: DNS, HTTPS, the agent of EKS Pod Identity, and SPIRE itself where that is by TCP.
+    let ports = |documents: &[Value]| -> Vec<u64> {
+        let rules = of_kind(documents, "NetworkPolicy")["spec"]["egress"].as_array().unwrap();
+        let ports = rules.iter().flat_map(|rule| rule["ports"].as_array().unwrap());
+        let ports: BTreeSet<u64> = ports.map(|port| port["port"].as_u64().unwrap()).collect();
+        ports.into_iter().collect()
+    };
+    assert_eq!(ports(&all), [53, 80, 443]);
+    let more = rendered(&["--set", "networkPolicy.httpsPorts={443,5000}"]);
+    assert_eq!(ports(&documents(&output(&mut { more }))), [53, 80, 443, 5000]);
+    let tcp = ["--set", "spire.access=tcp", "--set", "config.spireServerAddress=spire-server:8081"];
+    assert_eq!(ports(&documents(&output(&mut rendered(&tcp)))), [53, 80, 443, 8081]);
+    // Beside the one that writes: docs/operations.md, "Upgrade".
+    let beside = "name=registrar-next,configMapName=registrar-next,config.mode=Observe,config.webhook=null";
+    assert!(std::fs::read_to_string(format!("{ROOT}/docs/operations.md")).unwrap().contains(beside));
+    let next = documents(&output(&mut rendered(&["--set", beside])));
+    for document in &next {
+        let name = &document["metadata"]["name"];
+        let same = all.iter().any(|it| it["kind"] == document["kind"] && it["metadata"]["name"] == *name);
+        assert!(!same, "{} {name} is the other release's", document["kind"]);
+    }
+    let config = of_kind(&next, "ConfigMap")["data"]["config.yaml"].as_str().unwrap();
+    assert!(config.contains("mode: Observe") && !config.contains("webhook:"), "{config}");
+    let notes = std::fs::read_to_string(format!("{ROOT}/{CHART}/templates/NOTES.txt")).unwrap();
+    let heading = notes.split_once("README.md, \"").and_then(|(_, rest)| rest.split('"').next()).unwrap();
+    let readme = std::fs::read_to_string(format!("{ROOT}/README.md")).unwrap();
+    assert!(readme.lines().any(|line| line == format!("## {heading}")), "README.md has no {heading:?}");
     let with = documents(&output(&mut rendered(&["--include-crds"])));
     assert_eq!(with.len(), all.len() + 2);
     // What the other way needs is made, and what it does not need is not.
@@ -408,12 +441,43 @@ pub fn from_an_empty_cluster_to_an_entry_and_away_again(world: &World) {
         notes.contains("kubectl wait --for=condition=Ready eksclusterregistry/workload-cluster"),
         "{notes}"
     );
-    release(&["upgrade", NAME, &chart, "--reuse-values", "--set", "replicas=3"]);
+    release(&["upgrade", NAME, &chart, "--reset-then-reuse-values", "--set", "replicas=3"]);
     release(&["rollback", NAME, "1"]);
-    operate(world, &cluster, &documented("### The release"));
+    let uninstall = documented("### The release");
+    operate(world, &cluster, uninstall.split("kubectl delete -k").next().unwrap());
     let left = cluster.kubectl(&["get", "all,configmaps,rolebindings", "-n", NAMESPACE, "-o", "name"]);
     assert!(!left.contains("registrar") && !left.contains("controller-manager-config"), "{left}");
     assert_eq!(cluster.kubectl(&["get", "crds", "-o", "name"]).lines().count(), 2);
+}
+
+/// The two kinds of the Prometheus operator, with the fields of theirs that ours have: any other is refused.
+fn kinds_of_the_prometheus_operator() -> Value {
+    let text = json!({"type": "string"});
+    let texts = json!({"type": "object", "additionalProperties": text});
+    let object = |properties: Value| json!({"type": "object", "properties": properties});
+    let list = |item: Value| json!({"type": "array", "items": item});
+    let definition = |kind: &str, plural: &str, spec: Value| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
+            "spec": {
+                "group": "monitoring.coreos.com",
+                "scope": "Namespaced",
+                "names": {"kind": kind, "plural": plural},
+                "versions": [{"name": "v1", "served": true, "storage": true,
+                    "schema": {"openAPIV3Schema": object(json!({"spec": spec}))}}],
+            },
+        })
+    };
+    let endpoint = object(json!({"port": text, "interval": text}));
+    let monitor = json!({"selector": object(json!({"matchLabels": texts})), "endpoints": list(endpoint)});
+    let rule = json!({"alert": text, "record": text, "expr": text, "for": text, "labels": texts, "annotations": texts});
+    let group = object(json!({"name": text, "interval": text, "rules": list(object(rule))}));
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        definition("ServiceMonitor", "servicemonitors", object(monitor)),
+        definition("PrometheusRule", "prometheusrules", object(json!({"groups": list(group)}))),
+    ]})
 }
 
 pub fn the_api_server_accepts_every_manifest(world: &World) {
@@ -423,6 +487,11 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
     };
     cluster.kubectl(&["create", "namespace", NAMESPACE]);
     cluster.kubectl(&["apply", "-f", &format!("{ROOT}/crds")]);
+    cluster.kubectl_with(&["apply", "-f", "-"], &kinds_of_the_prometheus_operator().to_string());
+    for kind in ["servicemonitors", "prometheusrules"] {
+        let kind = format!("crd/{kind}.monitoring.coreos.com");
+        cluster.kubectl(&["wait", "--for=condition=Established", &kind]);
+    }
     // Everything that the chart can render, and what kustomize does.
     let everything = json!({
         "config": {"trustDomain": TRUST_DOMAIN},
@@ -436,6 +505,7 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
         "nodeSelector": {"kubernetes.io/os": "linux"},
         "tolerations": [{"key": "spire", "operator": "Exists"}],
         "service": {"annotations": {"note": "any"}},
+        "serviceMonitor": {"create": true, "labels": {"release": "prometheus"}},
         "networkPolicy": {
             "metricsFrom": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}],
             "dnsTo": [{"namespaceSelector": {}}],
@@ -445,7 +515,14 @@ pub fn the_api_server_accepts_every_manifest(world: &World) {
     let everything = values(world, "everything", &everything);
     let rendered =
         output(&mut helm(world, &["template", NAME, CHART, "-n", NAMESPACE, "--values", &everything]));
-    println!("{}", dry_run(&rendered).unwrap());
+    // That a kind is served, each client learns a moment later.
+    let accepted = wait::until("the operator's kinds to be served", SOON, || dry_run(&rendered));
+    println!("{accepted}");
+    assert!(accepted.contains("servicemonitor.monitoring.coreos.com"), "{accepted}");
+    for file in ["servicemonitor", "prometheusrule"] {
+        let path = format!("{ROOT}/deploy/monitoring/{file}.yaml");
+        dry_run(&std::fs::read_to_string(path).unwrap()).unwrap();
+    }
     let kustomized = cluster.kubectl(&["kustomize", &format!("{ROOT}/deploy/kustomize")]);
     dry_run(&kustomized).unwrap();
     let rights = std::fs::read_to_string(format!("{ROOT}/deploy/workload-cluster/rbac.yaml")).unwrap();

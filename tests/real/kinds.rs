@@ -34,6 +34,49 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
     }"#;
     let told = world.management.try_kubectl(&["apply", "-f", "-"], wrong).unwrap_err();
     assert!(told.contains("spec.accountId"), "{told}");
+    // What is of a wrong form is refused with the field's path, also where there is no webhook.
+    let refused = |kind: &str, spec: Value| {
+        let object = serde_json::json!({
+            "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
+            "kind": kind, "metadata": {"name": "wrong"}, "spec": spec,
+        });
+        world.management.try_kubectl(&["apply", "--dry-run=server", "-f", "-"], &object.to_string())
+    };
+    let registry = serde_json::json!({
+        "clusterName": "right", "region": "us-west-2", "accountId": "072422391281", "enabled": true,
+        "assumeRoleArn": "", "endpoint": "https://[::1]:6443",
+    });
+    let identity = serde_json::json!({
+        "applicationName": "right", "namespace": "shop", "spiffeIDTemplate": "spiffe://example.org/a", "ttl": "1h30m",
+        "hint": "h".repeat(1024), "federatesWith": ["partner.example"],
+        "podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
+    });
+    for (kind, right, field, value) in [
+        ("EKSClusterRegistry", &registry, "accountId", serde_json::json!("1234")),
+        ("EKSClusterRegistry", &registry, "region", serde_json::json!("mars")),
+        ("EKSClusterRegistry", &registry, "clusterName", serde_json::json!("a/b")),
+        ("EKSClusterRegistry", &registry, "assumeRoleArn", serde_json::json!("registrar")),
+        ("EKSClusterRegistry", &registry, "externalId", serde_json::json!("a b")),
+        ("EKSClusterRegistry", &registry, "endpoint", serde_json::json!("10.0.0.1")),
+        ("EKSClusterRegistry", &registry, "proxyURL", serde_json::json!("http://user:password@proxy")),
+        ("WorkloadIdentity", &identity, "namespace", serde_json::json!("Shop")),
+        ("WorkloadIdentity", &identity, "ttl", serde_json::json!("soon")),
+        ("WorkloadIdentity", &identity, "jwtTtl", serde_json::json!("5")),
+        ("WorkloadIdentity", &identity, "hint", serde_json::json!("h".repeat(1025))),
+        ("WorkloadIdentity", &identity, "federatesWith", serde_json::json!(["https://partner"])),
+        (
+            "WorkloadIdentity",
+            &identity,
+            "podSelector",
+            serde_json::json!({"matchExpressions": [{"key": "app", "operator": "Near"}]}),
+        ),
+    ] {
+        refused(kind, right.clone()).unwrap();
+        let mut wrong = right.clone();
+        wrong[field] = value;
+        let told = refused(kind, wrong).unwrap_err();
+        assert!(told.contains(&format!("spec.{field}")), "{told}");
+    }
     // A field of a newer version is kept, for the registrar to see.
     let newer = serde_json::json!({
         "clusterName": "newer", "region": "us-west-2", "accountId": "072422391281", "enabled": false, "zones": ["a"],

@@ -399,6 +399,11 @@ impl<'a> Stage<'a> {
         for write in writes.iter().filter(|write| write.kind == WriteKind::Create) {
             assert!(created.insert(&write.spiffe_id), "{} was created twice: {writes:#?}", write.spiffe_id);
         }
+        // SPIRE gives up what is on its way when another may write.
+        for write in writes {
+            let is_within = write.timeout.is_some_and(|timeout| timeout <= RENEW_DEADLINE);
+            assert!(is_within, "{write:?} is not told to end within {RENEW_DEADLINE:?}");
+        }
         let after = self.ids();
         for pod in &self.pods {
             if let Some(id) = before.get(&pod.uid) {

@@ -9,7 +9,7 @@ use registrar_world::free_port;
 use serde_json::{Value, json};
 
 use crate::child::{Child, output, program};
-use crate::install::{condition, documents, helm, unversioned_chart};
+use crate::install::{KINDS, condition, documents, helm, unversioned_chart};
 use crate::kubernetes::Cluster;
 use crate::registrar::PROGRAM;
 use crate::spire::SpireServer;
@@ -256,6 +256,17 @@ pub fn every_command_is_run(world: &World) {
         let said = desk.run(take(heading));
         assert!(said.contains(told), "README.md, {heading}: {told:?} is not in {said}");
     }
+    wait::until("the full reconciliation to be told", SOON, || {
+        let path = format!("{KINDS}/workloadidentities/test-app-identity");
+        let asked = cluster.get(&path).unwrap().pointer("/metadata/annotations/reconcile").cloned();
+        let events = cluster.kubectl(&["get", "events", "--field-selector", "reason=Reconciled"]);
+        let is_told = events.contains("workloadidentity/test-app-identity");
+        if asked.is_none() && is_told { Ok(()) } else { Err(format!("{asked:?}, {events}")) }
+    });
+    let path = format!("/apis/apps/v1/namespaces/{NAMESPACE}/deployments/spire-eks-workload-registrar");
+    let installed = cluster.get(&path).unwrap();
+    let variables = installed["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    assert!(variables.contains(&json!({"name": "LOG_LEVEL", "value": "debug"})), "{variables:?}");
     assert!(left.is_empty(), "README.md, {}: no test runs it", left[0].heading);
     let identities = std::fs::read_to_string(desk.folder.join("identities.yaml")).unwrap();
     assert!(
@@ -304,16 +315,34 @@ pub fn every_command_of_operations_is_run(world: &World) {
         std::fs::read_to_string(&map).unwrap().replace("trustDomain: \"\"", "trustDomain: example.org");
     std::fs::write(&map, text).unwrap();
     desk.run(take("Install"));
+    desk.run(take("Install"));
     for file in ["kinds.yaml", "example-1.yaml"] {
         cluster.kubectl(&["apply", "-f", &crate::world::seed(file)]);
     }
     assert!(desk.run(take("Ways to SPIRE")).contains("spiffe://example.org/spire-eks-workload-registrar"));
+    assert!(desk.run(take("RegistrarClusterSilent")).contains("patched"));
     for heading in
         ["The right cluster", "SPIRE restored from an old backup", "A cluster or an account is closed"]
     {
         let said = desk.run(take(heading));
         assert!(said.contains("annotated") || said.contains("deleted"), "{heading}: {said}");
     }
+    // There is no registrar here: what it would tell of a rollout is told in its place.
+    let web = json!({
+        "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1", "kind": "WorkloadIdentity",
+        "metadata": {"name": "web"},
+        "spec": {"applicationName": "web", "namespace": "web", "spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/web"},
+    });
+    let path = format!("{KINDS}/workloadidentities/web");
+    cluster.apply(&path, &web);
+    let done = json!({"type": "RolledOut", "status": "True", "reason": "Complete", "message": "",
+        "lastTransitionTime": "2026-01-01T00:00:00Z"});
+    let rollout = json!({"stableSpec": {}, "progress": "3/30"});
+    cluster.patch(&format!("{path}/status"), &json!({"status": {"conditions": [done], "rollout": rollout}}));
+    let said = desk.run(take("Rolling an edit out"));
+    assert!(said.contains("3/30") && said.contains("condition met"), "{said}");
+    let said = desk.run(take("The release"));
+    assert!(said.contains("deleted"), "{said}");
     // Those need the registrar, and run in the order in which it is installed and taken away: see install.
     for heading in ["Entries go", "Entries stay"] {
         take(heading);

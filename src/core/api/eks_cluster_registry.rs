@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, unknown_fields};
-use crate::guardrails::Pattern;
+use crate::guardrails::{Guardrails, Pattern};
 use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName, ProxyUrl, Region, RoleArn};
 
 /// An EKS cluster whose pods are given identities. The object's name is what templates call `.ClusterName`.
@@ -36,25 +36,37 @@ use crate::names::{AccountId, EksClusterName, ExternalId, HttpsUrl, InvalidName,
 #[serde(rename_all = "camelCase")]
 pub struct EKSClusterRegistrySpec {
     /// The cluster's name in EKS.
+    #[schemars(length(max = 100), regex(pattern = "^[A-Za-z0-9][A-Za-z0-9_-]*$"))]
     pub cluster_name: String,
     /// The AWS region of the cluster, such as `us-west-2`.
+    #[schemars(length(max = 32), regex(pattern = "^[a-z]+(-[a-z]+)+-[0-9]{1,2}$"))]
     pub region: String,
     /// The AWS account that owns the cluster: twelve digits.
+    #[schemars(regex(pattern = "^[0-9]{12}$"))]
     pub account_id: String,
     /// Whether the cluster is watched. Entries of a cluster that is no longer watched stay as they are.
     pub enabled: bool,
     /// The IAM role to assume for this cluster. Empty: the configuration's `aws.assumeRoleArn`, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(max = 614),
+        regex(
+            pattern = "^(arn:aws(-cn|-us-gov)?:iam::[0-9]{12}:role/([A-Za-z0-9+=,.@_/-]*[A-Za-z0-9+=,.@_-]))?$"
+        )
+    )]
     pub assume_role_arn: Option<String>,
     /// The external id that the role's trust policy asks for, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1224), regex(pattern = "^([A-Za-z0-9_+=,.@:/-]{2}[A-Za-z0-9_+=,.@:/-]*)?$"))]
     pub external_id: Option<String>,
     /// Where the API server is reached instead of at the address that EKS tells, such as a private link:
     /// `https://host[:port]`. Its certificate is still checked against the cluster's own authority and name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(https://([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?/?)?$"))]
     pub endpoint: Option<String>,
     /// An HTTP proxy that is asked to CONNECT to the API server: `http://host[:port]`.
     #[serde(default, rename = "proxyURL", skip_serializing_if = "Option::is_none")]
+    #[schemars(regex(pattern = "^(http://([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\])(:[0-9]+)?/?)?$"))]
     pub proxy_url: Option<String>,
     /// Which SPIFFE IDs the cluster's pods may be given, as patterns of paths such as `/ns/*/sa/*`; absent: what the
     /// configuration's guardrails allow, which this can only narrow.
@@ -72,6 +84,9 @@ pub struct EKSClusterRegistrySpec {
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct EKSClusterRegistryStatus {
+    /// `metadata.generation` of the object that this was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// When the cluster was last known to be in step with SPIRE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sync: Option<Time>,
@@ -83,7 +98,7 @@ pub struct EKSClusterRegistryStatus {
     #[serde(default, rename = "clusterUID", skip_serializing_if = "Option::is_none")]
     pub cluster_uid: Option<String>,
     /// `Valid`: the spec can be used. `Ready`: the cluster is connected and watched. `CredentialsValid`,
-    /// `ClusterReachable`, `Synced`: how far it came.
+    /// `ClusterReachable`, `Synced`: how far it came. `Stalled`, only where it is True: nothing goes on until the object is edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
@@ -163,6 +178,22 @@ impl EKSClusterRegistrySpec {
             }
         }
         if problems.is_empty() { Ok(Some(patterns)) } else { Err(problems) }
+    }
+}
+
+impl EKSClusterRegistrySpec {
+    /// All of it, with what the configuration allows; the error is all problems at once.
+    pub fn checked(
+        &self,
+        guardrails: &Guardrails,
+    ) -> Result<(ClusterTarget, Option<Vec<Pattern>>), Vec<Problem>> {
+        let mut problems = Vec::new();
+        let target = self.target().map_err(|found| problems.extend(found)).ok();
+        let own = self.allowed().map_err(|found| problems.extend(found)).ok();
+        if let Some(role) = target.as_ref().and_then(|target| target.access.role.as_ref()) {
+            problems.extend(guardrails.check_role("spec.assumeRoleArn", role).err());
+        }
+        target.zip(own).filter(|_| problems.is_empty()).ok_or(problems)
     }
 }
 

@@ -7,9 +7,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Problem, unknown_fields};
+
+/// A duration as Go writes it, where none is the empty text or `0`.
+const GO_DURATION: &str = "^[+]?(([0-9]+[.]?[0-9]*|[.][0-9]+)(ns|us|µs|μs|ms|s|m|h))*0?$";
 
 /// Which pods get which identity. Templates are Go templates.
 #[derive(CustomResource, Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
@@ -49,9 +52,11 @@ pub struct WorkloadIdentitySpec {
     /// The namespace, in each workload cluster, whose pods are selected. An identity with neither this nor
     /// `namespaceSelector` selects nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 63), regex(pattern = "^([a-z0-9]([a-z0-9-]*[a-z0-9])?)?$"))]
     pub namespace: Option<String>,
     /// The namespaces, by their labels, whose pods are selected; beside `namespace`, both have to fit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = with_operators)]
     pub namespace_selector: Option<LabelSelector>,
     /// Go template of the SPIFFE ID; required where no plugin decides.
     #[serde(default, rename = "spiffeIDTemplate", skip_serializing_if = "Option::is_none")]
@@ -62,15 +67,19 @@ pub struct WorkloadIdentitySpec {
     pub parent_id_template: Option<String>,
     /// Which pods of the namespace; absent or empty: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = with_operators)]
     pub pod_selector: Option<LabelSelector>,
     /// Which clusters, by the labels in `EKSClusterRegistry.spec.labels`; absent or empty: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(transform = with_operators)]
     pub cluster_selector: Option<LabelSelector>,
     /// Lifetime of X509-SVIDs as a Go duration such as `1h`; absent or `0s`: the SPIRE server's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), regex(pattern = GO_DURATION))]
     pub ttl: Option<String>,
     /// Lifetime of JWT-SVIDs as a Go duration such as `5m`; absent or `0s`: the SPIRE server's default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 64), regex(pattern = GO_DURATION))]
     pub jwt_ttl: Option<String>,
     /// Go templates of DNS names; the first becomes the certificate's common name.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -80,6 +89,7 @@ pub struct WorkloadIdentitySpec {
     pub workload_selector_templates: Vec<String>,
     /// Trust domains whose bundles the workload is given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(inner(length(min = 1, max = 255), regex(pattern = "^[A-Za-z0-9._-]+$")))]
     pub federates_with: Vec<String>,
     /// Whether the workload may use SPIRE's administrative APIs.
     #[serde(default)]
@@ -101,6 +111,7 @@ pub struct WorkloadIdentitySpec {
     pub preview: bool,
     /// A hint for the workload, to tell its identities apart; at most 1024 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub hint: Option<String>,
     /// A WebAssembly component that decides SPIFFE IDs, selectors and DNS names in the templates' place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -251,6 +262,14 @@ pub struct PluginLimits {
     pub output: Option<String>,
 }
 
+/// The operators that a label selector knows.
+fn with_operators(selector: &mut schemars::Schema) {
+    let operator = "/properties/matchExpressions/items/properties/operator";
+    if let Some(Value::Object(operator)) = selector.pointer_mut(operator) {
+        operator.insert("enum".to_owned(), json!(["In", "NotIn", "Exists", "DoesNotExist"]));
+    }
+}
+
 fn any_json(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({"x-kubernetes-preserve-unknown-fields": true})
 }
@@ -313,11 +332,14 @@ fn is_zero(number: &u64) -> bool {
 #[derive(Serialize, Deserialize, Debug, Clone, PartialEq, Default, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkloadIdentityStatus {
+    /// `metadata.generation` of the object that this was made of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// Counts over all clusters.
     #[serde(default)]
     pub stats: WorkloadIdentityStats,
     /// `Valid`: the spec can be used. `Ready`: every selected pod has its entry. With `spec.rollout`, `RolledOut`: every
-    /// cluster has the spec.
+    /// cluster has the spec. `Stalled`, only where it is True: nothing goes on until the object is edited.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,

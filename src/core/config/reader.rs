@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::INVALID;
 use crate::api::Problem;
+use crate::duration::go_duration;
 
 /// One mapping of the file.
 pub(super) struct Reader<'a> {
@@ -121,7 +122,7 @@ impl<'a> Reader<'a> {
         const RIGHT: &str = "a Go duration above zero such as 30s, 10m or 1h30m";
         match self.take(key) {
             None => default,
-            Some(value) => self.parse(key, value, RIGHT, go_duration).unwrap_or(default),
+            Some(value) => self.parse(key, value, RIGHT, positive).unwrap_or(default),
         }
     }
 
@@ -323,12 +324,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn go_duration(text: &str) -> Result<Duration, String> {
-    let parsed: kube::core::Duration = text.parse().map_err(|error| format!("{error}"))?;
-    if parsed.is_negative() {
-        return Err("it is negative".to_owned());
-    }
-    let duration = Duration::from(parsed);
+fn positive(text: &str) -> Result<Duration, String> {
+    let duration = go_duration(text)?;
     if duration.is_zero() { Err("it is zero".to_owned()) } else { Ok(duration) }
 }
 

@@ -9,6 +9,7 @@ use super::{Answer, Facts, Failed, Granted, Section, Verdict, failure, listed};
 use crate::admission;
 use crate::api::{ACCEPT_CLUSTER_ANNOTATION, ClusterTarget, EKSClusterRegistry, Problem};
 use crate::config::Config;
+use crate::guardrails::Guardrails;
 use crate::near::near;
 use crate::reasons::{self, Stage};
 use crate::rights::{READINGS, Reading};
@@ -158,14 +159,9 @@ pub fn target(object: &EKSClusterRegistry, config: &Config) -> Option<ClusterTar
 
 /// All problems of the spec, as the index and the webhook find them.
 fn problems(object: &EKSClusterRegistry, config: Option<&Config>) -> Vec<Problem> {
-    let mut problems = admission::registry(object, std::iter::empty()).problems;
-    let target = object.spec.target().ok();
-    if let Some(role) = target.and_then(|target| target.access.role)
-        && let Some(config) = config
-    {
-        problems.extend(config.guardrails.check_role("spec.assumeRoleArn", &role).err());
-    }
-    problems
+    let none = Guardrails::default();
+    let guardrails = config.map_or(&none, |config| &config.guardrails);
+    admission::registry(object, std::iter::empty(), guardrails).problems
 }
 
 /// What the registrar has told on the object.

@@ -32,6 +32,8 @@ pub(super) struct Registry {
     context: Result<Arc<ClusterContext>, Vec<Problem>>,
     is_enabled: bool,
     is_ended: bool,
+    /// The number of the full reconciliation that it asks for.
+    request: Option<u64>,
 }
 
 impl Registry {
@@ -44,16 +46,14 @@ impl Registry {
                 object: None,
                 is_enabled: true,
                 is_ended: false,
+                request: None,
             },
             Ok(object) => {
                 let labels: Labels = object.spec.labels.iter().collect();
                 let name = ClusterName::new(object.name_any())
                     .map_err(|error| vec![Problem::new("InvalidSpec", "metadata.name", error)]);
                 let context = name.and_then(|name| {
-                    let (target, own) = both(object.spec.target(), object.spec.allowed())?;
-                    if let Some(role) = &target.access.role {
-                        guardrails.check_role("spec.assumeRoleArn", role).map_err(|denied| vec![denied])?;
-                    }
+                    let (target, own) = object.spec.checked(guardrails)?;
                     let allowed = guardrails.for_cluster(&target.account, &labels, own);
                     Ok(Arc::new(ClusterContext { name, target, labels, allowed }))
                 });
@@ -64,6 +64,7 @@ impl Registry {
                     is_enabled: object.spec.enabled,
                     is_ended: is_being_deleted(&*object),
                     object: Some(object),
+                    request: None,
                 }
             }
         }
@@ -82,7 +83,7 @@ impl Registry {
     /// A registry of which only the end was seen.
     pub(super) fn ended() -> Self {
         let (name, context) = (String::new(), Err(Vec::new()));
-        Self { name, problem: None, object: None, context, is_enabled: false, is_ended: true }
+        Self { name, problem: None, object: None, context, is_enabled: false, is_ended: true, request: None }
     }
 
     pub(super) fn end(&mut self) {
@@ -122,9 +123,10 @@ impl Registry {
         self.object.as_deref().and_then(release)
     }
 
-    /// Whether a full reconciliation is asked for that was not before.
-    pub(super) fn asks_anew(&self, before: &Self) -> bool {
-        asks_anew(self.object.as_deref(), before.object.as_deref())
+    /// Numbers the full reconciliation that it asks for.
+    pub(super) fn number_request(&mut self, before: Option<&Self>, last: &mut u64) {
+        let before = before.and_then(|before| Some((before.object.as_deref()?, before.request?)));
+        self.request = request(self.object.as_deref(), before, last);
     }
 
     /// What is to be connected to.
@@ -167,6 +169,7 @@ impl Registry {
             namespaces: cluster.map_or(0, Cluster::namespace_count),
             pods: cluster.map_or(0, Cluster::pod_count),
             malformed: malformed.collect(),
+            request: self.request,
         })
     }
 }
@@ -200,6 +203,8 @@ pub struct RegistryView<'a> {
     pub pods: usize,
     /// Objects of the cluster that cannot be read, with their kind.
     pub malformed: Vec<(&'static str, &'a Malformed)>,
+    /// The number of the full reconciliation that it asks for; none where it asks for none.
+    pub request: Option<u64>,
 }
 
 /// What an identity wants of a pod in its namespace.
@@ -225,6 +230,8 @@ pub(super) struct Identity {
     /// While an edit is being rolled out.
     former: Option<Box<Former>>,
     counts: BTreeMap<ClusterName, Counts>,
+    /// The number of the full reconciliation that it asks for.
+    request: Option<u64>,
     /// The number of the delta that told of it last, after all pods that it concerns; none until then.
     told_in: Option<u64>,
 }
@@ -299,6 +306,7 @@ impl Identity {
                 place: None,
                 is_ended: false,
                 counts: BTreeMap::new(),
+                request: None,
                 told_in: None,
             },
             Ok(object) => {
@@ -331,6 +339,7 @@ impl Identity {
                     former: None,
                     object: Some(object),
                     counts: BTreeMap::new(),
+                    request: None,
                     told_in: None,
                 }
             }
@@ -354,6 +363,7 @@ impl Identity {
             is_ended: true,
             former: None,
             counts: BTreeMap::new(),
+            request: None,
             told_in: None,
         }
     }
@@ -465,9 +475,10 @@ impl Identity {
         self.object.as_deref().and_then(release)
     }
 
-    /// Whether a full reconciliation is asked for that was not before.
-    pub(super) fn asks_anew(&self, before: &Self) -> bool {
-        asks_anew(self.object.as_deref(), before.object.as_deref())
+    /// Numbers the full reconciliation that it asks for.
+    pub(super) fn number_request(&mut self, before: Option<&Self>, last: &mut u64) {
+        let before = before.and_then(|before| Some((before.object.as_deref()?, before.request?)));
+        self.request = request(self.object.as_deref(), before, last);
     }
 
     /// It is the same as before for all pods.
@@ -623,6 +634,7 @@ impl Identity {
             denied: sum(|counts| counts.denied.len() as u64),
             denied_example: denied.next(),
             plugin: plugin.map(|plugin| (plugin, answers.state(&plugin.plugin))),
+            request: self.request,
         })
     }
 }
@@ -657,17 +669,18 @@ fn by_reason<'a>(problems: impl Iterator<Item = &'a Problem>) -> BTreeMap<&'stat
     })
 }
 
-/// Both values, or the problems of both.
-fn both<A, B>(a: Result<A, Vec<Problem>>, b: Result<B, Vec<Problem>>) -> Result<(A, B), Vec<Problem>> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (a, b) => Err(a.err().into_iter().chain(b.err()).flatten().collect()),
-    }
-}
-
-fn asks_anew<K: Resource>(now: Option<&K>, before: Option<&K>) -> bool {
-    let request = now.and_then(reconcile_request);
-    request.is_some() && request != before.and_then(reconcile_request)
+/// The number of the full reconciliation that an object asks for: as before where it is still the same request, else the next.
+fn request<K: Resource>(now: Option<&K>, before: Option<(&K, u64)>, last: &mut u64) -> Option<u64> {
+    let now = now?;
+    let asked = reconcile_request(now)?;
+    let is_same = |before: &K| before.uid() == now.uid() && reconcile_request(before) == Some(asked);
+    Some(before.filter(|(before, _)| is_same(before)).map_or_else(
+        || {
+            *last += 1;
+            *last
+        },
+        |(_, number)| number,
+    ))
 }
 
 /// What is known of an identity and its pods.
@@ -707,4 +720,6 @@ pub struct IdentityView<'a> {
     pub denied_example: Option<(&'a ClusterName, String, &'a str)>,
     /// Its plugin, and where that stands as far as anything was told.
     pub plugin: Option<(&'a PluginUse, Option<&'a PluginState>)>,
+    /// The number of the full reconciliation that it asks for; none where it asks for none.
+    pub request: Option<u64>,
 }

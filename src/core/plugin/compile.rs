@@ -3,10 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::core::Duration as GoDuration;
-
 use super::{DEFAULT_CEILINGS, DEFAULT_LIMITS, Digest, Limits, Plugin, Source};
 use crate::api::{FailurePolicy, PluginLimits, PluginSource, PluginSpec, Problem};
+use crate::duration::go_duration;
 use crate::guardrails::Pattern;
 
 const INVALID: &str = "InvalidSpec";
@@ -183,8 +182,10 @@ fn limits(spec: Option<&PluginLimits>, ceilings: &Limits, problems: &mut Vec<Pro
         problems.push(Problem::new(INVALID, format!("spec.plugin.limits.{field}"), message));
     };
     if let Some(text) = &spec.time {
-        let time = text.parse::<GoDuration>().ok().filter(|time| !time.is_negative()).map(Duration::from);
-        match time.filter(|time| *time >= Duration::from_millis(1) && *time <= ceilings.time) {
+        match go_duration(text)
+            .ok()
+            .filter(|time| *time >= Duration::from_millis(1) && *time <= ceilings.time)
+        {
             Some(time) => limits.time = time,
             None => wrong(
                 "time",

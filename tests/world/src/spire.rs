@@ -41,6 +41,8 @@ pub struct Write {
     pub call: Option<u64>,
     /// By which of the server's sockets it came: see [`SpireServer::add_door`].
     pub door: usize,
+    /// How long the call was to take at most, as its header `grpc-timeout` says; none where it says nothing.
+    pub timeout: Option<Duration>,
     /// What was done.
     pub kind: WriteKind,
     /// The entry's id.

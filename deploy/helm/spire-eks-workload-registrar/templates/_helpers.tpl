@@ -76,12 +76,14 @@ imagePullPolicy: {{ .image.pullPolicy }}
 args:
   - run
   - --config=/etc/spire-eks-workload-registrar/config.yaml
-  - --log-level={{ .log.level }}
-  - --log-format={{ .log.format }}
-{{- with .extraEnv }}
 env:
+  - name: LOG_LEVEL
+    value: {{ .log.level | quote }}
+  - name: LOG_FORMAT
+    value: {{ .log.format | quote }}
+  {{- with .extraEnv }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 {{- if or $metrics $health .config.webhook }}
 ports:
   {{- with $metrics }}

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures::stream::BoxStream;
 use http_body_util::BodyExt;
@@ -88,13 +88,14 @@ impl Api {
         if let Some(code) = refusal {
             return Err(Status::new(code, "the simulated SPIRE server was told to fail"));
         }
+        let timeout = timeout(&request);
         let message = request.into_inner();
         let length = message.encoded_len();
         if length > MOST_BYTES {
             let message = format!("grpc: received message larger than max ({length} vs. {MOST_BYTES})");
             return Err(Status::resource_exhausted(message));
         }
-        Ok((message, By { door: self.door, call: begun }))
+        Ok((message, By { door: self.door, call: begun, timeout }))
     }
 
     /// Calls go one by one where a test rations them.
@@ -151,6 +152,23 @@ impl Api {
 pub(super) struct By {
     door: usize,
     call: u64,
+    timeout: Option<Duration>,
+}
+
+/// What the header `grpc-timeout` says: a number of up to eight digits and a unit.
+fn timeout<M>(request: &Request<M>) -> Option<Duration> {
+    let text = request.metadata().get("grpc-timeout")?.to_str().ok()?;
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let number = number.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(number) * 3600,
+        "M" => Duration::from_secs(number) * 60,
+        "S" => Duration::from_secs(number),
+        "m" => Duration::from_millis(number),
+        "u" => Duration::from_micros(number),
+        "n" => Duration::from_nanos(number),
+        _ => return None,
+    })
 }
 
 impl Shared {
@@ -211,7 +229,8 @@ impl State {
     fn note(&mut self, kind: WriteKind, entry: &Entry, by: Option<By>) {
         let (call, door) = (by.map(|by| by.call), by.map(|by| by.door).unwrap_or_default());
         let (id, spiffe_id) = (entry.id.clone(), spiffe_id(entry));
-        self.writes.push(Write { at: SystemTime::now(), call, door, kind, id, spiffe_id });
+        let timeout = by.and_then(|by| by.timeout);
+        self.writes.push(Write { at: SystemTime::now(), call, door, timeout, kind, id, spiffe_id });
     }
 }
 
