@@ -130,7 +130,9 @@ async fn listed(registrar: &Replica) -> (SystemTime, f64) {
 
 /// A new program finds everything in place: alone with SPIRE's list, because the cluster does not answer, and with both.
 async fn restart(world: &mut World) -> Value {
-    let bare = read(&world.spire).await;
+    let mut bare = [read(&world.spire).await, read(&world.spire).await, read(&world.spire).await];
+    bare.sort_by(f64::total_cmp);
+    let bare = bare[1];
     let writes = world.spire.writes().len();
     world.cluster("east").refuse();
     let mut registrar = run(world);

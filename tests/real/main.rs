@@ -143,9 +143,10 @@ const TESTS: &[Test] = &[
     ("rights::nothing_broke", rights::nothing_broke),
 ];
 
-/// Benchmarks start what they need in a folder of their own. They run alone and where `--ignored` asks for them.
-const BENCHES: &[(&str, fn(&Path))] =
-    &[("bench_peer", peer::bench_peer), ("bench_writes", write_rate::bench_writes)];
+/// A benchmark, by its name. It starts what it needs in a folder of its own, and runs where `--ignored` asks for it.
+type Bench = (&'static str, fn(&Path));
+
+const BENCHES: &[Bench] = &[("bench_peer", peer::bench_peer), ("bench_writes", write_rate::bench_writes)];
 
 fn main() -> ExitCode {
     let names: Vec<String> =

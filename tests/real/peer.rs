@@ -208,7 +208,7 @@ fn round(servers: &Servers, controller: Controller, pods: usize, empty: Memory) 
     let memory = bench::memory(child.pid());
 
     let (count, pace) = controller.new_pods();
-    let mut marks = Marks::of(&child.log(), controller.mark());
+    let mut marks = Marks::of(child.log(), controller.mark());
     let mut latencies = Vec::new();
     let mut later = Vec::new();
     let first = Instant::now();
