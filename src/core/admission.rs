@@ -251,10 +251,12 @@ mod tests {
         };
         let tier = json!({"podSelector": {"matchLabels": {"app": "web", "tier": "a"}}});
         let west = json!({"clusterSelector": {"matchLabels": {"zone": "west"}}});
-        let more = "WorkloadIdentity/other selects all of these pods too, and others: they get an entry of each";
+        let more =
+            "WorkloadIdentity/other selects all of these pods too, and others: they get an entry of each";
         assert_eq!(told(tier.clone(), json!({})), more);
         assert_eq!(told(west.clone(), json!({})), more);
-        let fewer = "WorkloadIdentity/other selects some of these pods and no others: they get an entry of each";
+        let fewer =
+            "WorkloadIdentity/other selects some of these pods and no others: they get an entry of each";
         assert_eq!(told(json!({}), tier.clone()), fewer);
         assert!(told(tier.clone(), tier.clone()).contains("the same pods"));
         // Neither is sure to select what the other does.
