@@ -169,6 +169,7 @@ async fn what_is_no_rollout_is_told_with_its_fields() {
         told,
         "spec.rollout.steps[0].clusters: is 0, must be a number above 0 such as 1, or a percentage from \"1%\" to \"100%\"; \
          spec.rollout.steps[1].clusters: is \"10 %\", must be a number above 0 such as 1, or a percentage from \"1%\" to \"100%\"; \
-         spec.rollout.pause: \"soon\" must be a Go duration such as 10m or 1h"
+         spec.rollout.pause: \"soon\" must be a Go duration such as 10m or 1h (invalid floating-point number: cannot parse \
+         float from empty string)"
     );
 }

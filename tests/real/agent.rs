@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::child::{Child, program};
 use crate::kubelet::Kubelet;
-use crate::spire::TRUST_DOMAIN;
+use crate::spire::{TRUST_DOMAIN, intervals};
 use crate::wait;
 use crate::world::World;
 
@@ -40,6 +40,7 @@ impl Agent {
         std::fs::create_dir(&data).unwrap();
         std::fs::write(data.join("token"), token["status"]["token"].as_str().unwrap()).unwrap();
         let socket = world.folder.join("spire-agent.sock");
+        let [_, sync] = intervals();
         let configuration = format!(
             r#"
             agent {{
@@ -49,7 +50,7 @@ impl Agent {
               socket_path = "{socket}"
               trust_domain = "{TRUST_DOMAIN}"
               insecure_bootstrap = true
-              experimental {{ sync_interval = "1s" }}
+              experimental {{ sync_interval = "{sync}s" }}
             }}
             plugins {{
               KeyManager "memory" {{ plugin_data {{}} }}

@@ -35,7 +35,7 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
     let told = world.management.try_kubectl(&["apply", "-f", "-"], wrong).unwrap_err();
     assert!(told.contains("spec.accountId"), "{told}");
     // What is of a wrong form is refused with the field's path, also where there is no webhook.
-    let refused = |kind: &str, spec: Value| {
+    let apply = |kind: &str, spec: Value| {
         let object = serde_json::json!({
             "apiVersion": "eksclusterregistry.spire.spiffe.io/v1alpha1",
             "kind": kind, "metadata": {"name": "wrong"}, "spec": spec,
@@ -51,6 +51,8 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
         "hint": "h".repeat(1024), "federatesWith": ["partner.example"],
         "podSelector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]},
     });
+    apply("EKSClusterRegistry", registry.clone()).unwrap();
+    apply("WorkloadIdentity", identity.clone()).unwrap();
     for (kind, right, field, value) in [
         ("EKSClusterRegistry", &registry, "accountId", serde_json::json!("1234")),
         ("EKSClusterRegistry", &registry, "region", serde_json::json!("mars")),
@@ -71,10 +73,9 @@ pub fn the_api_server_accepts_both_kinds(world: &World) {
             serde_json::json!({"matchExpressions": [{"key": "app", "operator": "Near"}]}),
         ),
     ] {
-        refused(kind, right.clone()).unwrap();
         let mut wrong = right.clone();
         wrong[field] = value;
-        let told = refused(kind, wrong).unwrap_err();
+        let told = apply(kind, wrong).unwrap_err();
         assert!(told.contains(&format!("spec.{field}")), "{told}");
     }
     // A field of a newer version is kept, for the registrar to see.

@@ -29,12 +29,19 @@ pub struct SpireServer {
     child: RefCell<Option<Child>>,
 }
 
+/// How many seconds apart the server reads its database and an agent asks the server: `SPIRE_INTERVALS`, such as `5,5`.
+pub fn intervals() -> [u64; 2] {
+    let Ok(text) = std::env::var("SPIRE_INTERVALS") else { return [1, 1] };
+    let both = text.split_once(',').and_then(|(a, b)| Some([a.parse().ok()?, b.parse().ok()?]));
+    both.unwrap_or_else(|| panic!("SPIRE_INTERVALS={text:?} must be seconds, such as 5,5"))
+}
+
 impl SpireServer {
     /// Starts one at a port. Agents of the cluster named here are attested by its tokens, asked of its API server.
     pub fn start(parts: &Path, folder: &Path, name: &str, port: u16, attests: Option<(&str, &Path)>) -> Self {
-        // Agents are told of entries at once.
-        let more = r#"experimental { cache_reload_interval = "1s" }"#;
-        Self::configured(parts, folder, name, port, attests, more)
+        let [reload, _] = intervals();
+        let more = format!(r#"experimental {{ cache_reload_interval = "{reload}s" }}"#);
+        Self::configured(parts, folder, name, port, attests, &more)
     }
 
     /// The same with what else is said of the server in its configuration file.
