@@ -121,6 +121,7 @@ impl<'a> Desk<'a> {
         // What a user puts in.
         let script = block.text.replace("REGISTRY/", "registry.example/");
         let script = script.replace("eksclusterregistry NAME ", "eksclusterregistry workload-cluster ");
+        let script = script.replace("workloadidentity NAME ", "workloadidentity test-app-identity ");
         let helm = helm(self.world, &[]);
         let program = Path::new(PROGRAM).parent().unwrap();
         let inherited = std::env::var("PATH").unwrap();
@@ -244,6 +245,7 @@ pub fn every_command_is_run(world: &World) {
     });
     for (heading, told) in [
         ("Plugins", "cost-centre"),
+        ("Guardrails, the brake, modes", "test-app-identity annotated"),
         ("Moving in", ""),
         ("Which entries would my pods get?", "spiffe://example.org/ns/test-app/sa/test-app"),
         ("Check Controller Status", "Successfully created SPIRE entry"),
@@ -273,6 +275,14 @@ pub fn every_command_is_run(world: &World) {
         documents(&identities).iter().all(|document| document["kind"] == "WorkloadIdentity"),
         "{identities}"
     );
+
+    // An image takes too long here: what it would be made by.
+    let text = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+    assert!(text.contains("`make image IMAGE=REGISTRY/spire-eks-workload-registrar`"));
+    let image = "registry.example/spire-eks-workload-registrar";
+    let mut make = Command::new("make");
+    make.args(["--dry-run", "image", &format!("IMAGE={image}")]).current_dir(ROOT);
+    assert!(output(&mut make).contains(image));
 
     // The examples are the seed's, which other tests apply.
     for (heading, file) in [
