@@ -135,7 +135,7 @@ bench-plugin:
 	cargo test --locked --release --bin spire-eks-workload-registrar -- --ignored --nocapture bench_plugin
 	cargo test --locked --release --test all -- --ignored --nocapture bench_plugin
 
-# From a watch's bytes to a batch for SPIRE, up to 500,000 pods: a table, curves and target/bench/fleet.json. Five minutes.
+# From a watch's bytes to a batch for SPIRE, up to 500,000 pods: a table, curves and target/bench/fleet.json. Three minutes once built.
 bench-fleet:
 	cargo bench --locked --package registrar-core --bench fleet
 
