@@ -40,3 +40,65 @@ pub(super) fn of(desired: &Desired, mirror: &Mirror, scopes: &[&Scope], made_for
     };
     scopes.iter().map(size).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::desired::{Delta, PodDesired, PodKey, Wanted};
+    use crate::entry::{ClusterTag, Entry, EntryDigest, EntryId, EntryKey, Nonce};
+    use crate::mirror::Observed;
+    use crate::names::{ClusterName, PodUid};
+    use crate::spiffe::{Selector, SpiffeId};
+
+    fn entry(pod: &PodUid) -> Entry {
+        let id = |path: &str| SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap();
+        let selectors = [Selector::pod_uid(pod)].into();
+        Entry {
+            key: EntryKey { spiffe_id: id("web"), parent_id: id("node"), selectors },
+            x509_svid_ttl: 0,
+            jwt_svid_ttl: 0,
+            federates_with: BTreeSet::new(),
+            admin: false,
+            downstream: false,
+            dns_names: Vec::new(),
+            hint: String::new(),
+        }
+    }
+
+    /// More than are looked at by one thread.
+    #[test]
+    fn entries_count_for_who_wants_them_or_for_whom_they_were_made() {
+        let [a, b, c] = ["a", "b", "c"].map(|name| IdentityName::new(name).unwrap());
+        let tag = |name: &str| ClusterTag::of(&ClusterName::new(name).unwrap());
+        let (east, west) = (tag("east"), tag("west"));
+        let (mut mirror, mut delta, mut gone) = (Mirror::new("t-"), Delta::default(), Vec::new());
+        for number in 0..3000 {
+            let pod = PodUid::new(format!("u{number}")).unwrap();
+            let (owner, cluster) = [(&a, east), (&b, east), (&c, west)][number % 3];
+            let digest = EntryDigest::of(owner, &pod, 0);
+            let id = EntryId::make("t-", &cluster, &digest, &Nonce::new(0));
+            mirror.insert(Observed::of(id.clone(), &entry(&pod)));
+            // Of `a` all are wanted; of `b` none, which is known of half of them; of `c` likewise.
+            if owner == &a {
+                let desired = PodDesired {
+                    wanted: [Wanted::new(&a, &pod, 0, entry(&pod))].into(),
+                    ..PodDesired::default()
+                };
+                delta.pods.push((PodKey { cluster, pod }, Some(Arc::new(desired))));
+            } else if number % 2 == 0 {
+                gone.push((id, owner));
+            }
+        }
+        mirror.insert(Observed::of(EntryId::observed("other"), &entry(&PodUid::new("u0").unwrap())));
+        let desired = Desired::default().with(&delta);
+        let made_for: MadeFor<'_> = gone.iter().map(|(id, owner)| (id, *owner)).collect();
+        let of = |name: &IdentityName| Scope::Identity(name.clone());
+        let nobody = IdentityName::new("nobody").unwrap();
+        let scopes = [Scope::Fleet, Scope::Cluster(east), of(&a), of(&b), of(&nobody), Scope::Cluster(west)];
+        let scopes: Vec<&Scope> = scopes.iter().collect();
+        assert_eq!(super::of(&desired, &mirror, &scopes, &made_for), [3000, 2000, 1000, 1000, 0, 1000]);
+    }
+}
