@@ -160,7 +160,8 @@ async fn after_a_lost_answer_spire_is_asked_for_that_calls_entries_and_other_pod
     spire.refuse_calls(1, Code::Unavailable);
     fleet.pod("east", "later", "web");
     fleet.until_entries(OTHERS + 50).await;
-    assert_eq!(fleet.registrar.logged("calls whose outcome was not known stood=0 absent=1"), 1);
+    let told = "calls whose outcome was not known stood=0 absent=1";
+    fleet.registrar.until_logged(told, PATIENCE).await;
     let asked: BTreeSet<String> = spire.asked().into_iter().collect();
     assert_eq!((asked.len(), spire.calls(Call::List)), (lost.len() + 1, lists));
     // Where SPIRE does not say, a list has to.
