@@ -153,8 +153,8 @@ async fn who_is_asked_to_stop_finishes_the_call_that_is_in_flight_begins_no_othe
     let registrar = world.run(crate::PROGRAM);
     let mut fleet = Fleet { world, registrar };
     fleet.until_compared().await;
-    // More than one call holds.
-    (0..300).for_each(|number| drop(fleet.pod("east", &format!("web-{number}"), "web")));
+    // More than two calls hold.
+    (0..700).for_each(|number| drop(fleet.pod("east", &format!("web-{number}"), "web")));
     fleet.world.spire.set_latency(std::time::Duration::from_secs(2));
     fleet.identity(identity("web", "web"));
     // The first call has what had come until then.
