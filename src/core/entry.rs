@@ -71,6 +71,21 @@ impl EntryKey {
 }
 
 impl Entry {
+    /// One that says nothing but its key.
+    #[cfg(test)]
+    pub(crate) fn of_key(key: EntryKey) -> Self {
+        Self {
+            key,
+            x509_svid_ttl: 0,
+            jwt_svid_ttl: 0,
+            federates_with: BTreeSet::new(),
+            admin: false,
+            downstream: false,
+            dns_names: Vec::new(),
+            hint: String::new(),
+        }
+    }
+
     /// The digest of the entry's content, key included.
     pub fn hash(&self) -> ContentHash {
         self.hashes().1

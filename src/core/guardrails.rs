@@ -306,19 +306,10 @@ mod tests {
 
     fn entry(path: &str, parent: &str, dns_names: &[&str]) -> Entry {
         let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
+        let selectors = [Selector::parse("a:b").unwrap()].into();
         Entry {
-            key: EntryKey {
-                spiffe_id: id(path),
-                parent_id: id(parent),
-                selectors: [Selector::parse("a:b").unwrap()].into(),
-            },
-            x509_svid_ttl: 0,
-            jwt_svid_ttl: 0,
-            federates_with: BTreeSet::new(),
-            admin: false,
-            downstream: false,
             dns_names: dns_names.iter().map(|name| DnsName::parse(name).unwrap()).collect(),
-            hint: String::new(),
+            ..Entry::of_key(EntryKey { spiffe_id: id(path), parent_id: id(parent), selectors })
         }
     }
 

@@ -27,6 +27,15 @@ impl Fleet {
         Self { world, registrar }
     }
 
+    /// One cluster, `east`, and this in the registrar's configuration.
+    pub async fn configured(patch: Value) -> Self {
+        let mut world = world(&["east"]).await;
+        world.configure(&patch);
+        world.register("east");
+        let registrar = world.run(crate::PROGRAM);
+        Self { world, registrar }
+    }
+
     pub fn cluster(&self, name: &str) -> &KubeApi {
         self.world.cluster(name)
     }

@@ -146,12 +146,9 @@ async fn however_many_pods_come_and_go_a_status_is_written_once_a_second_at_most
 
 #[tokio::test]
 async fn who_is_asked_to_stop_finishes_the_call_that_is_in_flight_begins_no_other_and_gives_the_lease_back() {
-    let mut world = crate::fleet::world(&["east"]).await;
     // So that what ends in time does so by itself and not because the lease runs out.
-    world.configure(&json!({"leaderElection": {"leaseDuration": "60s", "renewDeadline": "50s"}}));
-    world.register("east");
-    let registrar = world.run(crate::PROGRAM);
-    let mut fleet = Fleet { world, registrar };
+    let lease = json!({"leaderElection": {"leaseDuration": "60s", "renewDeadline": "50s"}});
+    let mut fleet = Fleet::configured(lease).await;
     fleet.until_compared().await;
     // More than two calls hold.
     (0..700).for_each(|number| drop(fleet.pod("east", &format!("web-{number}"), "web")));
@@ -168,11 +165,8 @@ async fn who_is_asked_to_stop_finishes_the_call_that_is_in_flight_begins_no_othe
 
 #[tokio::test]
 async fn a_spire_server_that_never_answers_does_not_keep_who_is_asked_to_stop() {
-    let mut world = crate::fleet::world(&["east"]).await;
-    world.configure(&json!({"leaderElection": {"leaseDuration": "8s", "renewDeadline": "6s"}}));
-    world.register("east");
-    let registrar = world.run(crate::PROGRAM);
-    let mut fleet = Fleet { world, registrar };
+    let lease = json!({"leaderElection": {"leaseDuration": "8s", "renewDeadline": "6s"}});
+    let mut fleet = Fleet::configured(lease).await;
     fleet.identity(identity("web", "web"));
     fleet.until_compared().await;
     fleet.world.spire.withhold_answers(100);

@@ -6,15 +6,6 @@ use serde_json::json;
 
 use crate::fleet::{Fleet, PATIENCE, identity, pod};
 
-/// The program in a world with one cluster and this configuration.
-async fn configured(config: serde_json::Value) -> Fleet {
-    let mut world = crate::fleet::world(&["east"]).await;
-    world.configure(&config);
-    world.register("east");
-    let registrar = world.run(crate::PROGRAM);
-    Fleet { world, registrar }
-}
-
 fn stats(fleet: &Fleet, name: &str, key: &str) -> u64 {
     fleet.world.management.get("workloadidentities", None, name).unwrap()["status"]["stats"][key]
         .as_u64()
@@ -139,7 +130,7 @@ async fn a_preview_tells_what_it_would_do_and_does_nothing() {
 
 #[tokio::test]
 async fn guardrails_refuse_what_they_do_not_name_and_the_pod_keeps_what_it_has() {
-    let fleet = configured(json!({"guardrails": {
+    let fleet = Fleet::configured(json!({"guardrails": {
         "rules": [{"accounts": ["111122223333"], "spiffeIDs": ["/ns/*/pod/*"], "dnsNames": ["*.svc"]}],
         "admin": [], "federatesWith": [{"identities": ["partner"], "trustDomains": ["partner.example"]}]}}))
     .await;
@@ -198,7 +189,7 @@ async fn pods_on_fargate_have_no_agent() {
 
 #[tokio::test]
 async fn in_upsert_only_deletes_are_told_and_not_done() {
-    let fleet = configured(json!({"mode": "UpsertOnly"})).await;
+    let fleet = Fleet::configured(json!({"mode": "UpsertOnly"})).await;
     fleet.identity(identity("web", "web"));
     fleet.pod("east", "web-1", "web");
     fleet.pod("east", "web-2", "web");
@@ -214,7 +205,7 @@ async fn in_upsert_only_deletes_are_told_and_not_done() {
 
 #[tokio::test]
 async fn who_observes_writes_nothing_anywhere() {
-    let fleet = configured(json!({"mode": "Observe"})).await;
+    let fleet = Fleet::configured(json!({"mode": "Observe"})).await;
     fleet.identity(identity("web", "web"));
     fleet.pod("east", "web-1", "web");
     fleet.registrar.until_logged("condition=\"Ready\" reason=\"Connected\"", PATIENCE).await;
@@ -232,7 +223,7 @@ fn digest(told: &str) -> String {
 
 #[tokio::test]
 async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_released() {
-    let mut fleet = configured(json!({"brake": {"scopeNumber": 3, "fleetNumber": 100}})).await;
+    let mut fleet = Fleet::configured(json!({"brake": {"scopeNumber": 3, "fleetNumber": 100}})).await;
     fleet.identity(identity("web", "web"));
     (0..10).for_each(|number| {
         fleet.pod("east", &format!("web-{number}"), "web");
@@ -310,7 +301,7 @@ async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_release
 
 #[tokio::test]
 async fn a_selector_that_loses_its_pods_is_braked_and_an_edit_back_takes_the_brake_off() {
-    let fleet = configured(json!({"brake": {"scopeNumber": 3}})).await;
+    let fleet = Fleet::configured(json!({"brake": {"scopeNumber": 3}})).await;
     fleet.identity(identity("web", "web"));
     (0..6).for_each(|number| {
         fleet.pod("east", &format!("web-{number}"), "web");

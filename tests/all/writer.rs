@@ -25,14 +25,6 @@ fn foreign(id: &str, path: &str, selector: &str) -> Entry {
     }
 }
 
-async fn configured(patch: Value) -> Fleet {
-    let mut world = crate::fleet::world(&["east"]).await;
-    world.configure(&patch);
-    world.register("east");
-    let registrar = world.run(crate::PROGRAM);
-    Fleet { world, registrar }
-}
-
 /// With no lease, so that on a busy machine nothing is listed anew because it was lost.
 pub async fn alone(gc_interval: &str) -> Fleet {
     alone_beside(gc_interval, 0).await
@@ -326,7 +318,7 @@ async fn a_new_pod_does_not_wait_for_the_rest_of_a_list() {
 
 #[tokio::test]
 async fn somebody_who_cleans_up_after_us_is_told() {
-    let fleet = configured(json!({"gcInterval": "1s"})).await;
+    let fleet = Fleet::configured(json!({"gcInterval": "1s"})).await;
     fleet.identity(identity("web", "web"));
     let uid = fleet.pod("east", "web-1", "web");
     for _ in 0..3 {
@@ -510,7 +502,7 @@ async fn orphans_are_listed_and_go_when_exactly_they_are_released() {
 
 #[tokio::test]
 async fn what_the_brake_holds_is_listed_with_the_command_that_releases_it() {
-    let fleet = configured(json!({"brake": {"scopeNumber": 3}})).await;
+    let fleet = Fleet::configured(json!({"brake": {"scopeNumber": 3}})).await;
     fleet.identity(identity("web", "web"));
     (0..4).for_each(|number| {
         fleet.pod("east", &format!("web-{number}"), "web");

@@ -146,20 +146,9 @@ fn key(cluster: &str, uid: &str) -> PodKey {
 
 fn entry(uid: &str, path: &str, hint: &str) -> Entry {
     let id = |path: &str| SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap();
-    Entry {
-        key: EntryKey {
-            spiffe_id: id(path),
-            parent_id: id("node"),
-            selectors: [Selector::pod_uid(&PodUid::new(uid).unwrap())].into(),
-        },
-        x509_svid_ttl: 0,
-        jwt_svid_ttl: 0,
-        federates_with: BTreeSet::new(),
-        admin: false,
-        downstream: false,
-        dns_names: Vec::new(),
-        hint: hint.to_owned(),
-    }
+    let selectors = [Selector::pod_uid(&PodUid::new(uid).unwrap())].into();
+    let key = EntryKey { spiffe_id: id(path), parent_id: id("node"), selectors };
+    Entry { hint: hint.to_owned(), ..Entry::of_key(key) }
 }
 
 /// A pod of cluster `east` that identity `web` gives such an entry.
@@ -547,4 +536,32 @@ fn pods_that_fail_together_are_not_tried_again_together() {
         let tenths: BTreeSet<u32> = pauses(tries).map(tenth).collect();
         assert_eq!(tenths.len(), 5, "all of the upper half: {tenths:?}");
     }
+}
+
+/// More entries than one thread looks at.
+#[test]
+fn entries_count_for_who_wants_them_or_for_whom_they_were_made() {
+    let [a, b, c] = ["a", "b", "c"].map(identity);
+    let (mut mirror, mut delta, mut gone) = (Mirror::new("t-"), Delta::default(), Vec::new());
+    for number in 0..3000 {
+        let uid = format!("u{number}");
+        let (owner, cluster) = [(&a, "east"), (&b, "east"), (&c, "west")][number % 3];
+        let id = own_id(cluster, owner.as_str(), &uid);
+        mirror.insert(Observed::of(id.clone(), &entry(&uid, "web", "")));
+        // Of `a` all are wanted; of `b` none, which is known of half of them; of `c` likewise.
+        if owner == &a {
+            let pod = key(cluster, &uid);
+            let wanted = [Wanted::new(&a, &pod.pod, 0, entry(&uid, "web", ""))].into();
+            delta.pods.push((pod, Some(Arc::new(PodDesired { wanted, ..PodDesired::default() }))));
+        } else if number % 2 == 0 {
+            gone.push((id, owner));
+        }
+    }
+    mirror.insert(Observed::of(EntryId::observed("other"), &entry("u0", "web", "")));
+    let desired = Desired::default().with(&delta);
+    let made_for: MadeFor<'_> = gone.iter().map(|(id, owner)| (id, *owner)).collect();
+    let [east, west] = ["east", "west"].map(|name| Scope::Cluster(key(name, "u").cluster));
+    let [of_a, of_b, of_nobody] = [a.clone(), b.clone(), identity("nobody")].map(Scope::Identity);
+    let scopes = [&Scope::Fleet, &east, &of_a, &of_b, &of_nobody, &west];
+    assert_eq!(sizes::of(&desired, &mirror, &scopes, &made_for), [3000, 2000, 1000, 1000, 0, 1000]);
 }

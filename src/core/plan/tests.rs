@@ -46,20 +46,12 @@ fn identity(number: u8) -> IdentityName {
 
 fn entry(given: &Given) -> Entry {
     let id = |path: &str| SpiffeId::new(format!("spiffe://example.org/{path}")).unwrap();
-    Entry {
-        key: EntryKey {
-            spiffe_id: id(&format!("f{}", given.path)),
-            parent_id: id("node"),
-            selectors: [Selector::pod_uid(&pod().pod)].into(),
-        },
-        x509_svid_ttl: 0,
-        jwt_svid_ttl: 0,
-        federates_with: BTreeSet::new(),
-        admin: false,
-        downstream: false,
-        dns_names: Vec::new(),
-        hint: if given.hint { "h" } else { "" }.to_owned(),
-    }
+    let key = EntryKey {
+        spiffe_id: id(&format!("f{}", given.path)),
+        parent_id: id("node"),
+        selectors: [Selector::pod_uid(&pod().pod)].into(),
+    };
+    Entry { hint: if given.hint { "h" } else { "" }.to_owned(), ..Entry::of_key(key) }
 }
 
 fn desired(

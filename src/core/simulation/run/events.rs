@@ -340,16 +340,7 @@ impl Simulation {
             parent_id: spiffe::parent_id(&parent, &domain).unwrap(),
             selectors: BTreeSet::from([Selector::pod_uid(&uid)]),
         };
-        let entry = Entry {
-            key,
-            x509_svid_ttl: if equal { 0 } else { 77 },
-            jwt_svid_ttl: 0,
-            federates_with: BTreeSet::new(),
-            admin: false,
-            downstream: false,
-            dns_names: Vec::new(),
-            hint: String::new(),
-        };
+        let entry = Entry { x509_svid_ttl: if equal { 0 } else { 77 }, ..Entry::of_key(key) };
         self.foreign_made += 1;
         let tag = ClusterTag::of(&cluster_name(cluster));
         let digest = EntryDigest::of(&IdentityName::new(identity_name(0)).unwrap(), &uid, 0);
