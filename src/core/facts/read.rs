@@ -1,22 +1,26 @@
 //! Bytes become facts in one pass: what nobody reads is skipped and never built, and what many objects have alike is kept
 //! once.
 
+mod pod;
+mod walk;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet};
 use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::Deserializer;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value};
 
-use super::demand::{Demand, Source};
+use self::pod::PodParts;
+use self::walk::Walk;
+use super::demand::Demand;
 use super::trim::{self, at};
 use super::{EndpointSliceFacts, Labels, Malformed, NamespaceFacts, NodeFacts, PodFacts};
-use crate::names::{NamespaceName, NodeName, PodName, PodUid};
+use crate::names::{NamespaceName, NodeName, PodUid};
 
 /// So many texts or label sets are kept before it is looked which of them are still in use.
 const KEPT: usize = 1 << 10;
@@ -33,6 +37,10 @@ pub trait Kind: Sized {
     type Key: fmt::Debug;
     /// Reads one object, whatever it is: an object that is not as it should be is no error of the input.
     fn read<'de, D: Deserializer<'de>>(input: D, reader: &mut Reader) -> Result<Item<Self>, D::Error>;
+    /// Reads the same, quicker, where an object is as API servers write it; none where it must be read with care.
+    fn walk(_: &mut Walk<'_>, _: &mut Reader) -> Option<Item<Self>> {
+        None
+    }
 }
 
 /// One object, read.
@@ -151,9 +159,10 @@ impl Kind for Pods {
     type Facts = Arc<PodFacts>;
     type Key = PodUid;
     fn read<'de, D: Deserializer<'de>>(input: D, reader: &mut Reader) -> Result<Item<Self>, D::Error> {
-        let mut pod = PodParts::default();
-        Fields { demand: &reader.demand, level: Level::Object, pod: &mut pod }.deserialize(input)?;
-        Ok(pod.item(reader))
+        Ok(PodParts::read(input, &reader.demand)?.item(reader))
+    }
+    fn walk(walk: &mut Walk<'_>, reader: &mut Reader) -> Option<Item<Self>> {
+        Some(PodParts::walk(walk, &reader.demand)?.item(reader))
     }
 }
 
@@ -206,363 +215,21 @@ fn version(object: &Value) -> String {
     text(object, "/metadata/resourceVersion").to_owned()
 }
 
-/// A string, or what stands in its place.
-#[derive(Debug, Default)]
-enum Text<'de> {
-    #[default]
-    Absent,
-    Is(Cow<'de, str>),
-    Not(String),
+/// The object that begins here; none where that cannot be said. One that cannot be read at all costs that object.
+fn object<K: Kind>(walk: &mut Walk<'_>, reader: &mut Reader) -> Option<Result<Item<K>, Malformed>> {
+    let begin = walk.clone();
+    if let Some(item) = K::walk(walk, reader) {
+        return Some(Ok(item));
+    }
+    *walk = begin;
+    Some(item(walk.value()?, reader))
 }
 
-impl Text<'_> {
-    fn or_empty(&self, field: &str) -> Result<&str, String> {
-        match self {
-            Self::Absent => Ok(""),
-            Self::Is(text) => Ok(text),
-            Self::Not(other) => Err(format!("{field} is {other}, not a string")),
-        }
-    }
-
-    fn as_str(&self) -> Option<&str> {
-        match self {
-            Self::Is(text) => Some(text),
-            Self::Absent | Self::Not(_) => None,
-        }
-    }
-}
-
-/// What is read of a pod.
-#[derive(Default)]
-struct PodParts<'de> {
-    uid: Text<'de>,
-    name: Text<'de>,
-    namespace: Text<'de>,
-    version: Text<'de>,
-    node: Text<'de>,
-    account: Text<'de>,
-    phase: Text<'de>,
-    labels: Vec<(Cow<'de, str>, Cow<'de, str>)>,
-    labels_problem: Option<String>,
-    demanded: Map<String, Value>,
-}
-
-impl PodParts<'_> {
-    fn item(self, reader: &mut Reader) -> Item<Pods> {
-        let version = self.version.as_str().unwrap_or_default().to_owned();
-        let uid = PodUid::new(self.uid.as_str().unwrap_or_default());
-        let key = uid.map_err(|error| error.to_string());
-        let facts = self.facts(key.as_ref().ok(), reader);
-        let facts = facts.map_err(|problem| {
-            let name = self.name.as_str().unwrap_or("(no name)");
-            let name = match self.namespace.as_str() {
-                Some(namespace) => format!("{namespace}/{name}"),
-                None => name.to_owned(),
-            };
-            Malformed { name, uid: self.uid.as_str().map(str::to_owned), problem }
-        });
-        Item { version, facts, key }
-    }
-
-    fn facts(&self, uid: Option<&PodUid>, reader: &mut Reader) -> Result<Arc<PodFacts>, String> {
-        let node = match self.node.or_empty("spec.nodeName")? {
-            "" => None,
-            name => Some(reader.node(name)?),
-        };
-        let account = match self.account.or_empty("spec.serviceAccountName")? {
-            "" => "default",
-            name => name,
-        };
-        let uid = match uid {
-            Some(uid) => uid.clone(),
-            None => PodUid::new(self.uid.or_empty("metadata.uid")?).map_err(|e| at("metadata.uid", e))?,
-        };
-        let name = self.name.or_empty("metadata.name")?;
-        let name = PodName::new(name).map_err(|e| at("metadata.name", e))?;
-        let namespace = reader.namespace(self.namespace.or_empty("metadata.namespace")?)?;
-        if let Some(problem) = &self.labels_problem {
-            return Err(problem.clone());
-        }
-        Ok(Arc::new(PodFacts {
-            uid,
-            name,
-            namespace,
-            service_account: reader.account(account),
-            node,
-            labels: if self.labels.is_empty() { Labels::default() } else { reader.labels(&self.labels) },
-            finished: matches!(self.phase.or_empty("status.phase")?, "Succeeded" | "Failed"),
-            demanded: (!self.demanded.is_empty()).then(|| Arc::new(Value::Object(self.demanded.clone()))),
-        }))
-    }
-}
-
-/// Where in a pod the reader is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Level {
-    Object,
-    Metadata,
-    Spec,
-    Status,
-}
-
-impl Level {
-    fn of(key: &str) -> Option<Self> {
-        match key {
-            "metadata" => Some(Self::Metadata),
-            "spec" => Some(Self::Spec),
-            "status" => Some(Self::Status),
-            _ => None,
-        }
-    }
-
-    fn key(self) -> Option<&'static str> {
-        match self {
-            Self::Object => None,
-            Self::Metadata => Some("metadata"),
-            Self::Spec => Some("spec"),
-            Self::Status => Some("status"),
-        }
-    }
-}
-
-/// Reads one level of a pod; what is not an object there has no fields.
-struct Fields<'a, 'de> {
-    demand: &'a Demand,
-    level: Level,
-    pod: &'a mut PodParts<'de>,
-}
-
-impl<'a, 'de> Fields<'a, 'de> {
-    /// What of a field is kept for templates: of each path that leads through it, what is below.
-    fn demanded(&self, key: &str) -> Vec<&'a [String]> {
-        let below = |path: &'a [String]| match (self.level.key(), path) {
-            (_, []) => Some(path),
-            (None, [first, rest @ ..]) => (first == key).then_some(rest),
-            (Some(level), [first]) => (first == level).then_some(&[][..]),
-            (Some(level), [first, second, rest @ ..]) => (first == level && second == key).then_some(rest),
-        };
-        self.demand.paths_of(Source::Pod).filter_map(below).collect()
-    }
-
-    fn keep(&mut self, key: &str, value: &Value, paths: &[&[String]]) {
-        let kept = match self.level.key() {
-            None => &mut self.pod.demanded,
-            Some(level) => {
-                let part = self.pod.demanded.entry(level).or_insert_with(|| Value::Object(Map::new()));
-                let Value::Object(part) = part else { return };
-                part
-            }
-        };
-        paths.iter().for_each(|path| trim::copy_value(key, value, kept, path));
-    }
-
-    /// The place of a field that facts always have.
-    fn fixed(&mut self, key: &str) -> Option<&mut Text<'de>> {
-        match (self.level, key) {
-            (Level::Metadata, "uid") => Some(&mut self.pod.uid),
-            (Level::Metadata, "name") => Some(&mut self.pod.name),
-            (Level::Metadata, "namespace") => Some(&mut self.pod.namespace),
-            (Level::Metadata, "resourceVersion") => Some(&mut self.pod.version),
-            (Level::Spec, "nodeName") => Some(&mut self.pod.node),
-            (Level::Spec, "serviceAccountName") => Some(&mut self.pod.account),
-            (Level::Status, "phase") => Some(&mut self.pod.phase),
-            _ => None,
-        }
-    }
-
-    fn is_labels(&self, key: &str) -> bool {
-        (self.level, key) == (Level::Metadata, "labels")
-    }
-}
-
-/// Whoever visits takes anything: what is of another shape is told of the object, and is no error of the input.
-macro_rules! takes_anything {
-    ($self:ident, $other:ident => $told:expr) => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("anything")
-        }
-
-        fn visit_bool<E>($self, it: bool) -> Result<Self::Value, E> {
-            let $other = it.to_string();
-            Ok($told)
-        }
-
-        fn visit_i64<E>($self, it: i64) -> Result<Self::Value, E> {
-            let $other = it.to_string();
-            Ok($told)
-        }
-
-        fn visit_u64<E>($self, it: u64) -> Result<Self::Value, E> {
-            let $other = it.to_string();
-            Ok($told)
-        }
-
-        fn visit_f64<E>($self, it: f64) -> Result<Self::Value, E> {
-            let $other = it.to_string();
-            Ok($told)
-        }
-
-        fn visit_seq<A: SeqAccess<'de>>($self, mut list: A) -> Result<Self::Value, A::Error> {
-            while list.next_element::<IgnoredAny>()?.is_some() {}
-            let $other = "a list".to_owned();
-            Ok($told)
-        }
-    };
-}
-
-fn skip<'de, A: MapAccess<'de>>(mut map: A) -> Result<(), A::Error> {
-    while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-    Ok(())
-}
-
-/// A string, or what stands in its place.
-struct TextSeed;
-
-impl<'de> DeserializeSeed<'de> for TextSeed {
-    type Value = Text<'de>;
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Text<'de>, D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for TextSeed {
-    type Value = Text<'de>;
-
-    takes_anything!(self, other => Text::Not(other));
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-        Ok(Text::Is(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-        Ok(Text::Is(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_unit<E>(self) -> Result<Text<'de>, E> {
-        Ok(Text::Absent)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text<'de>, A::Error> {
-        skip(map)?;
-        Ok(Text::Not("an object".to_owned()))
-    }
-}
-
-/// `metadata.labels`.
-struct LabelPairs<'a, 'de>(&'a mut PodParts<'de>);
-
-impl LabelPairs<'_, '_> {
-    fn not(self, other: &str) {
-        self.0.labels_problem = Some(format!("metadata.labels is {other}, not a map"));
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for LabelPairs<'_, 'de> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
-        self.0.labels.clear();
-        self.0.labels_problem = None;
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for LabelPairs<'_, 'de> {
-    type Value = ();
-
-    takes_anything!(self, other => self.not(&other));
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.not(&format!("{text:?}"));
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(TextSeed)? {
-            let Text::Is(key) = key else { continue };
-            match map.next_value_seed(TextSeed)? {
-                Text::Is(value) => self.0.labels.push((key, value)),
-                other => {
-                    let other = if let Text::Not(other) = other { other } else { "null".to_owned() };
-                    let problem = format!("metadata.labels[{key:?}] is {other}, not a string");
-                    self.0.labels_problem.get_or_insert(problem);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Fields<'_, 'de> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Fields<'_, 'de> {
-    type Value = ();
-
-    takes_anything!(self, _other => ());
-
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key_seed(TextSeed)? {
-            let key = key.as_str().unwrap_or_default();
-            if let Some(level) = Level::of(key).filter(|_| self.level == Level::Object) {
-                map.next_value_seed(Fields { demand: self.demand, level, pod: &mut *self.pod })?;
-                continue;
-            }
-            let demanded = self.demanded(key);
-            if !demanded.is_empty() {
-                let value: Value = map.next_value()?;
-                self.keep(key, &value, &demanded);
-                let own = A::Error::custom::<serde_json::Error>;
-                if self.is_labels(key) {
-                    LabelPairs(&mut *self.pod).deserialize(value).map_err(own)?;
-                } else if let Some(place) = self.fixed(key) {
-                    *place = TextSeed.deserialize(value).map_err(own)?;
-                }
-            } else if self.is_labels(key) {
-                map.next_value_seed(LabelPairs(&mut *self.pod))?;
-            } else if let Some(place) = self.fixed(key) {
-                *place = map.next_value_seed(TextSeed)?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        Ok(())
-    }
-}
-
-struct ItemSeed<'a, K>(&'a mut Reader, PhantomData<K>);
-
-impl<'de, K: Kind> DeserializeSeed<'de> for ItemSeed<'_, K> {
-    type Value = Item<K>;
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Item<K>, D::Error> {
-        K::read(input, self.0)
-    }
-}
-
-/// One object out of its text.
-fn item<K: Kind>(text: &str, reader: &mut Reader) -> Result<Item<K>, Malformed> {
-    let mut input = serde_json::Deserializer::from_str(text);
-    // Valid JSON by now; what can still fail is its depth or a number's range.
-    K::read(&mut input, reader).map_err(|error| Malformed {
-        name: "(unreadable)".to_owned(),
-        uid: None,
-        problem: error.to_string(),
-    })
+/// One object out of its text, with care.
+fn item<K: Kind>(text: &[u8], reader: &mut Reader) -> Result<Item<K>, Malformed> {
+    let mut input = serde_json::Deserializer::from_slice(text);
+    let read = K::read(&mut input, reader).and_then(|item| input.end().map(|()| item));
+    read.map_err(|error| Malformed { name: "(unreadable)".to_owned(), uid: None, problem: error.to_string() })
 }
 
 /// One line of a watch.
@@ -601,10 +268,7 @@ struct RawEvent<'a> {
 
 /// Reads one line of a watch.
 pub fn event<K: Kind>(line: &str, reader: &mut Reader) -> Result<Event<K>, serde_json::Error> {
-    let mut input = serde_json::Deserializer::from_str(line);
-    if let Ok(Some(event)) = EventSeed(reader, PhantomData).deserialize(&mut input)
-        && input.end().is_ok()
-    {
+    if let Some(event) = walked(line, reader) {
         return Ok(event);
     }
     // Rare: the object comes before its type, it is a bookmark or a status, or it cannot be read.
@@ -622,7 +286,7 @@ pub fn event<K: Kind>(line: &str, reader: &mut Reader) -> Result<Event<K>, serde
             let ends_initial = object.pointer(INITIAL_EVENTS_END).is_some_and(|it| it == "true");
             Event::Bookmark { version: version(&object), ends_initial }
         }
-        kind => match item(text, reader) {
+        kind => match item(text.as_bytes(), reader) {
             Err(malformed) => Event::Unreadable(malformed),
             Ok(item) => Event::of(kind, item),
         },
@@ -639,40 +303,24 @@ impl<K: Kind> Event<K> {
     }
 }
 
-/// An event whose type comes first, as API servers write it, and whose object is of the kind; none otherwise.
-struct EventSeed<'a, K>(&'a mut Reader, PhantomData<K>);
-
-impl<'de, K: Kind> DeserializeSeed<'de> for EventSeed<'_, K> {
-    type Value = Option<Event<K>>;
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Self::Value, D::Error> {
-        input.deserialize_map(self)
-    }
-}
-
-impl<'de, K: Kind> Visitor<'de> for EventSeed<'_, K> {
-    type Value = Option<Event<K>>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an event")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let (mut kind, mut event) = (Text::Absent, None);
-        while let Some(key) = map.next_key_seed(TextSeed)? {
-            match (key.as_str(), kind.as_str()) {
-                (Some("type"), _) => kind = map.next_value_seed(TextSeed)?,
-                (Some("object"), Some(kind)) if !matches!(kind, "ERROR" | "BOOKMARK") => {
-                    event = Some(Event::of(kind, map.next_value_seed(ItemSeed(&mut *self.0, PhantomData))?));
-                }
-                (Some("object"), _) => {
-                    map.next_value::<IgnoredAny>()?;
-                    event = None;
-                }
-                _ => drop(map.next_value::<IgnoredAny>()?),
+/// An event as API servers write it: its type first, and an object of the kind.
+fn walked<K: Kind>(line: &str, reader: &mut Reader) -> Option<Event<K>> {
+    let (mut kind, mut event) = ("", None);
+    let mut walk = Walk::new(line.as_bytes());
+    walk.members(|walk, name| {
+        match name {
+            "type" => kind = walk.string()?,
+            "object" if matches!(kind, "ADDED" | "MODIFIED" | "DELETED") => {
+                event = Some(match object(walk, reader)? {
+                    Ok(item) => Event::of(kind, item),
+                    Err(malformed) => Event::Unreadable(malformed),
+                });
             }
+            _ => return None,
         }
-        Ok(event)
-    }
+        Some(())
+    })?;
+    event.filter(|_| walk.is_done())
 }
 
 /// What a page of a list says beside its objects.
@@ -714,19 +362,18 @@ pub fn page<K: Kind>(
     malformed: &mut Vec<Malformed>,
 ) -> Result<Page, serde_json::Error> {
     let (before, malformed_before) = (items.len(), malformed.len());
-    let mut input = serde_json::Deserializer::from_slice(text);
-    let seed = PageSeed::<'_, K> { reader: &mut *reader, items: &mut *items, malformed: &mut *malformed };
-    if let Ok(Some(page)) = seed.deserialize(&mut input)
-        && input.end().is_ok()
-    {
+    let mut told = |object: Result<Item<K>, Malformed>| match object.and_then(|item| item.facts) {
+        Ok(facts) => items.push(facts),
+        Err(problem) => malformed.push(problem),
+    };
+    if let Some(page) = walked_page(text, reader, &mut told) {
         return Ok(page);
     }
-    // One object that cannot be read at all costs that object.
     items.truncate(before);
     malformed.truncate(malformed_before);
     let page: RawPage<'_> = serde_json::from_slice(text)?;
     for object in page.items.unwrap_or_default() {
-        match item::<K>(object.get(), reader).and_then(|item| item.facts) {
+        match item::<K>(object.get().as_bytes(), reader).and_then(|item| item.facts) {
             Ok(facts) => items.push(facts),
             Err(problem) => malformed.push(problem),
         }
@@ -734,68 +381,26 @@ pub fn page<K: Kind>(
     Ok(page.metadata.into())
 }
 
-struct PageSeed<'a, K: Kind> {
-    reader: &'a mut Reader,
-    items: &'a mut Vec<K::Facts>,
-    malformed: &'a mut Vec<Malformed>,
-}
-
-impl<'de, K: Kind> DeserializeSeed<'de> for PageSeed<'_, K> {
-    type Value = Option<Page>;
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Option<Page>, D::Error> {
-        input.deserialize_map(self)
-    }
-}
-
-impl<'de, K: Kind> Visitor<'de> for PageSeed<'_, K> {
-    type Value = Option<Page>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Option<Page>, A::Error> {
-        let mut page = None;
-        while let Some(key) = map.next_key_seed(TextSeed)? {
-            match key.as_str() {
-                Some("metadata") => page = Some(map.next_value::<PageMeta>()?.into()),
-                Some("items") => map.next_value_seed(Items(&mut self))?,
-                _ => drop(map.next_value::<IgnoredAny>()?),
-            }
+/// A page as API servers write it.
+fn walked_page<K: Kind>(
+    text: &[u8],
+    reader: &mut Reader,
+    told: &mut impl FnMut(Result<Item<K>, Malformed>),
+) -> Option<Page> {
+    let mut page = None;
+    let mut walk = Walk::new(text);
+    walk.members(|walk, name| match name {
+        "metadata" => {
+            page = Some(serde_json::from_slice::<PageMeta>(walk.value()?).ok()?.into());
+            Some(())
         }
-        Ok(page)
-    }
-}
-
-struct Items<'b, 'a, K: Kind>(&'b mut PageSeed<'a, K>);
-
-impl<'de, K: Kind> DeserializeSeed<'de> for Items<'_, '_, K> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de, K: Kind> Visitor<'de> for Items<'_, '_, K> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list's items")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while let Some(item) = list.next_element_seed(ItemSeed::<K>(&mut *self.0.reader, PhantomData))? {
-            match item.facts {
-                Ok(facts) => self.0.items.push(facts),
-                Err(problem) => self.0.malformed.push(problem),
-            }
-        }
-        Ok(())
-    }
+        "items" => walk.items(|walk| {
+            told(object(walk, reader)?);
+            Some(())
+        }),
+        _ => walk.value().map(drop),
+    })?;
+    page.filter(|_| walk.is_done())
 }
 
 /// A pod out of JSON that is a tree already, as files are read.
@@ -815,6 +420,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::facts::demand::Source;
 
     fn pod_named(name: &str) -> Value {
         json!({"metadata": {"name": name, "namespace": "shop", "uid": name, "resourceVersion": "7", "labels": {"app": "web"},
@@ -831,7 +437,7 @@ mod tests {
     }
 
     fn read(object: &Value, demand: &Arc<Demand>) -> Item<Pods> {
-        item(&object.to_string(), &mut Reader::new(demand.clone())).unwrap()
+        item(object.to_string().as_bytes(), &mut Reader::new(demand.clone())).unwrap()
     }
 
     #[test]
@@ -889,7 +495,7 @@ mod tests {
     fn what_pods_have_alike_is_kept_once() {
         let mut reader = Reader::default();
         let mut facts =
-            |name| item::<Pods>(&pod_named(name).to_string(), &mut reader).unwrap().facts.unwrap();
+            |name| item::<Pods>(pod_named(name).to_string().as_bytes(), &mut reader).unwrap().facts.unwrap();
         let (a, b) = (facts("a"), facts("b"));
         assert!(a.labels.is_same(&b.labels) && Arc::ptr_eq(&a.service_account, &b.service_account));
         assert!(Arc::ptr_eq(&a.namespace.shared(), &b.namespace.shared()));
@@ -897,7 +503,7 @@ mod tests {
         for number in 0..3 * KEPT {
             let mut object = pod_named("c");
             object["metadata"]["labels"]["app"] = json!(number.to_string());
-            item::<Pods>(&object.to_string(), &mut reader).unwrap().facts.unwrap();
+            item::<Pods>(object.to_string().as_bytes(), &mut reader).unwrap().facts.unwrap();
         }
         assert!(reader.labels.len() <= 2 * KEPT, "what nobody has any more is let go");
     }
