@@ -31,6 +31,7 @@ pub mod reasons;
 pub mod report;
 pub mod rights;
 pub mod rollout;
+mod rows;
 pub mod select;
 #[cfg(test)]
 mod simulation;

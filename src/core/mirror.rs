@@ -9,6 +9,7 @@ use crate::adopt::is_predecessors;
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash, Nonce, OwnId};
 use crate::names::{IdentityName, PodUid};
+use crate::rows::Rows;
 
 /// An entry as SPIRE tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,8 +93,7 @@ pub enum Met {
 pub struct Mirror {
     prefix: String,
     adopts: bool,
-    slots: Vec<Option<Slot>>,
-    free: Vec<u32>,
+    slots: Rows<Slot>,
     by_id: HashTable<u32>,
     by_key: HashTable<u32>,
     by_pod: HashTable<u32>,
@@ -145,8 +145,7 @@ impl Mirror {
         Self {
             prefix: prefix.to_owned(),
             adopts: false,
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: Rows::default(),
             by_id: HashTable::new(),
             by_key: HashTable::new(),
             by_pod: HashTable::new(),
@@ -169,7 +168,7 @@ impl Mirror {
     /// Begins to compare with a complete list, of which [`Self::list`] is told entry by entry. What is written meanwhile
     /// is newer than what the list can say of it.
     pub fn begin_list(&mut self) {
-        self.slots.iter_mut().flatten().for_each(|slot| slot.row.is_listed = false);
+        self.slots.iter_mut().for_each(|slot| slot.row.is_listed = false);
     }
 
     /// Takes in one entry of a list.
@@ -189,7 +188,7 @@ impl Mirror {
 
     /// Entries that the list, now that all of it was told, did not have.
     pub fn unlisted(&self) -> Vec<EntryId> {
-        let unlisted = self.slots.iter().flatten().filter(|slot| !slot.row.is_listed);
+        let unlisted = self.slots.iter().filter(|slot| !slot.row.is_listed);
         unlisted.map(|slot| slot.id(&self.prefix)).collect()
     }
 
@@ -211,21 +210,10 @@ impl Mirror {
             }
             (_, None) => (SlotId::Text(id), None),
         };
-        let slot = Some(Slot { id: slot_id, row: Row { key, content, place, is_listed: true } });
-        let number = match self.free.pop() {
-            Some(number) => {
-                if let Some(free) = self.slots.get_mut(number as usize) {
-                    *free = slot;
-                }
-                number
-            }
-            None => {
-                self.slots.push(slot);
-                (self.slots.len() - 1) as u32
-            }
-        };
+        let row = Row { key, content, place, is_listed: true };
+        let number = self.slots.insert(Slot { id: slot_id, row });
         let (slots, hasher, prefix) = (&self.slots, &self.hasher, &self.prefix);
-        let at = |number: &u32| slots.get(*number as usize).and_then(Option::as_ref);
+        let at = |number: &u32| slots.get(*number);
         self.by_id.insert_unique(id_hash, number, |number| {
             at(number).map_or(0, |slot| hash_of_slot(hasher, slot, prefix))
         });
@@ -255,7 +243,7 @@ impl Mirror {
     /// than the one that its id names.
     pub fn put(&mut self, id: &EntryId, place: Place) {
         let Some(number) = self.number_of(id) else { return };
-        let Some(slot) = self.slots.get_mut(number as usize).and_then(Option::as_mut) else { return };
+        let Some(slot) = self.slots.get_mut(number) else { return };
         // The place is no longer what the id says, so that it has to be kept.
         slot.id = SlotId::Text(id.clone());
         if let Some(before) = slot.row.place.replace(place) {
@@ -271,8 +259,7 @@ impl Mirror {
         if let Ok(found) = self.by_id.find_entry(hash, |it| *it == number) {
             found.remove();
         }
-        let row = self.slots.get_mut(number as usize)?.take()?.row;
-        self.free.push(number);
+        let row = self.slots.remove(number)?.row;
         if let Ok(found) = self.by_key.find_entry(self.hasher.hash_one(row.key), |it| *it == number) {
             found.remove();
         }
@@ -285,12 +272,14 @@ impl Mirror {
     fn number_of(&self, id: &EntryId) -> Option<u32> {
         let own = id.own(&self.prefix);
         let mut numbers = self.by_id.iter_hash(self.id_hash(id, own.as_ref()));
-        numbers.find(|number| self.slot(**number).is_some_and(|slot| slot.has(id, own.as_ref()))).copied()
+        numbers
+            .find(|number| self.slots.get(**number).is_some_and(|slot| slot.has(id, own.as_ref())))
+            .copied()
     }
 
     fn enter_pod(&mut self, number: u32) {
         let (slots, hasher) = (&self.slots, &self.hasher);
-        let place = |number: &u32| slots.get(*number as usize)?.as_ref()?.row.place.as_ref();
+        let place = |number: &u32| slots.get(*number)?.row.place.as_ref();
         let Some(pod) = place(&number).map(|place| &place.pod) else { return };
         *self.ours.entry(pod.cluster).or_default() += 1;
         let hash = |number: &u32| place(number).map_or(0, |place| hasher.hash_one(&place.pod));
@@ -311,12 +300,12 @@ impl Mirror {
 
     /// One entry.
     pub fn row(&self, id: &EntryId) -> Option<&Row> {
-        self.slot(self.number_of(id)?).map(|slot| &slot.row)
+        self.slots.get(self.number_of(id)?).map(|slot| &slot.row)
     }
 
     fn row_mut(&mut self, id: &EntryId) -> Option<&mut Row> {
         let number = self.number_of(id)?;
-        Some(&mut self.slots.get_mut(number as usize)?.as_mut()?.row)
+        Some(&mut self.slots.get_mut(number)?.row)
     }
 
     /// Entries with this key, in the order of their ids; more than one where updates made them equal.
@@ -336,7 +325,7 @@ impl Mirror {
         numbers: impl Iterator<Item = &'a u32>,
         fits: impl Fn(&Row) -> bool,
     ) -> impl Iterator<Item = (EntryId, &'a Row)> {
-        let slots = numbers.filter_map(|number| self.slot(*number)).filter(|slot| fits(&slot.row));
+        let slots = numbers.filter_map(|number| self.slots.get(*number)).filter(|slot| fits(&slot.row));
         let mut rows: Vec<(EntryId, &Row)> = slots.map(|slot| (slot.id(&self.prefix), &slot.row)).collect();
         rows.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
         rows.into_iter()
@@ -345,13 +334,13 @@ impl Mirror {
     /// Whether this pod has entries of ours.
     pub fn has_pod(&self, pod: &PodKey) -> bool {
         let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
-        let places = numbers.filter_map(|number| self.slot(*number)?.row.place.as_ref());
+        let places = numbers.filter_map(|number| self.slots.get(*number)?.row.place.as_ref());
         places.into_iter().any(|place| place.pod == *pod)
     }
 
     /// All entries of ours.
     pub fn ours(&self) -> impl Iterator<Item = Ours<'_>> {
-        let slots = self.slots.iter().flatten();
+        let slots = self.slots.iter();
         slots.filter_map(|slot| Some(Ours { slot, place: slot.row.place.as_ref()?, prefix: &self.prefix }))
     }
 
@@ -384,10 +373,6 @@ impl Mirror {
     pub fn counts(&self) -> (usize, usize) {
         let ours = self.ours.values().sum();
         (ours, self.by_id.len() - ours)
-    }
-
-    fn slot(&self, number: u32) -> Option<&Slot> {
-        self.slots.get(number as usize)?.as_ref()
     }
 
     fn id_hash(&self, id: &EntryId, own: Option<&OwnId>) -> u64 {

@@ -9,6 +9,7 @@ use super::Settings;
 use super::answers::{Answers, Readiness};
 use super::objects::{Identity, Wanting};
 use crate::api::Problem;
+use crate::by_pod::ByUid;
 use crate::derive::{ClusterContext, CompiledIdentity, Derivation, Subject};
 use crate::desired::{ClusterStanding, Hold, IdentityStanding, PodDesired, Wanted};
 use crate::facts::demand::{Demand, Source};
@@ -131,7 +132,7 @@ pub(super) struct Cluster {
     is_another: bool,
     /// Kinds that may not be read, with the API server's words.
     denied: BTreeMap<&'static str, String>,
-    pods: HashMap<PodUid, Pod>,
+    pods: ByUid<Pod>,
     /// Few on each, so that a table would be larger.
     by_node: HashMap<NodeName, Vec<PodUid>>,
     by_namespace: HashMap<NamespaceName, HashSet<PodUid>>,
@@ -205,7 +206,7 @@ impl Cluster {
             identity: None,
             is_another: false,
             denied: BTreeMap::new(),
-            pods: HashMap::new(),
+            pods: ByUid::default(),
             by_node: HashMap::new(),
             by_namespace: HashMap::new(),
             nodes: BTreeMap::new(),
