@@ -41,16 +41,20 @@ impl<V> ByUid<V> {
         self.number(uid).is_some()
     }
 
-    pub(crate) fn insert(&mut self, uid: PodUid, value: V) -> Option<V> {
-        if let Some(known) = self.get_mut(&uid) {
-            return Some(std::mem::replace(known, value));
+    /// Puts a value in the place of the one before, if any; with it, the pod's number: that does not change until it is
+    /// removed.
+    pub(crate) fn insert(&mut self, uid: PodUid, value: V) -> (u32, Option<V>) {
+        if let Some(number) = self.number(&uid)
+            && let Some((_, known)) = self.rows.get_mut(number)
+        {
+            return (number, Some(std::mem::replace(known, value)));
         }
         let hash = self.hasher.hash_one(&uid);
         let number = self.rows.insert((uid, value));
         let (rows, hasher) = (&self.rows, &self.hasher);
         let hash_of = |number: &u32| rows.get(*number).map_or(0, |(uid, _)| hasher.hash_one(uid));
         self.numbers.insert_unique(hash, number, hash_of);
-        None
+        (number, None)
     }
 
     pub(crate) fn remove(&mut self, uid: &PodUid) -> Option<V> {
@@ -58,6 +62,11 @@ impl<V> ByUid<V> {
         let is_it = |number: &u32| rows.get(*number).is_some_and(|(known, _)| known == uid);
         let (number, _) = self.numbers.find_entry(self.hasher.hash_one(uid), is_it).ok()?.remove();
         self.rows.remove(number).map(|(_, value)| value)
+    }
+
+    /// The pod of a number.
+    pub(crate) fn uid(&self, number: u32) -> Option<&PodUid> {
+        self.rows.get(number).map(|(uid, _)| uid)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -76,7 +85,7 @@ impl<V> ByUid<V> {
         self.iter().map(|(_, value)| value)
     }
 
-    fn number(&self, uid: &PodUid) -> Option<u32> {
+    pub(crate) fn number(&self, uid: &PodUid) -> Option<u32> {
         let is_it = |number: &u32| self.rows.get(*number).is_some_and(|(known, _)| known == uid);
         self.numbers.find(self.hasher.hash_one(uid), is_it).copied()
     }
@@ -98,7 +107,7 @@ impl<V> ByPod<V> {
     }
 
     pub(crate) fn insert(&mut self, key: &PodKey, value: V) -> Option<V> {
-        self.0.entry(key.cluster).or_default().insert(key.pod.clone(), value)
+        self.0.entry(key.cluster).or_default().insert(key.pod.clone(), value).1
     }
 
     pub(crate) fn remove(&mut self, key: &PodKey) -> Option<V> {
@@ -138,7 +147,9 @@ mod tests {
                 let uid = PodUid::new(uid.to_string()).unwrap();
                 prop_assert_eq!(pods.get(&uid), map.get(&uid));
                 if is_insert {
-                    prop_assert_eq!(pods.insert(uid.clone(), value), map.insert(uid, value));
+                    let (number, before) = pods.insert(uid.clone(), value);
+                    prop_assert_eq!((pods.number(&uid), pods.uid(number)), (Some(number), Some(&uid)));
+                    prop_assert_eq!(before, map.insert(uid, value));
                 } else {
                     prop_assert_eq!(pods.remove(&uid), map.remove(&uid));
                 }

@@ -134,8 +134,9 @@ pub(super) struct Cluster {
     denied: BTreeMap<&'static str, String>,
     pods: ByUid<Pod>,
     /// Few on each, so that a table would be larger.
-    by_node: HashMap<NodeName, Vec<PodUid>>,
-    by_namespace: HashMap<NamespaceName, HashSet<PodUid>>,
+    /// Numbers of pods.
+    by_node: HashMap<NodeName, Vec<u32>>,
+    by_namespace: HashMap<NamespaceName, HashSet<u32>>,
     nodes: BTreeMap<NodeName, Arc<NodeFacts>>,
     namespaces: BTreeMap<NamespaceName, Labels>,
     slices: HashMap<String, EndpointSliceFacts>,
@@ -355,7 +356,8 @@ impl Cluster {
     /// Pods that an identity with these rules for namespaces may want. Namespaces are few, their pods are many.
     pub(super) fn uids_of<'a>(&'a self, namespaces: &'a Namespaces) -> impl Iterator<Item = &'a PodUid> {
         let fits = |name: &NamespaceName| namespaces.may_have(name, self.namespaces.get(name));
-        self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, uids)| uids)
+        let numbers = self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, pods)| pods);
+        numbers.filter_map(|number| self.pods.uid(*number))
     }
 
     /// Identities that counted a pod of this cluster.
@@ -501,7 +503,8 @@ impl Cluster {
                 changed.push(name);
             }
         }
-        changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten().cloned().collect()
+        let numbers = changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten();
+        numbers.filter_map(|number| self.pods.uid(*number)).cloned().collect()
     }
 
     fn apply_pods(&mut self, change: Watched<Arc<PodFacts>, PodUid>) -> Vec<PodUid> {
@@ -567,21 +570,25 @@ impl Cluster {
         let (before, now) = (before.map(|before| place(before)), place(&facts));
         let uid = facts.uid.clone();
         let facts = Known::Facts(facts);
-        match pod {
-            Some(pod) => pod.facts = facts,
-            None => drop(self.pods.insert(uid.clone(), Pod::new(facts))),
-        }
-        if before.as_ref() == Some(&now) {
-            return true;
-        }
+        let number = match pod {
+            Some(pod) => {
+                pod.facts = facts;
+                if before.as_ref() == Some(&now) {
+                    return true;
+                }
+                self.pods.number(&uid)
+            }
+            None => Some(self.pods.insert(uid, Pod::new(facts)).0),
+        };
+        let Some(number) = number else { return true };
         if let Some((node, namespace)) = before {
-            self.unlink(&uid, node.as_ref(), &namespace);
+            self.unlink(number, node.as_ref(), &namespace);
         }
         let (node, namespace) = now;
         if let Some(node) = node {
-            self.by_node.entry(node).or_default().push(uid.clone());
+            self.by_node.entry(node).or_default().push(number);
         }
-        self.by_namespace.entry(namespace).or_default().insert(uid);
+        self.by_namespace.entry(namespace).or_default().insert(number);
         true
     }
 
@@ -607,10 +614,7 @@ impl Cluster {
             self.nameless.insert(name);
             return None;
         };
-        let before = self.pods.remove(&uid);
-        if let Some(facts) = before.as_ref().and_then(Pod::facts) {
-            self.unlink(&uid, facts.node.as_ref(), &facts.namespace);
-        }
+        let before = self.take_pod(&uid);
         let name = before.as_ref().map_or(name, Pod::name).into();
         let pod = match before {
             Some(before) => Pod { facts: Known::Unreadable(name), ..before },
@@ -621,25 +625,32 @@ impl Cluster {
     }
 
     fn remove_pod(&mut self, uid: &PodUid) {
-        let Some(pod) = self.pods.remove(uid) else { return };
-        if let Some(facts) = pod.facts() {
-            self.unlink(uid, facts.node.as_ref(), &facts.namespace);
-        }
+        let Some(pod) = self.take_pod(uid) else { return };
         if !pod.told.is_empty() {
             self.uncounted.insert(uid.clone(), pod.told);
         }
     }
 
-    fn unlink(&mut self, uid: &PodUid, node: Option<&NodeName>, namespace: &NamespaceName) {
+    /// Takes a pod out of all that names it.
+    fn take_pod(&mut self, uid: &PodUid) -> Option<Pod> {
+        let number = self.pods.number(uid)?;
+        let pod = self.pods.remove(uid)?;
+        if let Some(facts) = pod.facts() {
+            self.unlink(number, facts.node.as_ref(), &facts.namespace);
+        }
+        Some(pod)
+    }
+
+    fn unlink(&mut self, number: u32, node: Option<&NodeName>, namespace: &NamespaceName) {
         if let Some(node) = node {
-            unlink(&mut self.by_node, node, |uids| {
-                uids.retain(|other| other != uid);
-                uids.is_empty()
+            unlink(&mut self.by_node, node, |numbers| {
+                numbers.retain(|other| *other != number);
+                numbers.is_empty()
             });
         }
-        unlink(&mut self.by_namespace, namespace, |uids| {
-            uids.remove(uid);
-            uids.is_empty()
+        unlink(&mut self.by_namespace, namespace, |numbers| {
+            numbers.remove(&number);
+            numbers.is_empty()
         });
     }
 
@@ -690,7 +701,8 @@ impl Cluster {
         if was_denied {
             return self.uids().cloned().collect();
         }
-        changed.iter().filter_map(|node| self.by_node.get(node)).flatten().cloned().collect()
+        let numbers = changed.iter().filter_map(|node| self.by_node.get(node)).flatten();
+        numbers.filter_map(|number| self.pods.uid(*number)).cloned().collect()
     }
 
     fn note(&mut self, kind: &'static str, malformed: Malformed) {
