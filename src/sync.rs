@@ -37,7 +37,7 @@ use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireEr
 /// What the writer knows is published at most as often, in time for a report.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
-const ROUND: RoundLimits = RoundLimits { writes: 400, updates: 200 };
+const ROUND: RoundLimits = RoundLimits { pods: 2000, writes: 400, updates: 200 };
 /// How long one call may take.
 const CALL_TIME: Duration = Duration::from_secs(20);
 /// How often a page of a list is asked for before the list is begun anew.
@@ -343,7 +343,7 @@ impl Writer {
             return due;
         }
         let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
-        let retries = [self.ledger.next_retry(), paced].into_iter().flatten().filter(|at| *at > now);
+        let retries = [self.ledger.next_due(), paced].into_iter().flatten().filter(|at| *at > now);
         retries.fold(due, Instant::min)
     }
 

@@ -15,6 +15,11 @@ use crate::mutants::{self, Mutant};
 use crate::names::IdentityName;
 use crate::parallel;
 
+/// While more pods than this wait, it is not decided at each change of them.
+const MANY: usize = 1000;
+/// How long it is not decided again, for each of them beyond [`MANY`]: a hundred times what deciding over it takes.
+const REST_FOR_EACH: Duration = Duration::from_micros(100);
+
 /// How much may be deleted or given another identity at once, or within a time. Both share and number have to be exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budgets {
@@ -111,13 +116,15 @@ pub struct Brake {
     passed: VecDeque<(Instant, EntryId, Vec<Scope>)>,
     held: Vec<Held>,
     is_open: bool,
+    /// Before, it is not decided again.
+    rests_until: Option<Instant>,
 }
 
 impl Brake {
     /// A brake with nothing before it.
     pub fn new(budgets: Budgets) -> Self {
         let (parked, cleared, passed) = (BTreeMap::new(), HashMap::new(), VecDeque::new());
-        Self { budgets, parked, cleared, passed, held: Vec::new(), is_open: false }
+        Self { budgets, parked, cleared, passed, held: Vec::new(), is_open: false, rests_until: None }
     }
 
     /// Whether this much of a pod's plan may be carried out now; otherwise it waits for [`Self::decide`].
@@ -141,11 +148,17 @@ impl Brake {
     /// Something was released, or no longer is.
     pub fn reopen(&mut self) {
         self.is_open |= !self.parked.is_empty();
+        self.rests_until = None;
     }
 
-    /// Whether [`Self::decide`] could come to something new.
-    pub fn is_open(&self) -> bool {
-        self.is_open
+    /// Whether [`Self::decide`] could come to something new, and may.
+    pub fn is_open(&self, now: Instant) -> bool {
+        self.is_open && self.rests_until.is_none_or(|at| at <= now)
+    }
+
+    /// When it may be decided again, where that could come to something new.
+    pub fn opens_at(&self) -> Option<Instant> {
+        self.rests_until.filter(|_| self.is_open)
     }
 
     /// Pods that wait.
@@ -307,6 +320,9 @@ impl Brake {
             self.held.clear();
         }
         self.is_open = !go_on.is_empty() && !self.parked.is_empty();
+        // What waits is looked at as a whole, so that with very much of it not each pod that comes or goes is worth that.
+        let many = self.parked.len().saturating_sub(MANY);
+        self.rests_until = (many > 0).then(|| now + REST_FOR_EACH * u32::try_from(many).unwrap_or(u32::MAX));
         go_on
     }
 }
@@ -432,7 +448,7 @@ mod tests {
         }
         assert_eq!(brake.decide(now, &none, |scopes, _| vec![200; scopes.len()]), []);
         assert_eq!(brake.held().len(), 2);
-        assert!(!brake.is_open(), "nobody asks again because time passes");
+        assert!(!brake.is_open(now), "nobody asks again because time passes");
         let mut later = Brake::new(Budgets::default());
         assert_eq!(decide(&mut later, 60, 200, now, &none), (60, 0));
         more.iter().for_each(|pod| {
@@ -457,7 +473,7 @@ mod tests {
         assert_eq!(brake.decide(now, &released, |scopes, _| vec![200; scopes.len()]), []);
         // It is gone again, by an edit: the plan is the one that was released, and the cluster's digest is not needed.
         brake.admit(&other, Vec::new());
-        assert!(brake.is_open());
+        assert!(brake.is_open(now));
         assert_eq!(brake.decide(now, &released, |scopes, _| vec![200; scopes.len()]).len(), 150);
         let first = pod("east", 0);
         assert!(brake.admit(&first, vec![delete(&first, "i")]), "cleared until it is done");

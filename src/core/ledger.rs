@@ -4,17 +4,18 @@ pub mod book;
 mod compare;
 pub mod difference;
 pub mod doubt;
+mod failures;
 mod sizes;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use compare::Comparison;
 use doubt::Doubts;
+use failures::Failures;
 use hashbrown::{HashMap, HashSet};
 use k8s_openapi::jiff::Timestamp;
 
@@ -26,23 +27,21 @@ use crate::desired::{ClusterStanding, Delta, Desired, Hold, IdentityStanding, Po
 use crate::drift::{Deletions, Vanishing};
 use crate::entry::{ClusterTag, EntryDigest, EntryId, Nonce};
 use crate::held::Anchor;
-use crate::mirror::{Mirror, Observed, Place, Row};
+use crate::mirror::{Mirror, Observed, Ours, Place, Row};
 use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::orphans::{OrphanPlan, Orphans};
+use crate::parallel;
 use crate::plan::{self, Delete, PlanFault, PodPlan, Would, Write};
-
-/// The first pause after a failed write; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-/// The longest pause between two tries of one pod.
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// So many states are shared before it is looked which of them are still in use.
 const IN_STEP: usize = 1 << 10;
 
-/// How much one round may write.
+/// How much one round may do.
 #[derive(Debug, Clone, Copy)]
 pub struct RoundLimits {
+    /// Pods that are looked at, most of which need no write after a list: what comes meanwhile waits for the round's end.
+    pub pods: usize,
     /// Creates and deletes.
     pub writes: usize,
     /// Updates; fewer, because each makes an agent sign anew. Beyond them only new pods are looked at.
@@ -152,13 +151,6 @@ struct PodState {
     previews: Vec<(IdentityName, Would)>,
 }
 
-#[derive(Debug)]
-struct Failure {
-    tries: u32,
-    due: Instant,
-    problems: Vec<(Option<IdentityName>, Problem)>,
-}
-
 /// Desired beside observed.
 #[derive(Debug)]
 pub struct Ledger {
@@ -178,7 +170,7 @@ pub struct Ledger {
     fresh: BTreeSet<PodKey>,
     /// Other pods that may not be in step.
     stale: BTreeSet<PodKey>,
-    failures: HashMap<PodKey, Failure>,
+    failures: Failures,
     states: ByPod<Arc<PodState>>,
     /// States of pods of which all is in place: most are, and few are unlike.
     in_step: HashMap<Vec<IdentityName>, Arc<PodState>>,
@@ -216,7 +208,7 @@ impl Ledger {
             listed_at: None,
             fresh: BTreeSet::new(),
             stale: BTreeSet::new(),
-            failures: HashMap::new(),
+            failures: Failures::default(),
             states: ByPod::default(),
             in_step: HashMap::new(),
             examples: BTreeMap::new(),
@@ -268,13 +260,19 @@ impl Ledger {
         }
         // What such an identity no longer wants is not among the changed pods: it did not want it before either.
         let is_preview = |standing: Option<IdentityStanding>| standing == Some(IdentityStanding::Preview);
-        let turned = delta
-            .identities
-            .iter()
-            .filter(|(name, standing)| is_preview(self.desired.identity(name)) != is_preview(*standing));
-        let turned: BTreeSet<PodKey> =
-            turned.flat_map(|(name, _)| self.mirror.pods_with(name)).cloned().collect();
-        self.stale.extend(turned);
+        let is_turned = |(name, standing): &&(IdentityName, Option<IdentityStanding>)| {
+            is_preview(self.desired.identity(name)) != is_preview(*standing)
+        };
+        let turned: Vec<&IdentityName> =
+            delta.identities.iter().filter(is_turned).map(|(name, _)| name).collect();
+        let turned = self.pods_with(&turned);
+        self.stale.extend(turned.into_values().flatten());
+        let is_there =
+            |standing| matches!(standing, Some(IdentityStanding::Live | IdentityStanding::Preview));
+        let is_known =
+            |(name, now): &&(IdentityName, _)| is_there(*now) && !is_there(self.desired.identity(name));
+        let known: Vec<&IdentityName> =
+            delta.identities.iter().filter(is_known).map(|(name, _)| name).collect();
         let standing = |(name, _): &(ClusterName, Option<ClusterStanding>)| {
             let tag = ClusterTag::of(name);
             (tag, self.desired.standing(&tag))
@@ -294,14 +292,11 @@ impl Ledger {
                 _ => self.touch_cluster(tag),
             }
         }
+        let mut ended = Vec::new();
         for (name, standing) in &delta.identities {
             match standing {
-                // Pods whose entries were nobody's may now be somebody's.
-                Some(IdentityStanding::Live | IdentityStanding::Preview) => {
-                    self.ending.remove(name);
-                    self.stale.extend(self.orphans.pods().cloned());
-                }
-                Some(IdentityStanding::Ended) => self.touch_ended(name),
+                Some(IdentityStanding::Live | IdentityStanding::Preview) => drop(self.ending.remove(name)),
+                Some(IdentityStanding::Ended) => ended.push(name),
                 None => {
                     self.ending.remove(name);
                     // It has no budget any more, and nobody reads on it what is held.
@@ -309,6 +304,14 @@ impl Ledger {
                 }
             }
         }
+        self.touch_ended(&ended);
+        // What was nobody's may now be somebody's.
+        let is_theirs = |(pod, id): &(PodKey, &EntryId)| {
+            let place = self.mirror.row(id).and_then(|row| row.place.as_ref());
+            place.is_some_and(|place| known.iter().any(|name| place.digest.is_of(name, &pod.pod)))
+        };
+        let theirs = self.orphans.entries().filter(|it| !known.is_empty() && is_theirs(it));
+        self.stale.extend(theirs.map(|(pod, _)| pod));
         if delta.ready && !was_ready {
             self.touch_all();
         }
@@ -338,19 +341,18 @@ impl Ledger {
 
     /// Whether a round at this time would look at any pod; `may_update` is whether it may make updates.
     pub fn has_work(&self, now: Instant, may_update: bool) -> bool {
-        let is_due =
-            || self.failures.iter().any(|(pod, failure)| failure.due <= now && !self.doubts.holds(pod));
+        let is_due = || self.failures.due(now).any(|pod| !self.doubts.holds(pod));
         let may_decide = !self.unsettled && self.doubts.is_empty();
-        let is_open = may_decide && (self.brake.is_open() || self.orphans.is_open());
+        let is_open = may_decide && (self.brake.is_open(now) || self.orphans.is_open());
         let others = || !self.stale.is_empty() || is_open || is_due();
         let is_new = self.has_been_listed() && !self.fresh.is_empty();
         self.desired.is_ready() && (is_new || self.listed && may_update && others())
     }
 
-    /// When the next failed pod is to be tried again.
-    pub fn next_retry(&self) -> Option<Instant> {
-        let known = self.failures.iter().filter(|(pod, _)| !self.doubts.holds(pod));
-        known.map(|(_, failure)| failure.due).min()
+    /// When a failed pod is to be tried again, or the brake decides again.
+    pub fn next_due(&self) -> Option<Instant> {
+        let failed = self.failures.all().find(|(_, pod)| !self.doubts.holds(pod)).map(|(due, _)| due);
+        failed.into_iter().chain(self.brake.opens_at()).min()
     }
 
     /// Plans pods that may not be in step, new ones first, until the limits are reached.
@@ -359,15 +361,12 @@ impl Ledger {
         if !self.desired.is_ready() || !self.has_been_listed() {
             return round;
         }
-        let due: Vec<PodKey> = self
-            .failures
-            .iter()
-            .filter(|(_, failure)| failure.due <= now && !mutants::is_on(Mutant::NeverRetry))
-            .map(|(pod, _)| pod.clone())
-            .collect();
-        self.stale.extend(due);
-        let (mut writes, mut updates) = (0, 0);
-        while writes < limits.writes {
+        if !mutants::is_on(Mutant::NeverRetry) {
+            self.stale.extend(self.failures.due(now).take(limits.pods).cloned());
+        }
+        let (mut looked_at, mut writes, mut updates) = (0, 0, 0);
+        while looked_at < limits.pods && writes < limits.writes {
+            looked_at += 1;
             let next = match self.fresh.pop_first() {
                 None if self.listed && updates < limits.updates => self.stale.pop_first(),
                 fresh => fresh,
@@ -382,7 +381,7 @@ impl Ledger {
             }
             // In both queues, it would be planned twice before the first plan is carried out.
             self.stale.remove(&pod);
-            if self.failures.get(&pod).is_some_and(|failure| failure.due > now) {
+            if self.failures.waits(&pod, now) {
                 continue;
             }
             if adopt::claim(&pod, &self.desired, &mut self.mirror) {
@@ -423,7 +422,7 @@ impl Ledger {
         }
         let is_settled = !self.unsettled && self.doubts.is_empty();
         if self.listed && is_settled && self.fresh.is_empty() && self.stale.is_empty() {
-            if self.brake.is_open() {
+            if self.brake.is_open(now) {
                 self.decide(now);
             }
             if self.orphans.is_open() {
@@ -527,8 +526,7 @@ impl Ledger {
         let wanted = self.desired.pod(pod).map(|pod| &*pod.wanted).unwrap_or_default();
         let is_simple = failing.is_empty() && holds.is_empty() && previews.is_empty();
         let is_wanted = wanted.len() == in_place.len() + pending.len() && wanted.contains(&write.wanted);
-        let is_changed =
-            self.stale.contains(pod) || self.fresh.contains(pod) || self.failures.contains_key(pod);
+        let is_changed = self.stale.contains(pod) || self.fresh.contains(pod) || self.failures.contains(pod);
         let at = pending.iter().position(|identity| *identity == write.wanted.identity);
         let Some(at) = at.filter(|_| is_simple && is_wanted && !is_changed) else { return false };
         let mut state = (**state).clone();
@@ -540,7 +538,11 @@ impl Ledger {
 
     /// Notes an entry that SPIRE told of and that was not known.
     pub fn found(&mut self, pod: &PodKey, observed: Observed) {
+        let id = observed.id.clone();
         self.mirror.insert(observed);
+        if let Some(place) = self.mirror.row(&id).and_then(|row| row.place.clone()) {
+            self.note_ended(&place);
+        }
         self.stale.insert(pod.clone());
     }
 
@@ -568,14 +570,7 @@ impl Ledger {
 
     /// Notes that a write was refused; the pod is tried again after a pause.
     pub fn failed(&mut self, pod: &PodKey, identity: Option<&IdentityName>, problem: Problem, now: Instant) {
-        let failure =
-            self.failures.entry(pod.clone()).or_insert(Failure { tries: 0, due: now, problems: Vec::new() });
-        if failure.due <= now {
-            failure.tries += 1;
-            failure.problems.clear();
-            failure.due = now + pause(pod, failure.tries);
-        }
-        failure.problems.push((identity.cloned(), problem));
+        self.failures.add(pod, identity, problem, now);
         self.stale.remove(pod);
         let mut state = self.states.get(pod).map(|state| (**state).clone()).unwrap_or_default();
         let refused = self.failures.get(pod).map(|failure| failure.problems.clone()).unwrap_or_default();
@@ -611,7 +606,7 @@ impl Ledger {
         let clusters = clusters.collect();
         let (mirror, desired) = (&self.mirror, &self.desired);
         for (name, pods) in &mut self.ending {
-            pods.retain(|pod| {
+            let is_left = |pod: &PodKey| {
                 let digest = EntryDigest::of(name, &pod.pod, 0);
                 // An entry that another identity has taken over is not left of this one.
                 let wanted = desired.pod(pod).map(|pod| &*pod.wanted).unwrap_or_default();
@@ -620,7 +615,11 @@ impl Ledger {
                         && !wanted.iter().any(|want| want.key == row.key)
                 };
                 mirror.of_pod(pod).any(|(_, row)| is_left(row)) && !mutants::is_on(Mutant::ReleaseTooEarly)
-            });
+            };
+            // One that is left is enough: the others are not looked at each time.
+            while pods.first().is_some_and(|pod| !is_left(pod)) {
+                pods.pop_first();
+            }
         }
         let is_free = |tag: &ClusterTag| self.mirror.count_of(tag) == 0;
         // An entry in doubt may be one of theirs.
@@ -690,10 +689,42 @@ impl Ledger {
         self.stale.extend(self.desired.pods_of(*tag).chain(self.mirror.pods_of(tag).cloned()));
     }
 
-    fn touch_ended(&mut self, name: &IdentityName) {
-        let pods: BTreeSet<PodKey> = self.mirror.pods_with(name).cloned().collect();
-        self.stale.extend(pods.iter().cloned());
-        self.ending.insert(name.clone(), pods);
+    fn touch_ended(&mut self, names: &[&IdentityName]) {
+        for (name, pods) in self.pods_with(names) {
+            self.stale.extend(pods.iter().cloned());
+            self.ending.insert(name, pods);
+        }
+    }
+
+    /// Notes an entry that was not known: it may be of an identity that was seen being deleted.
+    fn note_ended(&mut self, place: &Place) {
+        let mut names = self.desired.ended_identities();
+        let Some(name) = names.find(|name| place.digest.is_of(name, &place.pod.pod)) else { return };
+        self.ending.entry(name.clone()).or_default().insert(place.pod.clone());
+    }
+
+    /// Pods that have an entry made for one of these identities, by one look at each entry. What a pod is to have, by now,
+    /// says whose most entries are.
+    fn pods_with(&self, names: &[&IdentityName]) -> BTreeMap<IdentityName, BTreeSet<PodKey>> {
+        let mut pods: BTreeMap<IdentityName, BTreeSet<PodKey>> =
+            names.iter().map(|name| ((*name).clone(), BTreeSet::new())).collect();
+        let entries: Vec<Ours<'_>> = if names.is_empty() { Vec::new() } else { self.mirror.ours().collect() };
+        let found = parallel::in_parts(&entries, |entries| {
+            let whose = |place: &Place| {
+                let of_pod = self.desired.pod(&place.pod).filter(|_| names.len() > 1);
+                let mut wanted = of_pod.into_iter().flat_map(|pod| pod.wanted.iter());
+                match wanted.find(|wanted| wanted.digest.is_beside(&place.digest)) {
+                    Some(wanted) => names.iter().find(|name| ***name == wanted.identity),
+                    None => names.iter().find(|name| place.digest.is_of(name, &place.pod.pod)),
+                }
+            };
+            let found = entries.iter().filter_map(|entry| Some((*whose(entry.place)?, &entry.place.pod)));
+            found.collect::<Vec<_>>()
+        });
+        for (name, pod) in found.into_iter().flatten() {
+            pods.entry(name.clone()).or_default().insert(pod.clone());
+        }
+        pods
     }
 
     fn note(&mut self, plan: &PodPlan) {
@@ -786,17 +817,6 @@ impl Ledger {
             step(self.held.entry(*hold).or_default());
         }
     }
-}
-
-/// How long a pod waits after so many failures. Pods that fail together are not tried again together: each waits between
-/// half the pause and all of it, by its own uid, which is as good as a random number and the same in every replay.
-fn pause(pod: &PodKey, tries: u32) -> Duration {
-    let factor = 1_u32.checked_shl(tries.saturating_sub(1)).unwrap_or(u32::MAX);
-    let pause = FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE);
-    let mut hasher = DefaultHasher::new();
-    (pod, tries).hash(&mut hasher);
-    let spread = (hasher.finish() % 1000) as u32;
-    pause / 2 + pause / 2000 * spread
 }
 
 fn set(pods: &mut BTreeSet<PodKey>, pod: &PodKey, is_member: bool) {

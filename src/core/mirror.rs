@@ -1,14 +1,13 @@
 //! What SPIRE holds, as digests: by id, by key and, for entries of ours, by pod.
 
-use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use crate::adopt::is_predecessors;
 use crate::desired::PodKey;
 use crate::entry::{ClusterTag, ContentHash, Entry, EntryDigest, EntryId, KeyHash, Nonce, OwnId};
-use crate::names::{IdentityName, PodUid};
+use crate::names::PodUid;
 use crate::rows::Rows;
 
 /// An entry as SPIRE tells it.
@@ -96,9 +95,8 @@ pub struct Mirror {
     slots: Rows<Slot>,
     by_id: HashTable<u32>,
     by_key: HashTable<u32>,
-    by_pod: HashTable<u32>,
-    /// Number of entries of ours.
-    ours: BTreeMap<ClusterTag, usize>,
+    /// Entries of ours.
+    by_pod: HashMap<ClusterTag, HashTable<u32>>,
     hasher: DefaultHashBuilder,
 }
 
@@ -148,8 +146,7 @@ impl Mirror {
             slots: Rows::default(),
             by_id: HashTable::new(),
             by_key: HashTable::new(),
-            by_pod: HashTable::new(),
-            ours: BTreeMap::new(),
+            by_pod: HashMap::new(),
             hasher: DefaultHashBuilder::default(),
         }
     }
@@ -281,20 +278,18 @@ impl Mirror {
         let (slots, hasher) = (&self.slots, &self.hasher);
         let place = |number: &u32| slots.get(*number)?.row.place.as_ref();
         let Some(pod) = place(&number).map(|place| &place.pod) else { return };
-        *self.ours.entry(pod.cluster).or_default() += 1;
-        let hash = |number: &u32| place(number).map_or(0, |place| hasher.hash_one(&place.pod));
-        self.by_pod.insert_unique(hasher.hash_one(pod), number, hash);
+        let hash = |number: &u32| place(number).map_or(0, |place| hasher.hash_one(&place.pod.pod));
+        let of_cluster = self.by_pod.entry(pod.cluster).or_default();
+        of_cluster.insert_unique(hasher.hash_one(&pod.pod), number, hash);
     }
 
     fn leave_pod(&mut self, number: u32, pod: &PodKey) {
-        if let Ok(found) = self.by_pod.find_entry(self.hasher.hash_one(pod), |it| *it == number) {
+        let Some(of_cluster) = self.by_pod.get_mut(&pod.cluster) else { return };
+        if let Ok(found) = of_cluster.find_entry(self.hasher.hash_one(&pod.pod), |it| *it == number) {
             found.remove();
         }
-        if let Some(count) = self.ours.get_mut(&pod.cluster) {
-            *count -= 1;
-            if *count == 0 {
-                self.ours.remove(&pod.cluster);
-            }
+        if of_cluster.is_empty() {
+            self.by_pod.remove(&pod.cluster);
         }
     }
 
@@ -316,8 +311,14 @@ impl Mirror {
 
     /// Entries of ours on this pod, in the order of their ids.
     pub fn of_pod(&self, pod: &PodKey) -> impl Iterator<Item = (EntryId, &Row)> {
-        let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
+        let numbers = self.numbers_of(pod);
         self.in_order(numbers, |row| row.place.as_ref().is_some_and(|place| place.pod == *pod))
+    }
+
+    /// Where entries of ours on this pod may stand.
+    fn numbers_of(&self, pod: &PodKey) -> impl Iterator<Item = &u32> {
+        let hash = self.hasher.hash_one(&pod.pod);
+        self.by_pod.get(&pod.cluster).into_iter().flat_map(move |numbers| numbers.iter_hash(hash))
     }
 
     fn in_order<'a>(
@@ -333,7 +334,7 @@ impl Mirror {
 
     /// Whether this pod has entries of ours.
     pub fn has_pod(&self, pod: &PodKey) -> bool {
-        let numbers = self.by_pod.iter_hash(self.hasher.hash_one(pod));
+        let numbers = self.numbers_of(pod);
         let places = numbers.filter_map(|number| self.slots.get(*number)?.row.place.as_ref());
         places.into_iter().any(|place| place.pod == *pod)
     }
@@ -355,23 +356,19 @@ impl Mirror {
 
     /// Pods of one cluster that have entries of ours; a pod comes once for each.
     pub fn pods_of(&self, cluster: &ClusterTag) -> impl Iterator<Item = &PodKey> {
-        self.pods().filter(move |pod| pod.cluster == *cluster)
-    }
-
-    /// Pods that have an entry of ours made for this identity.
-    pub fn pods_with(&self, identity: &IdentityName) -> impl Iterator<Item = &PodKey> {
-        let is_of = |place: &&Place| place.digest.is_of(identity, &place.pod.pod);
-        self.places().filter(is_of).map(|place| &place.pod)
+        let numbers = self.by_pod.get(cluster).into_iter().flat_map(HashTable::iter);
+        let places = numbers.filter_map(|number| self.slots.get(*number)?.row.place.as_ref());
+        places.map(|place| &place.pod)
     }
 
     /// Number of entries of ours in one cluster.
     pub fn count_of(&self, cluster: &ClusterTag) -> usize {
-        self.ours.get(cluster).copied().unwrap_or_default()
+        self.by_pod.get(cluster).map_or(0, HashTable::len)
     }
 
     /// Number of entries: ours, foreign.
     pub fn counts(&self) -> (usize, usize) {
-        let ours = self.ours.values().sum();
+        let ours = self.by_pod.values().map(HashTable::len).sum();
         (ours, self.by_id.len() - ours)
     }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use crate::desired::{Hold, PodKey};
 use crate::entry::{ClusterTag, EntryId, short_digest};
 use crate::held::EXAMPLES;
-use crate::names::ClusterName;
+use crate::names::{ClusterName, PodUid};
 
 /// Entries that are held for one cause and wait for one release.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,14 @@ struct Group {
     tag: ClusterTag,
 }
 
+/// What is told of a group, until its entries change.
+#[derive(Debug)]
+struct Known {
+    digest: String,
+    entries: u64,
+    examples: Vec<EntryId>,
+}
+
 /// Entries that a release lets go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released {
@@ -76,8 +84,8 @@ pub struct Released {
 /// All orphans by pod, and the plans that they make.
 #[derive(Debug, Default)]
 pub struct Orphans {
-    pods: BTreeMap<PodKey, Vec<(Hold, EntryId)>>,
-    digests: BTreeMap<Group, String>,
+    pods: BTreeMap<ClusterTag, BTreeMap<PodUid, Vec<(Hold, EntryId)>>>,
+    known: BTreeMap<Group, Known>,
     plans: Vec<OrphanPlan>,
     changed: BTreeSet<Group>,
     is_open: bool,
@@ -88,11 +96,18 @@ impl Orphans {
     pub fn note(&mut self, pod: &PodKey, holds: &[(EntryId, Hold)]) {
         let found = holds.iter().filter(|(_, hold)| hold.is_orphans());
         let found: Vec<(Hold, EntryId)> = found.map(|(id, hold)| (*hold, id.clone())).collect();
+        if found.is_empty() && !self.pods.contains_key(&pod.cluster) {
+            return;
+        }
+        let pods = self.pods.entry(pod.cluster).or_default();
         let before = match found.is_empty() {
-            true => self.pods.remove(pod),
-            false if self.pods.get(pod) == Some(&found) => return,
-            false => self.pods.insert(pod.clone(), found.clone()),
+            true => pods.remove(&pod.pod),
+            false if pods.get(&pod.pod) == Some(&found) => return,
+            false => pods.insert(pod.pod.clone(), found.clone()),
         };
+        if pods.is_empty() {
+            self.pods.remove(&pod.cluster);
+        }
         let causes = before.unwrap_or_default().into_iter().chain(found).map(|(cause, _)| cause);
         self.changed.extend(causes.map(|cause| Group { cause, tag: pod.cluster }));
     }
@@ -107,9 +122,12 @@ impl Orphans {
         self.is_open || !self.changed.is_empty()
     }
 
-    /// Pods with orphans.
-    pub fn pods(&self) -> impl Iterator<Item = &PodKey> {
-        self.pods.keys()
+    /// All of them, with their pods.
+    pub fn entries(&self) -> impl Iterator<Item = (PodKey, &EntryId)> {
+        self.pods.iter().flat_map(|(cluster, pods)| {
+            let key = |pod: &PodUid| PodKey { cluster: *cluster, pod: pod.clone() };
+            pods.iter().flat_map(move |(pod, entries)| entries.iter().map(move |(_, id)| (key(pod), id)))
+        })
     }
 
     /// The plans that stand.
@@ -127,22 +145,23 @@ impl Orphans {
     ) -> Vec<Released> {
         self.is_open = false;
         for group in std::mem::take(&mut self.changed) {
-            let entries = self.entries_of(&group).map(|(_, id)| id.to_string()).collect::<BTreeSet<_>>();
-            match entries.is_empty() {
-                true => self.digests.remove(&group),
-                false => {
-                    let head = format!("orphans {} {}", group.cause.reason(), group.tag);
-                    let digest = short_digest(&head, entries);
-                    self.digests.insert(group, digest)
-                }
-            };
+            let ids: BTreeSet<String> = self.entries_of(&group).map(|(_, id)| id.to_string()).collect();
+            if ids.is_empty() {
+                self.known.remove(&group);
+                continue;
+            }
+            let examples = self.entries_of(&group).take(EXAMPLES).map(|(_, id)| id.clone()).collect();
+            let head = format!("orphans {} {}", group.cause.reason(), group.tag);
+            let entries = ids.len() as u64;
+            self.known.insert(group, Known { digest: short_digest(&head, ids), entries, examples });
         }
         let (mut plans, mut let_go) = (Vec::new(), Vec::new());
-        for (group, digest) in &self.digests {
+        for (group, Known { digest, entries, examples }) in &self.known {
             let is_offered = group.cause != Hold::Predecessor || all_in_step;
             if is_offered && released.contains(digest) {
                 let entries = self.entries_of(group).map(|(_, id)| id.clone()).collect();
-                let pods = self.entries_of(group).map(|(pod, _)| pod.clone()).collect();
+                let key = |pod: &PodUid| PodKey { cluster: group.tag, pod: pod.clone() };
+                let pods = self.entries_of(group).map(|(pod, _)| key(pod)).collect();
                 let_go.push(Released { digest: digest.clone(), entries, pods });
             }
             plans.push(OrphanPlan {
@@ -150,18 +169,18 @@ impl Orphans {
                 tag: group.tag,
                 cluster: name(&group.tag).cloned(),
                 digest: is_offered.then(|| digest.clone()),
-                entries: self.entries_of(group).count() as u64,
-                examples: self.entries_of(group).take(EXAMPLES).map(|(_, id)| id.clone()).collect(),
+                entries: *entries,
+                examples: examples.clone(),
             });
         }
         self.plans = plans;
         let_go
     }
 
-    fn entries_of<'a>(&'a self, group: &'a Group) -> impl Iterator<Item = (&'a PodKey, &'a EntryId)> {
-        let pods = self.pods.iter().filter(|(pod, _)| pod.cluster == group.tag);
-        pods.flat_map(|(pod, entries)| {
-            entries.iter().filter(|(cause, _)| *cause == group.cause).map(move |(_, id)| (pod, id))
+    fn entries_of(&self, group: &Group) -> impl Iterator<Item = (&PodUid, &EntryId)> {
+        let cause = group.cause;
+        self.pods.get(&group.tag).into_iter().flatten().flat_map(move |(pod, entries)| {
+            entries.iter().filter(move |(of, _)| *of == cause).map(move |(_, id)| (pod, id))
         })
     }
 }
@@ -169,7 +188,6 @@ impl Orphans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::PodUid;
 
     fn pod(cluster: &str, number: usize) -> PodKey {
         let cluster = ClusterTag::of(&ClusterName::new(cluster).unwrap());

@@ -63,6 +63,10 @@ impl Ledger {
             self.stale.insert(before.pod.clone());
         }
         self.stale.extend(place.iter().map(|place| place.pod.clone()));
+        // After a first list all are looked at together.
+        if self.listed {
+            place.iter().for_each(|place| self.note_ended(place));
+        }
         Some((met, place))
     }
 
@@ -85,9 +89,9 @@ impl Ledger {
         // What waits was planned without what others have made since.
         self.stale.extend(self.brake.waiting().cloned());
         (self.listed, self.in_doubt) = (true, false);
-        let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
-        ended.iter().for_each(|name| self.touch_ended(name));
         if is_first {
+            let ended: Vec<IdentityName> = self.desired.ended_identities().cloned().collect();
+            self.touch_ended(&ended.iter().collect::<Vec<_>>());
             // What is known of new pods is that they have none: in doubt again, they need not wait for the next list.
             let (mirror, stale) = (&self.mirror, &self.stale);
             self.fresh.retain(|pod| mirror.of_pod(pod).next().is_none() && !stale.contains(pod));

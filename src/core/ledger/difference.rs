@@ -249,7 +249,7 @@ impl Ledger {
         // What is to be written anyway is not its doing; where nothing waits to be looked at, nothing is.
         let is_in_step = !self.fresh.contains(key)
             && !self.stale.contains(key)
-            && !self.failures.contains_key(key)
+            && !self.failures.contains(key)
             && self.listed;
         let anyway = (!is_in_step || !self.waits_for_nothing(key))
             .then(|| plan::plan(key, &self.desired, &self.mirror, make_id));

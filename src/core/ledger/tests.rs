@@ -10,7 +10,7 @@ use crate::entry::{Entry, EntryKey};
 use crate::names::PodUid;
 use crate::spiffe::{Selector, SpiffeId};
 
-const LIMITS: RoundLimits = RoundLimits { writes: 1000, updates: 1000 };
+const LIMITS: RoundLimits = RoundLimits { pods: 1000, writes: 1000, updates: 1000 };
 const SYNCED: ClusterStanding = ClusterStanding::Synced { complete: true };
 
 /// A book and the server that it is about.
@@ -525,17 +525,6 @@ fn an_entry_that_somebody_deletes_again_and_again_is_told_with_its_identity() {
     }
     let vanishing = world.ledger.outcome(None).vanishing;
     assert_eq!(vanishing[&identity("web")].entries, 1);
-}
-
-#[test]
-fn pods_that_fail_together_are_not_tried_again_together() {
-    let pauses = |tries: u32| (0..200).map(move |number| pause(&key("east", &format!("u{number}")), tries));
-    for (tries, longest) in [(1, FIRST_PAUSE), (4, FIRST_PAUSE * 8), (40, LONGEST_PAUSE)] {
-        assert!(pauses(tries).all(|pause| longest / 2 <= pause && pause <= longest), "{tries}");
-        let tenth = |pause: Duration| (pause.as_secs_f64() / longest.as_secs_f64() * 10.0) as u32;
-        let tenths: BTreeSet<u32> = pauses(tries).map(tenth).collect();
-        assert_eq!(tenths.len(), 5, "all of the upper half: {tenths:?}");
-    }
 }
 
 /// More entries than one thread looks at.

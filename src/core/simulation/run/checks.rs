@@ -467,7 +467,7 @@ pub(super) fn is_at_rest(replica: &Replica, now: Instant) -> bool {
         && !replica.must_compare
         && replica.listing.is_none()
         && !replica.index.is_unsettled()
-        && ledger.next_retry().is_none()
+        && ledger.next_due().is_none()
         && replica.paused_until.is_none()
 }
 
