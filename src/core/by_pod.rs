@@ -29,7 +29,7 @@ impl<V> ByUid<V> {
     }
 
     pub(crate) fn get_key_value(&self, uid: &PodUid) -> Option<(&PodUid, &V)> {
-        self.rows.get(self.number(uid)?).map(|(uid, value)| (uid, value))
+        self.at(self.number(uid)?)
     }
 
     pub(crate) fn get_mut(&mut self, uid: &PodUid) -> Option<&mut V> {
@@ -65,8 +65,8 @@ impl<V> ByUid<V> {
     }
 
     /// The pod of a number.
-    pub(crate) fn uid(&self, number: u32) -> Option<&PodUid> {
-        self.rows.get(number).map(|(uid, _)| uid)
+    pub(crate) fn at(&self, number: u32) -> Option<(&PodUid, &V)> {
+        self.rows.get(number).map(|(uid, value)| (uid, value))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -148,7 +148,7 @@ mod tests {
                 prop_assert_eq!(pods.get(&uid), map.get(&uid));
                 if is_insert {
                     let (number, before) = pods.insert(uid.clone(), value);
-                    prop_assert_eq!((pods.number(&uid), pods.uid(number)), (Some(number), Some(&uid)));
+                    prop_assert_eq!((pods.number(&uid), pods.at(number)), (Some(number), Some((&uid, &value))));
                     prop_assert_eq!(before, map.insert(uid, value));
                 } else {
                     prop_assert_eq!(pods.remove(&uid), map.remove(&uid));

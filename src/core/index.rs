@@ -33,7 +33,6 @@ use crate::guardrails::Guardrails;
 use crate::mutants::{self, Mutant};
 use crate::names::{ClusterName, IdentityName, PodUid};
 use crate::plugin::{Plugin, PluginState, Source};
-use crate::select::Namespaces;
 
 pub use answers::Asking;
 pub use cluster::{Told, Verdict};
@@ -349,9 +348,9 @@ impl Index {
             used.is_some_and(|used| used.plugin == *plugin)
         };
         let versions = self.identities.values().flat_map(Identity::versions);
-        let places = versions.filter(uses).filter_map(Identity::place);
-        let namespaces: Vec<Namespaces> = places.map(|place| place.namespaces.clone()).collect();
-        namespaces.iter().for_each(|namespaces| self.touch(Some(namespaces), |_| true));
+        let users: Vec<&Identity> = versions.filter(uses).collect();
+        let touched = self.pods_of(&users, |_| true);
+        self.note_all(touched);
     }
 
     fn new_demand(&mut self) -> Option<Arc<Demand>> {
@@ -675,13 +674,8 @@ impl Index {
             |cluster: &ClusterName| both.is_none_or(|(before, now)| !now.same_for_pods_of(before, cluster));
         let others: BTreeSet<ClusterName> = self.clusters.keys().filter(|it| is_other(it)).cloned().collect();
         let versions: Vec<&Identity> = before.iter().chain(&identity).flat_map(Identity::versions).collect();
-        for version in versions {
-            match version.place() {
-                Some(place) => self.touch(Some(&place.namespaces), |cluster| others.contains(cluster)),
-                None if version.is_unreadable() => self.touch(None, |cluster| others.contains(cluster)),
-                None => {}
-            }
-        }
+        let touched = self.pods_of(&versions, |cluster| others.contains(cluster));
+        self.note_all(touched);
         let places = before.iter().flat_map(Identity::versions).filter_map(Identity::place);
         places.for_each(|place| self.candidates.remove(place));
         self.unreadable.remove(name);
@@ -696,18 +690,22 @@ impl Index {
         self.identities.insert(name.clone(), identity);
     }
 
-    /// Notes the pods of these namespaces, or all, of the clusters that this fits.
-    fn touch(&mut self, namespaces: Option<&Namespaces>, fits: impl Fn(&ClusterName) -> bool) {
-        let uids = |(name, cluster): (&ClusterName, &Cluster)| {
-            let uids = match namespaces {
-                Some(namespaces) => cluster.uids_of(namespaces).cloned().collect(),
-                None => cluster.uids().cloned().collect(),
-            };
-            (name.clone(), uids)
+    /// Pods that depend on these identities, of the clusters that this fits.
+    fn pods_of(
+        &self,
+        identities: &[&Identity],
+        fits: impl Fn(&ClusterName) -> bool,
+    ) -> Vec<(ClusterName, Vec<PodUid>)> {
+        let uids = |cluster: &Cluster| {
+            let uids = identities.iter().flat_map(|identity| cluster.uids_for(identity));
+            uids.cloned().collect()
         };
         let clusters = self.clusters.iter().filter(|(name, _)| fits(name));
-        let touched: Vec<(ClusterName, Vec<PodUid>)> = clusters.map(uids).collect();
-        touched.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
+        clusters.map(|(name, cluster)| (name.clone(), uids(cluster))).collect()
+    }
+
+    fn note_all(&mut self, pods: Vec<(ClusterName, Vec<PodUid>)>) {
+        pods.into_iter().for_each(|(name, uids)| self.note(&name, uids, false));
     }
 
     /// Nobody can say of some identity which pods of this cluster are its own.
@@ -865,6 +863,42 @@ mod tests {
         ] {
             index.apply(Change::Cluster(ClusterName::new("east").unwrap(), session, change));
         }
+    }
+
+    /// Two pods, of which an identity of all namespaces wants one.
+    #[test]
+    fn an_edit_touches_the_pods_that_the_identity_may_want() {
+        let mut index = index();
+        index.apply(registry("one", true));
+        index.settle();
+        let number = session(&index);
+        tell(&mut index, number);
+        let pod = json!({"metadata": {"name": "q", "namespace": "shop", "uid": "q", "labels": {"app": "q"}}, "spec": {"nodeName": "n"}});
+        let pod = Watched::Applied(trim::pod(&pod, &Demand::default()).unwrap());
+        index.apply(Change::Cluster(ClusterName::new("east").unwrap(), number, ClusterChange::Pods(pod)));
+        let items = vec![trim::namespace(&json!({"metadata": {"name": "shop"}})).unwrap()];
+        let namespaces = Watched::Listed { items, malformed: Vec::new(), demand: Arc::default() };
+        let namespaces = ClusterChange::Namespaces(namespaces);
+        index.apply(Change::Cluster(ClusterName::new("east").unwrap(), number, namespaces));
+        index.settle();
+        let mut touched = |spec: serde_json::Value| {
+            let mut object = json!({"metadata": {"name": "narrow"}, "spec": {"applicationName": "q", "namespaceSelector": {},
+                "spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/q"}});
+            let fields = object["spec"].as_object_mut().unwrap();
+            fields.extend(spec.as_object().unwrap().clone());
+            let object = Ok(Arc::new(serde_json::from_value(object).unwrap()));
+            index.apply(Change::Identities(ObjectChange::Applied(object)));
+            index.settle().pods_settled
+        };
+        assert_eq!(touched(json!({"podSelector": {"matchLabels": {"app": "none"}}})), 0);
+        assert_eq!(touched(json!({"podSelector": {"matchLabels": {"app": "q"}}})), 1);
+        assert_eq!(
+            touched(json!({"clusterSelector": {"matchLabels": {"region": "west"}}})),
+            1,
+            "it leaves the pod"
+        );
+        assert_eq!(touched(json!({"clusterSelector": {"matchLabels": {"region": "north"}}})), 0);
+        assert_eq!(touched(json!({})), 2);
     }
 
     #[test]

@@ -353,11 +353,22 @@ impl Cluster {
         self.pods.keys()
     }
 
-    /// Pods that an identity with these rules for namespaces may want. Namespaces are few, their pods are many.
-    pub(super) fn uids_of<'a>(&'a self, namespaces: &'a Namespaces) -> impl Iterator<Item = &'a PodUid> {
-        let fits = |name: &NamespaceName| namespaces.may_have(name, self.namespaces.get(name));
-        let numbers = self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, pods)| pods);
-        numbers.filter_map(|number| self.pods.uid(*number))
+    /// Pods that may come out otherwise because of this identity. Namespaces are few, their pods are many.
+    pub(super) fn uids_for<'a>(&'a self, identity: &'a Identity) -> impl Iterator<Item = &'a PodUid> {
+        let all = identity.is_unreadable().then(|| self.uids());
+        let place = identity.place().filter(|_| identity.may_want_in(&self.context.labels));
+        let some = place.map(|place| {
+            let fits = |name: &NamespaceName| place.namespaces.may_have(name, self.namespaces.get(name));
+            let has_label = |pod: &Pod| match (&place.label, pod.facts()) {
+                (Some((key, value)), Some(facts)) => facts.labels.get(key) == Some(value),
+                _ => true,
+            };
+            let numbers =
+                self.by_namespace.iter().filter(move |(name, _)| fits(name)).flat_map(|(_, pods)| pods);
+            let pods = numbers.filter_map(|number| self.pods.at(*number));
+            pods.filter(move |(_, pod)| has_label(pod)).map(|(uid, _)| uid)
+        });
+        all.into_iter().flatten().chain(some.into_iter().flatten())
     }
 
     /// Identities that counted a pod of this cluster.
@@ -504,7 +515,7 @@ impl Cluster {
             }
         }
         let numbers = changed.iter().filter_map(|name| self.by_namespace.get(name)).flatten();
-        numbers.filter_map(|number| self.pods.uid(*number)).cloned().collect()
+        numbers.filter_map(|number| self.pods.at(*number)).map(|(uid, _)| uid.clone()).collect()
     }
 
     fn apply_pods(&mut self, change: Watched<Arc<PodFacts>, PodUid>) -> Vec<PodUid> {
@@ -702,7 +713,7 @@ impl Cluster {
             return self.uids().cloned().collect();
         }
         let numbers = changed.iter().filter_map(|node| self.by_node.get(node)).flatten();
-        numbers.filter_map(|number| self.pods.uid(*number)).cloned().collect()
+        numbers.filter_map(|number| self.pods.at(*number)).map(|(uid, _)| uid.clone()).collect()
     }
 
     fn note(&mut self, kind: &'static str, malformed: Malformed) {

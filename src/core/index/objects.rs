@@ -441,6 +441,16 @@ impl Identity {
         }
     }
 
+    /// Whether it may want pods of a cluster with these labels.
+    pub(super) fn may_want_in(&self, labels: &Labels) -> bool {
+        match self.wants() {
+            Wanting::Compiled(compiled) => compiled.selection.wants_cluster(labels),
+            Wanting::Broken(Some(selection)) => selection.wants_cluster(labels),
+            Wanting::Broken(None) => true,
+            Wanting::Nothing => false,
+        }
+    }
+
     /// Whether pods of this cluster come out the same with either.
     pub(super) fn same_for_pods_of(&self, other: &Self, cluster: &ClusterName) -> bool {
         self.in_cluster(cluster).is_same_version(other.in_cluster(cluster))

@@ -293,11 +293,7 @@ impl Index {
         trial.what.delta.identities.push((name.clone(), Some(identity.standing())));
         for version in before.into_iter().chain([&identity]).flat_map(Identity::versions) {
             for (cluster, known) in &self.clusters {
-                match version.place() {
-                    Some(place) => trial.touch(cluster, known.uids_of(&place.namespaces)),
-                    None if version.is_unreadable() => trial.touch(cluster, known.uids()),
-                    None => {}
-                }
+                trial.touch(cluster, known.uids_for(version));
             }
         }
         let places = before.into_iter().flat_map(Identity::versions).filter_map(Identity::place);
