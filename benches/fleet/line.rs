@@ -44,7 +44,6 @@ pub struct Line {
     pub ledger: Ledger,
     pub writes: usize,
     nonce: u64,
-    now: Instant,
     /// Each cluster's watch has its own.
     readers: Vec<Reader>,
     report: Report,
@@ -73,7 +72,6 @@ impl Line {
             ledger,
             writes: 0,
             nonce: 0,
-            now: Instant::now(),
             readers: (0..clusters).map(|_| Reader::new(demand.clone())).collect(),
             report: Report::default(),
             published: Instant::now(),
@@ -146,35 +144,48 @@ impl Line {
     /// seconds for planning, and for all the rest.
     pub fn work(&mut self, mut taken: impl FnMut(&EntryId, &Arc<Entry>)) -> (f64, f64) {
         let (mut plan, mut write) = (0.0, 0.0);
-        while self.ledger.has_work(self.now, true) {
-            let spent = Spent::begin();
-            let nonce = &mut self.nonce;
-            let round = self.ledger.round(self.now, ROUND, || {
-                *nonce += 1;
-                Nonce::new(*nonce)
-            });
-            plan += spent.seconds();
-            assert!(round.faults.is_empty(), "{:?}", round.faults);
-            let spent = Spent::begin();
-            for plan in &round.plans {
-                for write in plan.creates.iter().chain(&plan.updates) {
-                    let entry = write.wanted.entry().unwrap();
-                    taken(&write.id, &entry);
-                    self.ledger.written(&plan.pod, write);
-                    self.writes += 1;
-                }
-                for delete in &plan.deletes {
-                    self.ledger.gone(&plan.pod, &delete.id);
-                    self.writes += 1;
-                }
-            }
-            if self.published.elapsed() > PUBLISH_PAUSE {
-                std::hint::black_box(self.ledger.outcome(None));
-                self.published = Instant::now();
-            }
-            write += spent.seconds();
+        while self.ledger.has_work(Instant::now(), true) {
+            let (planned, written) = self.one_round(&mut taken);
+            plan += planned;
+            write += written;
         }
         (plan, write)
+    }
+
+    /// One round, if there is anything to do.
+    pub fn round(&mut self) {
+        if self.ledger.has_work(Instant::now(), true) {
+            self.one_round(&mut |_, _| {});
+        }
+    }
+
+    fn one_round(&mut self, taken: &mut impl FnMut(&EntryId, &Arc<Entry>)) -> (f64, f64) {
+        let spent = Spent::begin();
+        let nonce = &mut self.nonce;
+        let round = self.ledger.round(Instant::now(), ROUND, || {
+            *nonce += 1;
+            Nonce::new(*nonce)
+        });
+        let planned = spent.seconds();
+        assert!(round.faults.is_empty(), "{:?}", round.faults);
+        let spent = Spent::begin();
+        for plan in &round.plans {
+            for write in plan.creates.iter().chain(&plan.updates) {
+                let entry = write.wanted.entry().unwrap();
+                taken(&write.id, &entry);
+                self.ledger.written(&plan.pod, write);
+                self.writes += 1;
+            }
+            for delete in &plan.deletes {
+                self.ledger.gone(&plan.pod, &delete.id);
+                self.writes += 1;
+            }
+        }
+        if self.published.elapsed() > PUBLISH_PAUSE {
+            std::hint::black_box(self.ledger.outcome(None));
+            self.published = Instant::now();
+        }
+        (planned, spent.seconds())
     }
 
     /// From the connections to a complete plan, and its writes.
@@ -211,30 +222,67 @@ pub fn one_event(line: &mut Line, pod: Pod, kind: &str, version: u64, phase: &st
     spent.seconds()
 }
 
-/// Latencies in milliseconds of events that come at a rate, whatever became of those before.
-pub fn latencies(line: &mut Line, pods: impl Iterator<Item = (Pod, &'static str)>, rate: u32) -> Vec<f64> {
+/// What came of events that came at a rate.
+#[derive(Default)]
+pub struct Traffic {
+    /// Their latencies in milliseconds.
+    pub late: Vec<f64>,
+    /// Seconds of CPU for settling, and pods that were settled, while more than the events was to be settled.
+    pub settle: (f64, usize),
+    /// Number of such slices.
+    pub slices: usize,
+    /// Seconds of CPU of the longest.
+    pub longest: f64,
+}
+
+/// Events that come at a rate, whatever became of those before; after so many of them, a change of another kind. As the
+/// registrar's loops do, in turns: a slice of what is to be settled, a round of what is to be written.
+pub fn traffic(
+    line: &mut Line,
+    pods: impl Iterator<Item = (Pod, &'static str)>,
+    rate: u32,
+    mut change: Option<(usize, Change)>,
+) -> Traffic {
     let lines: Vec<(usize, String)> =
         pods.map(|(pod, kind)| (pod.cluster, pod.event(kind, 9, "Pending"))).collect();
     let due = |number: usize| Duration::from_secs(1) * number as u32 / rate;
-    let (started, mut at, mut latencies) = (Instant::now(), 0, Vec::new());
-    let mut reported = Instant::now();
-    while at < lines.len() {
-        let begin = at;
+    let (started, mut at, mut traffic) = (Instant::now(), 0, Traffic::default());
+    let (mut reported, mut waiting) = (Instant::now(), Vec::new());
+    loop {
         while at < lines.len() && started.elapsed() >= due(at) {
             line.event(lines[at].0, &lines[at].1);
+            waiting.push(at);
             at += 1;
         }
-        if begin == at {
-            std::thread::yield_now();
-            continue;
+        if let Some((_, change)) = change.take_if(|(after, _)| *after <= at) {
+            line.index.apply(change);
         }
-        line.settle();
-        line.work(|_, _| {});
-        latencies.extend((begin..at).map(|number| (started.elapsed() - due(number)).as_secs_f64() * 1e3));
+        let events = waiting.len();
+        let spent = Spent::begin();
+        let settled = line.index.settle_some(SLICE);
+        line.ledger.apply(&settled.delta);
+        if settled.pods_settled > events {
+            let seconds = spent.seconds();
+            traffic.settle.0 += seconds;
+            traffic.settle.1 += settled.pods_settled - events;
+            traffic.longest = traffic.longest.max(seconds);
+            traffic.slices += 1;
+        }
+        line.round();
+        // What is new was given out first and written first.
+        traffic
+            .late
+            .extend(waiting.drain(..).map(|number| (started.elapsed() - due(number)).as_secs_f64() * 1e3));
+        let is_done = !line.index.is_unsettled() && !line.ledger.has_work(Instant::now(), true);
+        if at == lines.len() && is_done {
+            return traffic;
+        }
+        if is_done {
+            std::thread::yield_now();
+        }
         if reported.elapsed() > Duration::from_millis(500) {
             line.report();
             reported = Instant::now();
         }
     }
-    latencies
 }

@@ -25,7 +25,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use line::{Line, latencies, one_event};
+use line::{Line, Traffic, one_event, traffic};
 use measure::{Spent, peak, percentile, resident};
 use registrar_core::brake::Budgets;
 use registrar_core::facts::{Change, ObjectChange};
@@ -115,7 +115,7 @@ fn row(pods: usize, clusters: usize) -> Value {
     }
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
     let jobs = (0..2500).flat_map(|number| [(new(number), "ADDED"), (new(number), "DELETED")]);
-    let mut late = latencies(&mut line, jobs, 1000);
+    let mut late = traffic(&mut line, jobs, 1000, None).late;
     let spent = Spent::begin();
     line.report();
     let report_ms = spent.seconds() * 1e3;
@@ -178,32 +178,32 @@ fn restart(pods: usize) -> Value {
         "compare_and_plan_s": compare, "to_list": (serve + compare) / serve})
 }
 
-/// An edit of an identity that touches many pods: what settling them takes, and how long nothing else is looked at.
+/// An edit of an identity that gives 10,000 pods another SPIFFE ID, while others come and go at 1,000 a second: once with
+/// budgets that are never exceeded, and once with the usual ones, which hold it.
 fn edit(pods: usize) -> Value {
+    let never = Budgets { scope_number: u64::MAX, fleet_number: u64::MAX, ..Budgets::default() };
+    json!({"pods": pods, "free": edit_with(pods, never), "held": edit_with(pods, Budgets::default())})
+}
+
+fn edit_with(pods: usize, budgets: Budgets) -> Value {
     let clusters = 10;
-    let mut line = Line::new(clusters, pods / clusters);
+    let mut line = Line::with(clusters, pods / clusters, budgets);
     line.start(clusters, pods);
-    let edited = Arc::new(world::identity(7, "team"));
-    line.index.apply(Change::Identities(ObjectChange::Applied(Ok(edited))));
-    let (mut touched, mut total, mut longest, mut slices) = (0, 0.0, 0.0_f64, 0);
-    let mut longest_apply = 0.0_f64;
-    loop {
-        let spent = Spent::begin();
-        let settled = line.index.settle_some(line::SLICE);
-        let seconds = spent.seconds();
-        (total, longest, slices) = (total + seconds, longest.max(seconds), slices + 1);
-        touched += settled.pods_settled;
-        let spent = Spent::begin();
-        line.ledger.apply(&settled.delta);
-        longest_apply = longest_apply.max(spent.seconds());
-        if !line.index.is_unsettled() {
-            break;
-        }
-    }
+    let new = |number: usize| Pod {
+        cluster: number % clusters,
+        number: pods / clusters + number / clusters,
+        revision: 0,
+        node: Some(0),
+    };
+    let jobs = (0..1000).flat_map(|number| [(new(number), "ADDED"), (new(number), "DELETED")]);
     let before = line.writes;
-    line.work(|_, _| {});
-    json!({"pods": pods, "touched": touched, "settle_ms": total * 1e3, "slices": slices,
-        "longest_slice_ms": longest * 1e3, "longest_apply_ms": longest_apply * 1e3, "writes": line.writes - before})
+    let edited = Change::Identities(ObjectChange::Applied(Ok(Arc::new(world::identity(7, "team")))));
+    let traffic = traffic(&mut line, jobs, 1000, Some((200, edited)));
+    let held = line.ledger.outcome(None).braked_identities.values().map(|held| held.updates).sum::<u64>();
+    let Traffic { mut late, settle, slices, longest, .. } = traffic;
+    json!({"touched": settle.1, "settle_ms": settle.0 * 1e3, "slices": slices, "longest_slice_ms": longest * 1e3,
+        "others_p99_ms": percentile(&mut late, 99), "others_longest_ms": late.iter().copied().fold(0.0, f64::max),
+        "writes": line.writes - before, "held": held})
 }
 
 /// `diff` of an edit of every identity, which touches every pod and is more than any budget, and of one identity: the whole

@@ -69,9 +69,6 @@ pub struct Braked {
     pub identity: Option<IdentityName>,
 }
 
-/// Of entries that would be deleted, the identities that they were made for.
-pub type MadeFor<'a> = HashMap<&'a EntryId, &'a IdentityName>;
-
 /// A plan beyond a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
@@ -183,7 +180,7 @@ impl Brake {
         parked: impl Iterator<Item = (&'a Braked, &'a PodKey)>,
         now: Instant,
         released: &BTreeSet<String>,
-        sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
+        size: impl Fn(&Scope) -> u64,
     ) -> (Vec<Held>, BTreeSet<Scope>) {
         let mut all: Vec<(&Braked, &PodKey)> = parked.collect();
         // Sorted once, and so in every scope.
@@ -220,15 +217,12 @@ impl Brake {
         if many.is_empty() {
             return (Vec::new(), BTreeSet::new());
         }
-        // All sizes at once, and only here: they can cost a look at every entry.
-        let scopes: Vec<&Scope> = many.iter().map(|(scope, ..)| *scope).collect();
-        let deletes = all.iter().filter(|(braked, _)| braked.becomes.is_none());
-        let made_for =
-            deletes.filter_map(|(braked, _)| Some((&braked.id, braked.identity.as_ref()?))).collect();
-        let with_sizes = many.into_iter().zip(sizes(&scopes, &made_for));
+        let with_sizes = many
+            .into_iter()
+            .map(|(scope, numbers, count, share)| (scope, numbers, count, share, size(scope)));
         let beyond: Vec<(&Scope, &Vec<usize>, u64)> = with_sizes
-            .filter(|((.., count, share), size)| count.saturating_mul(100) > size.saturating_mul(*share))
-            .map(|((scope, numbers, ..), size)| (scope, numbers, size))
+            .filter(|(.., count, share, size)| count.saturating_mul(100) > size.saturating_mul(*share))
+            .map(|(scope, numbers, .., size)| (scope, numbers, size))
             .collect();
         let texts = if beyond.is_empty() { Vec::new() } else { texts_of(&all) };
         let digests = parallel::each(&beyond, |(scope, numbers, _)| {
@@ -266,7 +260,7 @@ impl Brake {
         &self,
         more: &[(PodKey, Braked)],
         now: Instant,
-        sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
+        size: impl Fn(&Scope) -> u64,
     ) -> Vec<Held> {
         // What waits of these pods would be another plan.
         let anew: HashSet<&PodKey> = match self.parked.is_empty() {
@@ -274,23 +268,23 @@ impl Brake {
             false => more.iter().map(|(pod, _)| pod).collect(),
         };
         let parked = self.parked.iter().filter(|(pod, _)| !anew.contains(pod)).flat_map(of_pod);
-        self.weigh(parked.chain(more.iter().map(|(pod, braked)| (braked, pod))), now, &BTreeSet::new(), sizes)
+        self.weigh(parked.chain(more.iter().map(|(pod, braked)| (braked, pod))), now, &BTreeSet::new(), size)
             .0
     }
 
-    /// Decides over everything that waits, taken together; gives the pods that may go on now. `sizes` tells the numbers of
-    /// these scopes' entries.
+    /// Decides over everything that waits, taken together; gives the pods that may go on now. `size` tells the number of
+    /// a scope's entries.
     pub fn decide(
         &mut self,
         now: Instant,
         released: &BTreeSet<String>,
-        sizes: impl FnOnce(&[&Scope], &MadeFor<'_>) -> Vec<u64>,
+        size: impl Fn(&Scope) -> u64,
     ) -> Vec<PodKey> {
         self.is_open = false;
         while self.passed.front().is_some_and(|(at, ..)| now.duration_since(*at) >= self.budgets.window) {
             self.passed.pop_front();
         }
-        let (held, let_through) = self.weigh(self.parked.iter().flat_map(of_pod), now, released, sizes);
+        let (held, let_through) = self.weigh(self.parked.iter().flat_map(of_pod), now, released, size);
         self.held = held;
         let is_held = |scope: &Scope| self.held.iter().any(|held| held.scope == *scope);
         let mut go_on = Vec::new();
@@ -420,7 +414,7 @@ mod tests {
             let braked = delete(&pod, "i");
             brake.admit(&pod, vec![braked]);
         }
-        let go_on = brake.decide(now, released, |scopes, _| vec![size; scopes.len()]).len();
+        let go_on = brake.decide(now, released, |_| size).len();
         (go_on, brake.held().len())
     }
 
@@ -446,7 +440,7 @@ mod tests {
             let braked = vec![delete(pod, "i")];
             assert!(!brake.admit(pod, braked));
         }
-        assert_eq!(brake.decide(now, &none, |scopes, _| vec![200; scopes.len()]), []);
+        assert_eq!(brake.decide(now, &none, |_| 200), []);
         assert_eq!(brake.held().len(), 2);
         assert!(!brake.is_open(now), "nobody asks again because time passes");
         let mut later = Brake::new(Budgets::default());
@@ -454,10 +448,25 @@ mod tests {
         more.iter().for_each(|pod| {
             later.admit(pod, vec![delete(pod, "i")]);
         });
-        assert_eq!(
-            later.decide(now + Duration::from_secs(600), &none, |scopes, _| vec![200; scopes.len()]).len(),
-            60
-        );
+        assert_eq!(later.decide(now + Duration::from_secs(600), &none, |_| 200).len(), 60);
+    }
+
+    #[test]
+    fn while_very_many_wait_it_is_not_decided_at_each_change_but_at_once_at_a_release() {
+        let (now, none) = (Instant::now(), BTreeSet::new());
+        let few = u64::try_from(MANY).unwrap();
+        let mut brake = Brake::new(Budgets::default());
+        assert_eq!(decide(&mut brake, MANY, few, now, &none).0, 0);
+        let end = |brake: &mut Brake, number| brake.admit(&pod("east", number), Vec::new());
+        end(&mut brake, 0);
+        assert!(brake.is_open(now) && brake.opens_at().is_none());
+        assert_eq!(decide(&mut brake, MANY + 200, few, now, &none).0, 0);
+        end(&mut brake, 0);
+        let later = now + REST_FOR_EACH * 200;
+        assert_eq!((brake.is_open(now), brake.opens_at()), (false, Some(later)));
+        assert!(brake.is_open(later));
+        brake.reopen();
+        assert!(brake.is_open(now));
     }
 
     #[test]
@@ -470,11 +479,11 @@ mod tests {
         // One more delete: another plan.
         let other = pod("east", 150);
         brake.admit(&other, vec![delete(&other, "i")]);
-        assert_eq!(brake.decide(now, &released, |scopes, _| vec![200; scopes.len()]), []);
+        assert_eq!(brake.decide(now, &released, |_| 200), []);
         // It is gone again, by an edit: the plan is the one that was released, and the cluster's digest is not needed.
         brake.admit(&other, Vec::new());
         assert!(brake.is_open(now));
-        assert_eq!(brake.decide(now, &released, |scopes, _| vec![200; scopes.len()]).len(), 150);
+        assert_eq!(brake.decide(now, &released, |_| 200).len(), 150);
         let first = pod("east", 0);
         assert!(brake.admit(&first, vec![delete(&first, "i")]), "cleared until it is done");
         assert!(brake.admit(&first, Vec::new()));

@@ -5,7 +5,6 @@ mod compare;
 pub mod difference;
 pub mod doubt;
 mod failures;
-mod sizes;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +20,7 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::adopt;
 use crate::api::Problem;
-use crate::brake::{Brake, Braked, Budgets, Held, MadeFor, Scope};
+use crate::brake::{Brake, Braked, Budgets, Held, Scope};
 use crate::by_pod::ByPod;
 use crate::desired::{ClusterStanding, Delta, Desired, Hold, IdentityStanding, PodKey, SeenEnd};
 use crate::drift::{Deletions, Vanishing};
@@ -149,6 +148,8 @@ struct PodState {
     failing: Vec<(IdentityName, Problem)>,
     holds: Vec<Hold>,
     previews: Vec<(IdentityName, Would)>,
+    /// Of what SPIRE holds for the pod beside what is in place, whose entries they are.
+    beside: Vec<IdentityName>,
 }
 
 /// Desired beside observed.
@@ -178,6 +179,8 @@ pub struct Ledger {
     identities: BTreeMap<IdentityName, Tally>,
     clusters: BTreeMap<ClusterTag, Tally>,
     held: BTreeMap<Hold, u64>,
+    /// Numbers of entries that SPIRE holds, by the identity whose they are.
+    entries: BTreeMap<IdentityName, u64>,
     orphans: Orphans,
     /// A comparison with SPIRE's list that has begun and not ended.
     comparison: Option<Comparison>,
@@ -215,6 +218,7 @@ impl Ledger {
             identities: BTreeMap::new(),
             clusters: BTreeMap::new(),
             held: BTreeMap::new(),
+            entries: BTreeMap::new(),
             orphans: Orphans::default(),
             comparison: None,
             deletions: Deletions::default(),
@@ -497,11 +501,15 @@ impl Ledger {
 
     /// Lets the brake decide over all that waits, once nothing else is left to be planned.
     fn decide(&mut self, now: Instant) {
-        let sizes = |scopes: &[&Scope], made_for: &MadeFor<'_>| {
-            sizes::of(&self.desired, &self.mirror, scopes, made_for)
-        };
-        let go_on = self.brake.decide(now, self.desired.released(), sizes);
+        let (mirror, entries) = (&self.mirror, &self.entries);
+        let size = |scope: &Scope| size(mirror, entries, scope);
+        let go_on = self.brake.decide(now, self.desired.released(), size);
         self.stale.extend(go_on);
+    }
+
+    /// The number of a scope's entries.
+    fn size(&self, scope: &Scope) -> u64 {
+        size(&self.mirror, &self.entries, scope)
     }
 
     /// Notes that an entry stands in SPIRE as wanted.
@@ -522,9 +530,9 @@ impl Ledger {
     /// at a start, pods with nothing but new entries are many.
     fn is_all_created(&mut self, pod: &PodKey, write: &Write) -> bool {
         let Some(state) = self.states.get(pod) else { return false };
-        let PodState { in_place, pending, failing, holds, previews } = &**state;
+        let PodState { in_place, pending, failing, holds, previews, beside } = &**state;
         let wanted = self.desired.pod(pod).map(|pod| &*pod.wanted).unwrap_or_default();
-        let is_simple = failing.is_empty() && holds.is_empty() && previews.is_empty();
+        let is_simple = failing.is_empty() && holds.is_empty() && previews.is_empty() && beside.is_empty();
         let is_wanted = wanted.len() == in_place.len() + pending.len() && wanted.contains(&write.wanted);
         let is_changed = self.stale.contains(pod) || self.fresh.contains(pod) || self.failures.contains(pod);
         let at = pending.iter().position(|identity| *identity == write.wanted.identity);
@@ -739,9 +747,28 @@ impl Ledger {
         }
         state.holds.extend(plan.holds.iter().map(|(_, hold)| *hold));
         state.previews.clone_from(&plan.previews);
+        state.beside = self.beside(&plan.pod, &state.in_place);
         self.orphans.note(&plan.pod, &plan.holds);
         set(&mut self.leaning, &plan.pod, plan.leans_on_others);
         self.set_state(&plan.pod, state);
+    }
+
+    /// Whose the entries are that SPIRE holds for a pod, but for these.
+    fn beside(&self, pod: &PodKey, in_place: &[IdentityName]) -> Vec<IdentityName> {
+        let desired = self.desired.pod(pod);
+        let whose = |place: &Place| {
+            let mut wanted = desired.into_iter().flat_map(|pod| pod.wanted.iter().chain(&pod.previewed));
+            let wanted = wanted.find(|wanted| wanted.digest.is_beside(&place.digest));
+            let wanted = wanted.map(|wanted| &wanted.identity);
+            wanted.or_else(|| self.desired.identity_of(&pod.pod, &place.digest).map(|(name, _)| name))
+        };
+        let mut names: Vec<&IdentityName> = self.mirror.places_of(pod).filter_map(whose).collect();
+        for name in in_place {
+            if let Some(at) = names.iter().position(|other| *other == name) {
+                names.swap_remove(at);
+            }
+        }
+        names.into_iter().cloned().collect()
     }
 
     fn set_state(&mut self, pod: &PodKey, state: PodState) {
@@ -773,8 +800,9 @@ impl Ledger {
     }
 
     fn shared(&mut self, state: PodState) -> Arc<PodState> {
-        let PodState { in_place, pending, failing, holds, previews } = &state;
-        if !(pending.is_empty() && failing.is_empty() && holds.is_empty() && previews.is_empty()) {
+        let PodState { in_place, pending, failing, holds, previews, beside } = &state;
+        let is_plain = pending.is_empty() && failing.is_empty() && holds.is_empty();
+        if !(is_plain && previews.is_empty() && beside.is_empty()) {
             return Arc::new(state);
         }
         if let Some(same) = self.in_step.get(in_place) {
@@ -816,6 +844,20 @@ impl Ledger {
         for hold in &state.holds {
             step(self.held.entry(*hold).or_default());
         }
+        for name in state.in_place.iter().chain(&state.beside) {
+            match self.entries.get_mut(name) {
+                Some(count) => step(count),
+                None => step(self.entries.entry(name.clone()).or_default()),
+            }
+        }
+    }
+}
+
+fn size(mirror: &Mirror, entries: &BTreeMap<IdentityName, u64>, scope: &Scope) -> u64 {
+    match scope {
+        Scope::Fleet => mirror.counts().0 as u64,
+        Scope::Cluster(tag) => mirror.count_of(tag) as u64,
+        Scope::Identity(name) => entries.get(name).copied().unwrap_or_default(),
     }
 }
 

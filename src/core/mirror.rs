@@ -334,9 +334,13 @@ impl Mirror {
 
     /// Whether this pod has entries of ours.
     pub fn has_pod(&self, pod: &PodKey) -> bool {
-        let numbers = self.numbers_of(pod);
-        let places = numbers.filter_map(|number| self.slots.get(*number)?.row.place.as_ref());
-        places.into_iter().any(|place| place.pod == *pod)
+        self.places_of(pod).next().is_some()
+    }
+
+    /// Where each entry of ours on this pod belongs.
+    pub fn places_of(&self, pod: &PodKey) -> impl Iterator<Item = &Place> {
+        let places = self.numbers_of(pod).filter_map(|number| self.slots.get(*number)?.row.place.as_ref());
+        places.filter(move |place| place.pod == *pod)
     }
 
     /// All entries of ours.

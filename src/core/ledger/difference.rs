@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ledger, Mode, PodState, sizes};
-use crate::brake::{Braked, MadeFor, Scope};
+use super::{Ledger, Mode, PodState};
+use crate::brake::{Braked, Scope};
 use crate::desired::{Delta, Desired, PodKey, Wanted};
 use crate::entry::{Entry, EntryId, Nonce};
 use crate::index::WhatIf;
@@ -278,7 +278,7 @@ impl Ledger {
     /// Whether all that the pod is to have is in place, and nothing of it is held.
     fn waits_for_nothing(&self, pod: &PodKey) -> bool {
         self.states.get(pod).is_some_and(|state| {
-            let PodState { in_place: _, pending, failing, holds, previews } = &**state;
+            let PodState { in_place: _, pending, failing, holds, previews, .. } = &**state;
             pending.is_empty() && failing.is_empty() && holds.is_empty() && previews.is_empty()
         })
     }
@@ -314,10 +314,7 @@ impl Ledger {
         difference.is_cut = difference.total.sum() > difference.changes.len() as u64;
         difference.clusters = told(clusters);
         difference.identities = told(identities);
-        let sizes = |scopes: &[&Scope], made_for: &MadeFor<'_>| {
-            sizes::of(&self.desired, &self.mirror, scopes, made_for)
-        };
-        let held = self.brake.would_hold(&braked, now, sizes);
+        let held = self.brake.would_hold(&braked, now, |scope| self.size(scope));
         difference.held = held
             .into_iter()
             .map(|held| {

@@ -527,30 +527,79 @@ fn an_entry_that_somebody_deletes_again_and_again_is_told_with_its_identity() {
     assert_eq!(vanishing[&identity("web")].entries, 1);
 }
 
-/// More entries than one thread looks at.
+#[test]
+fn a_round_looks_at_so_many_pods_and_no_more() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts((0..30).map(|number| pod(&format!("u{number}"), "one")).collect()));
+    world.ledger.others_write();
+    world.list();
+    assert_eq!(world.ledger.backlog(), 30, "after a list all are looked at, though nothing is to be written");
+    let few = RoundLimits { pods: 10, ..LIMITS };
+    let round = |ledger: &mut Ledger| ledger.round(world.now, few, || Nonce::new(0)).plans.len();
+    assert_eq!((round(&mut world.ledger), world.ledger.backlog()), (0, 20));
+    world.ledger.apply(&Delta { ready: true, pods: vec![pod("new", "one")], ..Delta::default() });
+    assert_eq!((round(&mut world.ledger), world.ledger.backlog()), (1, 11), "what is new goes first");
+}
+
+#[test]
+fn what_an_identity_left_and_a_list_tells_later_is_deleted_before_it_is_released() {
+    let mut world = World::start();
+    world.list();
+    world.apply(facts(vec![pod("u1", "one")]));
+    let backup = world.spire.clone();
+    let ended = Delta {
+        ready: true,
+        identities: vec![(identity("web"), Some(IdentityStanding::Ended))],
+        pods: vec![(key("east", "u1"), Some(Arc::default()))],
+        ..Delta::default()
+    };
+    world.apply(ended);
+    let released = |world: &mut World| world.ledger.outcome(None).released_identities.len();
+    assert_eq!((world.spire.len(), released(&mut world)), (0, 1));
+    // As they are in a copy that is older.
+    world.spire = backup;
+    assert_eq!(world.list().appeared, 1);
+    assert_eq!(released(&mut world), 0);
+    world.work();
+    assert_eq!((world.spire.len(), released(&mut world)), (0, 1));
+}
+
 #[test]
 fn entries_count_for_who_wants_them_or_for_whom_they_were_made() {
     let [a, b, c] = ["a", "b", "c"].map(identity);
-    let (mut mirror, mut delta, mut gone) = (Mirror::new("t-"), Delta::default(), Vec::new());
-    for number in 0..3000 {
+    // What is not to be is told, and stays.
+    let mut world = World::new(Ledger::new("t-", Mode::Observe, Budgets::default()));
+    let mut pods = Vec::new();
+    for number in 0..30 {
         let uid = format!("u{number}");
         let (owner, cluster) = [(&a, "east"), (&b, "east"), (&c, "west")][number % 3];
-        let id = own_id(cluster, owner.as_str(), &uid);
-        mirror.insert(Observed::of(id.clone(), &entry(&uid, "web", "")));
-        // Of `a` all are wanted; of `b` none, which is known of half of them; of `c` likewise.
+        world.spire.insert(own_id(cluster, owner.as_str(), &uid), entry(&uid, "web", ""));
+        // Of `a` half are wanted as they are, and half otherwise; of `b` and `c` none.
         if owner == &a {
             let pod = key(cluster, &uid);
-            let wanted = [Wanted::new(&a, &pod.pod, 0, entry(&uid, "web", ""))].into();
-            delta.pods.push((pod, Some(Arc::new(PodDesired { wanted, ..PodDesired::default() }))));
-        } else if number % 2 == 0 {
-            gone.push((id, owner));
+            let path = if number % 2 == 0 { "web" } else { "other" };
+            let wanted = [Wanted::new(&a, &pod.pod, 0, entry(&uid, path, ""))].into();
+            pods.push((pod, Some(Arc::new(PodDesired { wanted, ..PodDesired::default() }))));
+        } else if owner == &c {
+            pods.push((key(cluster, &uid), Some(Arc::default())));
         }
     }
-    mirror.insert(Observed::of(EntryId::observed("other"), &entry("u0", "web", "")));
-    let desired = Desired::default().with(&delta);
-    let made_for: MadeFor<'_> = gone.iter().map(|(id, owner)| (id, *owner)).collect();
+    world.spire.insert(EntryId::observed("other"), entry("u0", "elsewhere", ""));
+    world.list();
+    let clusters = ["east", "west"].map(|name| (cluster(name), Some(SYNCED)));
+    let standings = [(&a, IdentityStanding::Live), (&b, IdentityStanding::Ended)];
+    let identities = standings.map(|(name, standing)| (name.clone(), Some(standing)));
+    let (clusters, identities) = (clusters.into(), identities.into());
+    world.apply(Delta { ready: true, clusters, identities, pods, ..Delta::default() });
     let [east, west] = ["east", "west"].map(|name| Scope::Cluster(key(name, "u").cluster));
-    let [of_a, of_b, of_nobody] = [a.clone(), b.clone(), identity("nobody")].map(Scope::Identity);
-    let scopes = [&Scope::Fleet, &east, &of_a, &of_b, &of_nobody, &west];
-    assert_eq!(sizes::of(&desired, &mirror, &scopes, &made_for), [3000, 2000, 1000, 1000, 0, 1000]);
+    let of_identities = [&a, &b, &c].map(|name| Scope::Identity(name.clone()));
+    let sizes = |world: &World| {
+        let scopes = [&Scope::Fleet, &east, &west].into_iter().chain(&of_identities);
+        scopes.map(|scope| world.ledger.size(scope)).collect::<Vec<_>>()
+    };
+    assert_eq!(sizes(&world), [30, 20, 10, 10, 10, 0], "nobody knows `c`");
+    let known = vec![(c.clone(), Some(IdentityStanding::Live))];
+    world.apply(Delta { ready: true, identities: known, ..Delta::default() });
+    assert_eq!(sizes(&world), [30, 20, 10, 10, 10, 10]);
 }
