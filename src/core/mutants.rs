@@ -87,7 +87,7 @@ pub(crate) enum Mutant {
 }
 
 /// Of so many changes [`Mutant::LoseEvents`] loses one.
-pub(crate) const LOSE_ONE_IN: u64 = 2_000;
+pub(crate) const LOSE_ONE_IN: u64 = 10_000;
 
 #[cfg(test)]
 thread_local! {

@@ -65,6 +65,19 @@ fn nothing_is_lost_or_doubled_under_any_order_of_events_and_failures() {
     }
 }
 
+#[test]
+fn a_schedule_that_fails_is_made_small_and_says_how_it_is_run_again() {
+    let told = mutants::with(Mutant::ForgetBrake, || {
+        let seed = run_all(0..WITHIN).unwrap_err();
+        let (small, violation) = shrink::shrink(&Schedule::of(seed));
+        let is_smaller = small.events.len() < Schedule::of(seed).events.len();
+        assert!(is_smaller && shrink::outcome(&small).is_err_and(|(_, again)| again == violation));
+        assert!(report(seed).starts_with(&violation));
+        (seed, report(seed))
+    });
+    assert!(told.1.contains(&format!("`make simulate SEED={}` runs it again", told.0)), "{}", told.1);
+}
+
 /// Within how many schedules each defect has to be found.
 const WITHIN: u64 = 1000;
 

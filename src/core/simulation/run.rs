@@ -138,7 +138,7 @@ impl Simulation {
         Self {
             setup,
             outside: Outside::new(),
-            spire: Spire::default(),
+            spire: Spire { refuses_each: setup.refuses_each, ..Spire::default() },
             replicas: (0..setup.replicas).map(|_| Replica::new(setup)).collect(),
             leader: 0,
             now,
@@ -248,10 +248,7 @@ impl Simulation {
     fn end(&mut self) -> Result<(), Violation> {
         self.burst = 0;
         self.calls_between = None;
-        self.spire.is_down = false;
-        self.spire.faults.clear();
-        self.spire.kill = None;
-        self.spire.catch_up();
+        self.spire.mend();
         for replica in &mut self.replicas {
             replica.watches.iter_mut().for_each(|watch| watch.lags = false);
         }
@@ -266,8 +263,11 @@ impl Simulation {
         }
         self.happen(Event::Compare);
         self.proceed()?;
-        self.pass(Duration::from_secs(400));
-        self.proceed()?;
+        // What others have deleted may have held a plan, and that a rollout.
+        for _ in 0..4 {
+            self.pass(Duration::from_secs(400));
+            self.proceed()?;
+        }
         let replica = &self.replicas[self.leader];
         if !is_at_rest(replica, self.now) {
             return Err("the writer has not come to rest".to_owned());

@@ -190,6 +190,11 @@ pub enum Fault {
     Late(u8),
     /// A complete list breaks off.
     List,
+    /// For so many calls, this one among them, SPIRE takes no batch of more than one entry.
+    TooLarge(u8),
+    /// For so many calls, this one among them, SPIRE refuses every entry of an identity, as it does where a federated bundle is
+    /// not known.
+    Identity(u8, u8),
 }
 
 /// Something that happens outside, or to the process.
@@ -296,6 +301,8 @@ pub struct Setup {
     pub budget: Option<(u8, u8)>,
     /// How many pods are derived before the writer goes on; none is all of them.
     pub slice: Option<u8>,
+    /// SPIRE refuses each call whose number so many divide.
+    pub refuses_each: Option<u8>,
 }
 
 /// Setup and events.
@@ -333,7 +340,8 @@ impl Schedule {
             2 => Some(2),
             _ => None,
         };
-        let setup = Setup { replicas, mode, budget, slice };
+        let refuses_each = dice.chance(10).then(|| 3 + dice.roll(8));
+        let setup = Setup { replicas, mode, budget, slice, refuses_each };
         let mut events = Vec::new();
         if dice.chance(10) {
             events.push(Event::Answers { most: Some(dice.roll(2)) });
@@ -426,12 +434,14 @@ fn watch(dice: &mut Dice) -> u8 {
 }
 
 fn fault(dice: &mut Dice) -> Fault {
-    match dice.roll(8) {
+    match dice.roll(10) {
         0 | 1 => Fault::Entry,
         2 => Fault::Call,
         3 => Fault::LostBefore,
         4 | 5 => Fault::LostAfter(dice.roll(3)),
         6 => Fault::Late(dice.roll(6)),
+        7 => Fault::TooLarge(1 + dice.roll(10)),
+        8 => Fault::Identity(dice.roll(3), 1 + dice.roll(30)),
         _ => Fault::List,
     }
 }

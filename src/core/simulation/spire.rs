@@ -41,6 +41,8 @@ pub type Rows = BTreeMap<EntryId, Rc<Row>>;
 pub enum CallError {
     /// It was refused, and nothing of it done.
     Refused,
+    /// It was refused because so much is not taken at once.
+    TooLarge,
     /// Nobody knows what of it was done.
     Unknown,
     /// The process that made it is no more.
@@ -77,6 +79,12 @@ pub struct Spire {
     pub is_down: bool,
     /// After how many calls, and how, a call fails.
     pub faults: Vec<(u8, Fault)>,
+    /// Each call whose number this divides is refused.
+    pub refuses_each: Option<u8>,
+    /// For how many calls more a batch may have one entry only.
+    pub takes_one: u8,
+    /// Whose entries are refused, and for how many calls more.
+    pub refused: Option<(u8, u8)>,
     /// After how many calls the process that calls is killed, and whether that call is done.
     pub kill: Option<(u8, bool)>,
     /// Calls that nobody waits for any more, and after how many calls each is done all the same.
@@ -116,13 +124,15 @@ impl Spire {
                 Err(CallError::Unknown)
             }
             Some(Fault::Call) => Err(CallError::Refused),
-            Some(Fault::Entry) | None => Ok(()),
+            Some(Fault::Entry | Fault::TooLarge(_) | Fault::Identity(..)) | None => Ok(()),
         }
     }
 
     /// A call comes in, and some that came before are done only now.
     fn begin(&mut self) {
         self.calls += 1;
+        self.takes_one = self.takes_one.saturating_sub(1);
+        self.refused = self.refused.and_then(|(whose, calls)| Some((whose, calls.checked_sub(1)?)));
         self.late.iter_mut().for_each(|(after, _)| *after = after.saturating_sub(1));
         let due = self.late.extract_if(.., |(after, _)| *after == 0);
         let due: Vec<Wish> = due.flat_map(|(_, batch)| batch).collect();
@@ -159,15 +169,35 @@ impl Spire {
                 batch.iter().take(1 + usize::from(count)).for_each(|wish| drop(self.carry_out(wish)));
                 Err(CallError::Unknown)
             }
+            _ if batch.len() > 1 && self.takes_one > 0 => Err(CallError::TooLarge),
             fault => {
-                let mut refused = fault.is_some();
-                let mut one = |wish: &Wish| match std::mem::take(&mut refused) {
+                let mut refused = fault == Some(Fault::Entry);
+                let mut one = |wish: &Wish| match std::mem::take(&mut refused) || self.refuses(wish) {
                     true => Answer::Refused,
                     false => self.carry_out(wish),
                 };
                 Ok(batch.iter().map(&mut one).collect())
             }
         }
+    }
+
+    /// Deletes are never refused for what the entry is.
+    fn refuses(&self, wish: &Wish) -> bool {
+        let owner = match wish {
+            Wish::Create(_, _, owner) => Some(*owner),
+            Wish::Update(id, _) => self.rows.get(id).and_then(|row| row.owner),
+            Wish::Delete(_) => None,
+        };
+        owner.zip(self.refused).is_some_and(|(owner, (identity, _))| owner.identity == identity)
+    }
+
+    /// Everything works from now on.
+    pub fn mend(&mut self) {
+        self.is_down = false;
+        self.faults.clear();
+        self.kill = None;
+        (self.refuses_each, self.takes_one, self.refused) = (None, 0, None);
+        self.catch_up();
     }
 
     fn is_killed(&mut self) -> Option<bool> {
@@ -186,9 +216,18 @@ impl Spire {
     }
 
     fn fault(&mut self) -> Option<Fault> {
+        if self.refuses_each.is_some_and(|each| self.calls.is_multiple_of(each.into())) {
+            return Some(Fault::Call);
+        }
         let due = self.faults.iter().position(|(after, _)| *after == 0);
         self.faults.iter_mut().for_each(|(after, _)| *after = after.saturating_sub(1));
-        due.map(|at| self.faults.remove(at).1)
+        let fault = due.map(|at| self.faults.remove(at).1);
+        match fault {
+            Some(Fault::TooLarge(calls)) => self.takes_one = calls,
+            Some(Fault::Identity(identity, calls)) => self.refused = Some((identity, calls)),
+            _ => {}
+        }
+        fault
     }
 
     /// What SPIRE does with one entry: of the keys it looks at creates only.

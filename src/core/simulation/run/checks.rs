@@ -380,7 +380,8 @@ impl Simulation {
         };
         for (pod, writes) in waiting {
             // Whose budget an entry counts against that has served several cannot be said from outside.
-            let is_sure = !conflicts.contains(pod) && !replica.has_failed && replica.served.is_empty();
+            let is_known = self.setup.budget.is_none() || !replica.has_failed && replica.served.is_empty();
+            let is_sure = is_known && !conflicts.contains(pod);
             if is_sure && !writes.iter().flat_map(|(_, scopes)| scopes).any(is_beyond) {
                 return Err(format!("nothing holds up what is due for {pod:?}"));
             }

@@ -1,6 +1,6 @@
 //! What the writer does, as `sync` in the program: it plans, calls, and notes what became of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use super::{BATCH, LIMITS, MOST_TURNS, Scope, Simulation, Violation};
 use crate::api::Problem;
 use crate::desired::PodKey;
 use crate::entry::{EntryId, Nonce};
-use crate::ledger::Mode;
 use crate::ledger::doubt::{Intent, Standing};
+use crate::ledger::{Mode, RoundLimits};
 use crate::plan::PodPlan;
 use crate::simulation::outside::{PodId, cluster_name, identity_name};
 use crate::simulation::rules::{Known, Texts};
@@ -22,7 +22,9 @@ impl Simulation {
     /// Lets a writer go on until it has nothing to do, or for so many calls.
     pub(super) fn work(&mut self, at: usize, calls: Option<u8>) -> Result<(), Violation> {
         let last = self.spire.calls + calls.map_or(u64::from(u32::MAX), u64::from);
-        for _ in 0..MOST_TURNS {
+        for turn in 0..MOST_TURNS {
+            // Updates are paced: in some rounds none may be made.
+            let may_update = turn % 4 != 2;
             let now = self.now;
             let replica = &mut self.replicas[at];
             if replica.paused_until.is_some_and(|until| until > now) || self.spire.calls >= last {
@@ -36,8 +38,8 @@ impl Simulation {
             // What is new does not wait for the rest of a list, nor for what is asked for.
             let mut result = Ok(());
             let has_work = replica.ledger.has_work(now, true);
-            if has_work {
-                result = self.round(at)?;
+            if replica.ledger.has_work(now, may_update) {
+                result = self.round(at, may_update)?;
             }
             if result.is_ok() {
                 result = self.ask(at);
@@ -141,11 +143,12 @@ impl Simulation {
         Ok(())
     }
 
-    fn round(&mut self, at: usize) -> Result<Result<(), CallError>, Violation> {
+    fn round(&mut self, at: usize, may_update: bool) -> Result<Result<(), CallError>, Violation> {
         let (nonce, now) = (&mut self.nonce, self.now);
         let replica = &mut self.replicas[at];
         replica.note_served();
-        let round = replica.ledger.round(now, LIMITS, || {
+        let updates = if may_update { LIMITS.updates } else { 0 };
+        let round = replica.ledger.round(now, RoundLimits { updates, ..LIMITS }, || {
             *nonce += 1;
             Nonce::new(*nonce)
         });
@@ -195,7 +198,8 @@ impl Simulation {
                     writes.push((plan, write, owner_of(pod, &write.wanted)?));
                 }
             }
-            for batch in writes.chunks(BATCH) {
+            let mut batches: VecDeque<_> = writes.chunks(BATCH).collect();
+            while let Some(batch) = batches.pop_front() {
                 let mut wishes = Vec::new();
                 for (_, write, owner) in batch {
                     let entry = made(&write.wanted)?;
@@ -206,6 +210,12 @@ impl Simulation {
                     });
                 }
                 let answers = match self.call(at, &wishes)? {
+                    Err(CallError::TooLarge) => {
+                        let (first, second) = batch.split_at(batch.len() / 2);
+                        batches.push_front(second);
+                        batches.push_front(first);
+                        continue;
+                    }
                     // A call of one entry that is refused as a whole is that entry's failure alone.
                     Err(CallError::Refused) if wishes.len() == 1 && !self.spire.is_down => {
                         vec![Answer::Refused]
@@ -258,13 +268,20 @@ impl Simulation {
         let unblocked = plans.iter().filter(|plan| !blocked.contains(&plan.pod));
         let deletes: Vec<_> =
             unblocked.flat_map(|plan| plan.deletes.iter().map(move |delete| (plan, delete))).collect();
-        for batch in deletes.chunks(BATCH) {
+        let mut batches: VecDeque<_> = deletes.chunks(BATCH).collect();
+        while let Some(batch) = batches.pop_front() {
             let mut wishes = Vec::new();
             for (plan, delete) in batch {
                 self.check_delete(at, &delete.id, pod_of(&plan.pod)?)?;
                 wishes.push(Wish::Delete(delete.id.clone()));
             }
             let answers = match self.call(at, &wishes)? {
+                Err(CallError::TooLarge) => {
+                    let (first, second) = batch.split_at(batch.len() / 2);
+                    batches.push_front(second);
+                    batches.push_front(first);
+                    continue;
+                }
                 Err(error) => {
                     let mut each = Vec::new();
                     for (plan, delete) in batch {
