@@ -141,7 +141,7 @@ impl Ledger {
         self.stale.extend(free);
         let standing = match (found, intent) {
             (Some(observed), _) => {
-                self.take_in(observed);
+                self.take_in(observed, false);
                 self.note_ending(id);
                 Standing::Stands
             }

@@ -24,8 +24,8 @@ pub type Violation = String;
 
 /// What entry ids of ours begin with.
 const PREFIX: &str = "t-";
-/// What one round writes at most, and one call: few, so that rounds and calls are many.
-const LIMITS: RoundLimits = RoundLimits { writes: 3, updates: 2 };
+/// What one round writes and looks at at most, and what one call writes: few, so that rounds and calls are many.
+const LIMITS: RoundLimits = RoundLimits { writes: 3, updates: 2, pods: 4 };
 const BATCH: usize = 2;
 /// The brake's window.
 const WINDOW: Duration = Duration::from_secs(600);
