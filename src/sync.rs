@@ -24,6 +24,7 @@ use registrar_core::ledger::{Ledger, Mode, Outcome, Round, RoundLimits};
 use registrar_core::names::IdentityName;
 use registrar_core::plan::{Delete, PodPlan, Write};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
@@ -37,7 +38,7 @@ use crate::spire::{self, CreateResult, Failure, Identified, Page, Spire, SpireEr
 /// What the writer knows is published at most as often, in time for a report.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(100);
 /// What one round writes at most: small enough that a new pod does not wait long behind a mass edit.
-const ROUND: RoundLimits = RoundLimits { pods: 2000, writes: 400, updates: 200 };
+const ROUND: RoundLimits = RoundLimits { pods: 1000, writes: 400, updates: 200 };
 /// How long one call may take.
 const CALL_TIME: Duration = Duration::from_secs(20);
 /// How often a page of a list is asked for before the list is begun anew.
@@ -210,6 +211,43 @@ struct Listing {
     page_token: String,
     /// How often the page was asked for in vain.
     failed: u32,
+    /// That page, once it is asked for. What is written after that is newer than it, so nothing is before it was taken in.
+    asked_for: JoinSet<Read>,
+}
+
+/// A page of a list, or why there is none.
+struct Read {
+    answer: Result<Page, SpireError>,
+    seconds: f64,
+}
+
+impl Listing {
+    fn is_asked_for(&self) -> bool {
+        !self.asked_for.is_empty()
+    }
+
+    /// Asks for the page, which comes while other things are done.
+    fn ask(&mut self, spire: &Spire) {
+        let (spire, page_token) = (spire.clone(), self.page_token.clone());
+        self.asked_for.spawn(async move {
+            let started = Instant::now();
+            let answer = spire.list(&page_token, (started + CALL_TIME).into()).await;
+            Read { answer, seconds: started.elapsed().as_secs_f64() }
+        });
+    }
+
+    /// The page, which is asked for where it was not.
+    async fn read(&mut self, spire: &Spire) -> Read {
+        loop {
+            match self.asked_for.join_next().await {
+                Some(Ok(read)) => return read,
+                Some(Err(error)) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+                // The runtime ends, and so will this.
+                Some(Err(_)) => return std::future::pending().await,
+                None => self.ask(spire),
+            }
+        }
+    }
 }
 
 /// An update found its entry gone: SPIRE may hold an older state of everything.
@@ -279,8 +317,8 @@ impl Writer {
     /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
     async fn step(&mut self) {
         self.ask();
-        let now = Instant::now();
-        if self.ledger.has_work(now, self.pace.left(now) > 0) {
+        let is_asked_for = self.listing.as_ref().is_some_and(Listing::is_asked_for);
+        if !is_asked_for && self.has_work() {
             self.round().await;
         }
         if self.is_paused() || self.ledger.is_in_doubt() {
@@ -293,6 +331,11 @@ impl Writer {
         if self.listing.is_some() {
             self.page().await;
         }
+    }
+
+    fn has_work(&self) -> bool {
+        let now = Instant::now();
+        self.ledger.has_work(now, self.pace.left(now) > 0)
     }
 
     /// One page of a list, where one is due: who does not lead reads along, so that it knows what is there when it does.
@@ -353,30 +396,39 @@ impl Writer {
         }
         self.is_asked = false;
         let is_first = self.ledger.needs_list();
-        self.listing =
-            Some(Listing { started: now, asked: self.asked, is_first, page_token: String::new(), failed: 0 });
+        self.listing = Some(Listing {
+            started: now,
+            asked: self.asked,
+            is_first,
+            page_token: String::new(),
+            failed: 0,
+            asked_for: JoinSet::new(),
+        });
         self.ledger.begin_list();
     }
 
     async fn page(&mut self) {
+        let may_write = self.term.is_some() && self.has_work();
         let Some(listing) = &mut self.listing else { return };
-        let started = Instant::now();
-        let page = self.spire.list(&listing.page_token, (started + CALL_TIME).into());
         // A list can be left alone at any time, a write cannot.
-        let Some(answer) = self.shutdown.run_until_cancelled(page).await else { return };
-        let failed = answer.as_ref().err();
-        self.metrics.spire_called(
-            "ListEntries",
-            failed.map_or("OK", SpireError::code),
-            started.elapsed().as_secs_f64(),
-        );
+        let read = self.shutdown.run_until_cancelled(listing.read(&self.spire)).await;
+        let Some(Read { answer, seconds }) = read else { return };
+        let code = answer.as_ref().err().map_or("OK", SpireError::code);
+        self.metrics.spire_called("ListEntries", code, seconds);
         match answer {
             Ok(Page { entries, next }) => {
-                self.ledger.page(entries, Timestamp::now());
                 listing.failed = 0;
-                match next {
-                    Some(token) => listing.page_token = token,
-                    None => self.end_list(),
+                let is_last = next.is_none();
+                if let Some(token) = next {
+                    listing.page_token = token;
+                    // The next one comes while this one is compared. Later lists take their time: new pods go before each page.
+                    if listing.is_first && !may_write {
+                        listing.ask(&self.spire);
+                    }
+                }
+                self.ledger.page(entries, Timestamp::now());
+                if is_last {
+                    self.end_list();
                 }
                 self.available();
             }

@@ -22,7 +22,7 @@ use crate::measure::Spent;
 use crate::world::{self, Pod};
 
 /// As the writer's rounds are; updates are not paced, because what is measured is their cost.
-const ROUND: RoundLimits = RoundLimits { pods: 2000, writes: 400, updates: 400 };
+const ROUND: RoundLimits = RoundLimits { pods: 1000, writes: 400, updates: 400 };
 
 /// As often the writer publishes what it knows.
 const PUBLISH_PAUSE: Duration = Duration::from_millis(100);

@@ -54,19 +54,69 @@ pub struct ContentHash([u8; 16]);
 impl EntryKey {
     /// The key's digest.
     pub fn hash(&self) -> KeyHash {
-        KeyHash(digest_of(|hasher| self.write(hasher)))
+        let [spiffe_id, parent_id] =
+            [&self.spiffe_id, &self.parent_id].map(|id| (id.trust_domain_name(), id.path()));
+        let selectors = self.selectors.iter().map(|selector| (selector.kind(), selector.value()));
+        KeyHash::of(spiffe_id, parent_id, selectors)
     }
+}
 
-    fn write(&self, hasher: &mut Fields) {
-        for id in [&self.spiffe_id, &self.parent_id] {
-            hasher.text(id.trust_domain_name());
-            hasher.text(id.path());
-        }
-        hasher.count(self.selectors.len());
-        for selector in &self.selectors {
-            hasher.text(selector.kind());
-            hasher.text(selector.value());
-        }
+impl KeyHash {
+    /// The digest of a key whose parts are borrowed: SPIFFE ID and parent, each as trust domain and path, and selectors as type
+    /// and value, each once and in their order. Of what SPIRE tells, nothing else is kept.
+    pub fn of<'a>(
+        spiffe_id: (&str, &str),
+        parent_id: (&str, &str),
+        selectors: impl ExactSizeIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        Self(digest_of(|hasher| {
+            for (trust_domain, path) in [spiffe_id, parent_id] {
+                hasher.text(trust_domain);
+                hasher.text(path);
+            }
+            hasher.count(selectors.len());
+            for (kind, value) in selectors {
+                hasher.text(kind);
+                hasher.text(value);
+            }
+        }))
+    }
+}
+
+/// What an entry says beside its key, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Content<'a> {
+    /// See [`Entry::x509_svid_ttl`].
+    pub x509_svid_ttl: i32,
+    /// See [`Entry::jwt_svid_ttl`].
+    pub jwt_svid_ttl: i32,
+    /// See [`Entry::federates_with`].
+    pub federates_with: &'a BTreeSet<TrustDomain>,
+    /// See [`Entry::admin`].
+    pub admin: bool,
+    /// See [`Entry::downstream`].
+    pub downstream: bool,
+    /// See [`Entry::dns_names`].
+    pub dns_names: &'a [DnsName],
+    /// See [`Entry::hint`].
+    pub hint: &'a str,
+}
+
+impl Content<'_> {
+    /// The digest of it and of the key that it comes with.
+    pub fn hash(&self, key: &KeyHash) -> ContentHash {
+        ContentHash(digest_of(|hasher| {
+            hasher.0.update(key.0);
+            hasher.count(self.x509_svid_ttl.unsigned_abs() as usize);
+            hasher.count(self.jwt_svid_ttl.unsigned_abs() as usize);
+            hasher.count(self.federates_with.len());
+            self.federates_with.iter().for_each(|domain| hasher.text(domain.as_str()));
+            hasher.count(usize::from(self.admin));
+            hasher.count(usize::from(self.downstream));
+            hasher.count(self.dns_names.len());
+            self.dns_names.iter().for_each(|name| hasher.text(name.as_str()));
+            hasher.text(self.hint);
+        }))
     }
 }
 
@@ -94,19 +144,16 @@ impl Entry {
     /// The digests of the entry's key and of its content, key included.
     pub fn hashes(&self) -> (KeyHash, ContentHash) {
         let key = self.key.hash();
-        let content = ContentHash(digest_of(|hasher| {
-            hasher.0.update(key.0);
-            hasher.count(self.x509_svid_ttl.unsigned_abs() as usize);
-            hasher.count(self.jwt_svid_ttl.unsigned_abs() as usize);
-            hasher.count(self.federates_with.len());
-            self.federates_with.iter().for_each(|domain| hasher.text(domain.as_str()));
-            hasher.count(usize::from(self.admin));
-            hasher.count(usize::from(self.downstream));
-            hasher.count(self.dns_names.len());
-            self.dns_names.iter().for_each(|name| hasher.text(name.as_str()));
-            hasher.text(&self.hint);
-        }));
-        (key, content)
+        let content = Content {
+            x509_svid_ttl: self.x509_svid_ttl,
+            jwt_svid_ttl: self.jwt_svid_ttl,
+            federates_with: &self.federates_with,
+            admin: self.admin,
+            downstream: self.downstream,
+            dns_names: &self.dns_names,
+            hint: &self.hint,
+        };
+        (key, content.hash(&key))
     }
 }
 

@@ -39,12 +39,12 @@ const IN_STEP: usize = 1 << 10;
 /// How much one round may do.
 #[derive(Debug, Clone, Copy)]
 pub struct RoundLimits {
-    /// Pods that are looked at, most of which need no write after a list: what comes meanwhile waits for the round's end.
-    pub pods: usize,
     /// Creates and deletes.
     pub writes: usize,
     /// Updates; fewer, because each makes an agent sign anew. Beyond them only new pods are looked at.
     pub updates: usize,
+    /// Pods that are looked at, also where nothing is to be written for them.
+    pub pods: usize,
 }
 
 /// What one round is to do.
@@ -189,6 +189,8 @@ pub struct Ledger {
     leaning: BTreeSet<PodKey>,
     /// The index has more to give out: what the brake would decide over is not complete.
     unsettled: bool,
+    /// Clusters of which pods are still to be given out: what nobody knows there is looked at after that.
+    incoming: BTreeSet<ClusterTag>,
     /// Identities that were seen being deleted, with the pods that may still have entries of them.
     ending: BTreeMap<IdentityName, BTreeSet<PodKey>>,
     /// The number of the last delta that was taken in.
@@ -224,6 +226,7 @@ impl Ledger {
             deletions: Deletions::default(),
             leaning: BTreeSet::new(),
             unsettled: false,
+            incoming: BTreeSet::new(),
             ending: BTreeMap::new(),
             applied: 0,
         }
@@ -289,9 +292,12 @@ impl Ledger {
                 (before, now) if before == now => {}
                 // Only what becomes of pods that are not known depends on whether all are.
                 (Some(ClusterStanding::Synced { .. }), Some(ClusterStanding::Synced { .. })) => {
-                    let desired = &self.desired;
-                    let unknown = self.mirror.pods_of(tag).filter(|pod| desired.pod(pod).is_none());
-                    self.stale.extend(unknown.cloned());
+                    self.touch_unknown(tag);
+                }
+                // Most of those that are not known are known a little later.
+                (_, Some(ClusterStanding::Synced { complete: false })) if delta.unsettled => {
+                    self.stale.extend(self.desired.pods_of(*tag));
+                    self.incoming.insert(*tag);
                 }
                 _ => self.touch_cluster(tag),
             }
@@ -316,6 +322,10 @@ impl Ledger {
         };
         let theirs = self.orphans.entries().filter(|it| !known.is_empty() && is_theirs(it));
         self.stale.extend(theirs.map(|(pod, _)| pod));
+        if !delta.unsettled {
+            let incoming = std::mem::take(&mut self.incoming);
+            incoming.iter().for_each(|tag| self.touch_unknown(tag));
+        }
         if delta.ready && !was_ready {
             self.touch_all();
         }
@@ -690,11 +700,22 @@ impl Ledger {
     }
 
     fn touch_all(&mut self) {
-        self.stale.extend(self.desired.pods().chain(self.mirror.pods().cloned()));
+        let desired = &self.desired;
+        let unknown = self.mirror.pods().filter(|pod| desired.pod(pod).is_none()).cloned();
+        // Sorted together, which is less work than to put one after another in its place.
+        let mut all: BTreeSet<PodKey> = desired.pods().chain(unknown).collect();
+        self.stale.append(&mut all);
     }
 
     fn touch_cluster(&mut self, tag: &ClusterTag) {
         self.stale.extend(self.desired.pods_of(*tag).chain(self.mirror.pods_of(tag).cloned()));
+    }
+
+    /// Pods of a cluster that have entries and that nobody knows of.
+    fn touch_unknown(&mut self, tag: &ClusterTag) {
+        let desired = &self.desired;
+        let unknown = self.mirror.pods_of(tag).filter(|pod| desired.pod(pod).is_none());
+        self.stale.extend(unknown.cloned());
     }
 
     fn touch_ended(&mut self, names: &[&IdentityName]) {

@@ -26,13 +26,17 @@ pub struct Observed {
 impl Observed {
     /// The observation of an entry with this id.
     pub fn of(id: EntryId, entry: &Entry) -> Self {
-        let mut named = entry.key.selectors.iter().filter_map(|selector| selector.named_pod());
-        let pod = match (named.next(), named.next()) {
+        let named = entry.key.selectors.iter().filter_map(|selector| selector.named_pod());
+        let (key, content) = entry.hashes();
+        Self { id, key, content: Some(content), pod: Self::only_pod(named) }
+    }
+
+    /// The pod of an entry whose selectors name these pods.
+    pub fn only_pod<'a>(mut named: impl Iterator<Item = &'a str>) -> Option<PodUid> {
+        match (named.next(), named.next()) {
             (Some(uid), None) => PodUid::new(uid).ok(),
             _ => None,
-        };
-        let (key, content) = entry.hashes();
-        Self { id, key, content: Some(content), pod }
+        }
     }
 }
 
@@ -79,10 +83,15 @@ impl Ours<'_> {
 pub enum Met {
     /// It is as it was known.
     Same,
-    /// It was known otherwise, in this place.
-    Changed(Option<Place>),
-    /// It was not known.
-    New,
+    /// It was known otherwise.
+    Changed {
+        /// Where it belonged.
+        before: Option<Place>,
+        /// Where it belongs.
+        now: Option<Place>,
+    },
+    /// It was not known, and belongs here.
+    New(Option<Place>),
 }
 
 /// What SPIRE holds, foreign entries included.
@@ -170,17 +179,18 @@ impl Mirror {
 
     /// Takes in one entry of a list.
     pub fn list(&mut self, observed: Observed) -> Met {
-        let Some(row) = self.row_mut(&observed.id) else {
-            self.insert(observed);
-            return Met::New;
+        let own = observed.id.own(&self.prefix);
+        let number = self.number_of(&observed.id, own.as_ref());
+        let Some(row) = number.and_then(|number| self.row_mut(number)) else {
+            return Met::New(self.add(observed, own, None));
         };
         if (row.key, row.content) == (observed.key, observed.content) {
             row.is_listed = true;
             return Met::Same;
         }
-        let before = row.place.clone();
-        self.insert(observed);
-        Met::Changed(before)
+        let row = self.take_out(&observed.id, own.as_ref());
+        let before = row.as_ref().and_then(|row| row.place.clone());
+        Met::Changed { before, now: self.add(observed, own, row) }
     }
 
     /// Entries that the list, now that all of it was told, did not have.
@@ -191,9 +201,14 @@ impl Mirror {
 
     /// Notes an entry that was created or updated or found.
     pub fn insert(&mut self, observed: Observed) {
-        let before = self.remove(&observed.id);
+        let own = observed.id.own(&self.prefix);
+        let before = self.take_out(&observed.id, own.as_ref());
+        self.add(observed, own, before);
+    }
+
+    /// Notes an entry that is not there, with what was there before; where it belongs.
+    fn add(&mut self, observed: Observed, own: Option<OwnId>, before: Option<Row>) -> Option<Place> {
         let Observed { id, key, content, pod } = observed;
-        let own = id.own(&self.prefix);
         let id_hash = self.id_hash(&id, own.as_ref());
         // An id of ours whose entry names no pod was altered by somebody: nobody can say where it belongs.
         let (slot_id, place) = match (own, pod) {
@@ -207,7 +222,7 @@ impl Mirror {
             }
             (_, None) => (SlotId::Text(id), None),
         };
-        let row = Row { key, content, place, is_listed: true };
+        let row = Row { key, content, place: place.clone(), is_listed: true };
         let number = self.slots.insert(Slot { id: slot_id, row });
         let (slots, hasher, prefix) = (&self.slots, &self.hasher, &self.prefix);
         let at = |number: &u32| slots.get(*number);
@@ -217,6 +232,7 @@ impl Mirror {
         let hash_of_key = |number: &u32| at(number).map_or(0, |slot| hasher.hash_one(slot.row.key));
         self.by_key.insert_unique(hasher.hash_one(key), number, hash_of_key);
         self.enter_pod(number);
+        place
     }
 
     fn place_of_predecessors(&self, id: &EntryId, pod: PodUid, before: Option<Row>) -> Option<Place> {
@@ -239,7 +255,7 @@ impl Mirror {
     /// Gives an entry its place: one of the predecessor's that a pod claims, or one of ours that serves another identity
     /// than the one that its id names.
     pub fn put(&mut self, id: &EntryId, place: Place) {
-        let Some(number) = self.number_of(id) else { return };
+        let Some(number) = self.number_of(id, id.own(&self.prefix).as_ref()) else { return };
         let Some(slot) = self.slots.get_mut(number) else { return };
         // The place is no longer what the id says, so that it has to be kept.
         slot.id = SlotId::Text(id.clone());
@@ -251,8 +267,12 @@ impl Mirror {
 
     /// Notes that an entry is gone; what was known of it.
     pub fn remove(&mut self, id: &EntryId) -> Option<Row> {
-        let number = self.number_of(id)?;
-        let hash = self.id_hash(id, id.own(&self.prefix).as_ref());
+        self.take_out(id, id.own(&self.prefix).as_ref())
+    }
+
+    fn take_out(&mut self, id: &EntryId, own: Option<&OwnId>) -> Option<Row> {
+        let number = self.number_of(id, own)?;
+        let hash = self.id_hash(id, own);
         if let Ok(found) = self.by_id.find_entry(hash, |it| *it == number) {
             found.remove();
         }
@@ -266,12 +286,9 @@ impl Mirror {
         Some(row)
     }
 
-    fn number_of(&self, id: &EntryId) -> Option<u32> {
-        let own = id.own(&self.prefix);
-        let mut numbers = self.by_id.iter_hash(self.id_hash(id, own.as_ref()));
-        numbers
-            .find(|number| self.slots.get(**number).is_some_and(|slot| slot.has(id, own.as_ref())))
-            .copied()
+    fn number_of(&self, id: &EntryId, own: Option<&OwnId>) -> Option<u32> {
+        let mut numbers = self.by_id.iter_hash(self.id_hash(id, own));
+        numbers.find(|number| self.slots.get(**number).is_some_and(|slot| slot.has(id, own))).copied()
     }
 
     fn enter_pod(&mut self, number: u32) {
@@ -295,11 +312,10 @@ impl Mirror {
 
     /// One entry.
     pub fn row(&self, id: &EntryId) -> Option<&Row> {
-        self.slots.get(self.number_of(id)?).map(|slot| &slot.row)
+        self.slots.get(self.number_of(id, id.own(&self.prefix).as_ref())?).map(|slot| &slot.row)
     }
 
-    fn row_mut(&mut self, id: &EntryId) -> Option<&mut Row> {
-        let number = self.number_of(id)?;
+    fn row_mut(&mut self, number: u32) -> Option<&mut Row> {
         Some(&mut self.slots.get_mut(number)?.row)
     }
 

@@ -115,6 +115,11 @@ impl Selector {
         }
     }
 
+    /// Whether there is a selector of this type and value; a type with a colon would be read back as another.
+    pub fn fits(kind: &str, value: &str) -> bool {
+        !kind.is_empty() && !kind.contains(':') && !value.is_empty()
+    }
+
     /// `k8s:pod-uid:<uid>`, which pins an entry to one pod.
     pub fn pod_uid(uid: &crate::names::PodUid) -> Self {
         Self { kind: "k8s".into(), value: format!("pod-uid:{uid}").into() }
@@ -127,7 +132,12 @@ impl Selector {
 
     /// The pod's uid where this is a `k8s:pod-uid:…` selector.
     pub fn named_pod(&self) -> Option<&str> {
-        if &*self.kind == "k8s" { self.value.strip_prefix("pod-uid:") } else { None }
+        Self::pod_named_by(&self.kind, &self.value)
+    }
+
+    /// The pod's uid where a selector of this type and value is a `k8s:pod-uid:…` selector.
+    pub fn pod_named_by<'a>(kind: &str, value: &'a str) -> Option<&'a str> {
+        if kind == "k8s" { value.strip_prefix("pod-uid:") } else { None }
     }
 
     /// The attestor's name.

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use registrar_core::entry::{Entry, EntryId, EntryKey};
+use registrar_core::entry::{Content, ContentHash, Entry, EntryId, KeyHash};
 use registrar_core::mirror::Observed;
+use registrar_core::names::PodUid;
 use registrar_core::spiffe::{DnsName, Selector, SpiffeId, TrustDomain, trust_domain};
 use registrar_proto::types;
 
@@ -102,24 +103,27 @@ pub(super) fn encoded_bound(id: &EntryId, entry: &Entry) -> usize {
 /// such as we never write.
 pub fn observe(proto: types::Entry) -> Result<Observed, UnreadableEntry> {
     let id = EntryId::observed(&proto.id);
-    let entry = key_of(&proto).map(|key| entry_of(key, &proto));
-    let (entry, is_complete) = entry.map_err(|problem| UnreadableEntry { id: id.clone(), problem })?;
-    let mut observed = Observed::of(id, &entry);
-    if !is_complete {
-        observed.content = None;
+    match key_of(&proto) {
+        Ok((key, pod)) => Ok(Observed { id, key, content: content_of(&key, &proto), pod }),
+        Err(problem) => Err(UnreadableEntry { id, problem }),
     }
-    Ok(observed)
 }
 
-fn key_of(proto: &types::Entry) -> Result<EntryKey, String> {
+/// The key's digest, and the pod that it names. Nothing of the key is kept, so that nothing of it is copied.
+fn key_of(proto: &types::Entry) -> Result<(KeyHash, Option<PodUid>), String> {
     let spiffe_id = id_of(proto.spiffe_id.as_ref()).map_err(|problem| format!("SPIFFE ID: {problem}"))?;
     let parent_id = id_of(proto.parent_id.as_ref()).map_err(|problem| format!("parent: {problem}"))?;
-    let selectors = proto.selectors.iter().map(selector_of).collect::<Result<_, _>>()?;
-    Ok(EntryKey { spiffe_id, parent_id, selectors })
+    let selectors = proto.selectors.iter().map(selector_of).collect::<Result<Vec<_>, _>>();
+    let mut selectors = selectors?;
+    selectors.sort_unstable();
+    selectors.dedup();
+    let named = selectors.iter().filter_map(|(kind, value)| Selector::pod_named_by(kind, value));
+    let pod = Observed::only_pod(named);
+    Ok((KeyHash::of(spiffe_id, parent_id, selectors.into_iter()), pod))
 }
 
-/// The entry, and whether it is all that SPIRE told.
-fn entry_of(key: EntryKey, proto: &types::Entry) -> (Entry, bool) {
+/// The content's digest; none where it is not all that SPIRE told.
+fn content_of(key: &KeyHash, proto: &types::Entry) -> Option<ContentHash> {
     let dns_names: Vec<DnsName> =
         proto.dns_names.iter().filter_map(|name| DnsName::parse(name).ok()).collect();
     let federates_with: BTreeSet<TrustDomain> =
@@ -132,42 +136,41 @@ fn entry_of(key: EntryKey, proto: &types::Entry) -> (Entry, bool) {
         && proto.jwt_svid_ttl >= 0
         && dns_names.len() == proto.dns_names.len()
         && federates_with.len() == proto.federates_with.len();
-    let entry = Entry {
-        key,
+    let content = Content {
         x509_svid_ttl: proto.x509_svid_ttl,
         jwt_svid_ttl: proto.jwt_svid_ttl,
-        federates_with,
+        federates_with: &federates_with,
         admin: proto.admin,
         downstream: proto.downstream,
-        dns_names,
-        hint: proto.hint.clone(),
+        dns_names: &dns_names,
+        hint: &proto.hint,
     };
-    (entry, is_complete)
+    is_complete.then(|| content.hash(key))
 }
 
 fn id_to_proto(id: &SpiffeId) -> types::Spiffeid {
     types::Spiffeid { trust_domain: id.trust_domain_name().to_owned(), path: id.path().to_owned() }
 }
 
-fn id_of(proto: Option<&types::Spiffeid>) -> Result<SpiffeId, String> {
+fn id_of(proto: Option<&types::Spiffeid>) -> Result<(&str, &str), String> {
     let Some(types::Spiffeid { trust_domain, path }) = proto else { return Err("is missing".to_owned()) };
     let text = format!("spiffe://{trust_domain}{path}");
     let id = SpiffeId::new(&text).map_err(|error| format!("{text:?}: {error}"))?;
     let is_same = id.trust_domain_name() == trust_domain && id.path() == path;
-    is_same.then_some(id).ok_or_else(|| format!("trust domain {trust_domain:?} with path {path:?}"))
+    let id = is_same.then_some((trust_domain.as_str(), path.as_str()));
+    id.ok_or_else(|| format!("trust domain {trust_domain:?} with path {path:?}"))
 }
 
-fn selector_of(proto: &types::Selector) -> Result<Selector, String> {
+fn selector_of(proto: &types::Selector) -> Result<(&str, &str), String> {
     let types::Selector { r#type: kind, value } = proto;
-    match Selector::parse(&format!("{kind}:{value}")) {
-        Ok(selector) if selector.kind() == kind => Ok(selector),
-        _ => Err(format!("selector of type {kind:?} with value {value:?}")),
-    }
+    let selector = Selector::fits(kind, value).then_some((kind.as_str(), value.as_str()));
+    selector.ok_or_else(|| format!("selector of type {kind:?} with value {value:?}"))
 }
 
 #[cfg(test)]
 mod tests {
     use prost::Message;
+    use registrar_core::entry::EntryKey;
 
     use super::*;
 
@@ -215,6 +218,7 @@ mod tests {
         let expected = Observed::of(id(), &entry());
         let mut proto = to_proto(&id(), &entry());
         proto.selectors.reverse();
+        proto.selectors.push(proto.selectors[1].clone());
         proto.federates_with.reverse();
         proto.revision_number = 7;
         proto.created_at = 1_700_000_000;

@@ -6,6 +6,7 @@ use registrar_world::spire::{Call, WriteKind};
 use serde_json::json;
 
 use crate::fleet::{Fleet, PATIENCE, identity, pod};
+use crate::writer::foreign;
 
 #[tokio::test]
 async fn killed_at_any_moment_it_loses_doubles_and_rewrites_nothing() {
@@ -117,6 +118,42 @@ async fn a_pod_that_comes_while_nobody_leads_has_its_entry_before_spire_is_liste
     fleet.world.spire.ration_pages(None);
     fleet.until_entries(2).await;
     assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (3, 1));
+}
+
+#[tokio::test]
+async fn a_new_pod_waits_for_no_more_of_a_first_list_than_what_was_read_ahead() {
+    const OTHERS: usize = 3000;
+    let mut fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-1", "web");
+    fleet.until_entries(1).await;
+    (0..OTHERS).for_each(|number| {
+        let id = format!("other-{number}");
+        fleet.world.spire.insert_foreign(foreign(&id, &format!("/other/{number}"), "unix:uid:0"));
+    });
+    let other = fleet.world.run(crate::PROGRAM);
+    other.until_logged("listed SPIRE's entries while another replica writes", PATIENCE).await;
+    other.until_logged("the cluster is connected and watched", PATIENCE).await;
+    let pages = fleet.world.spire.calls(Call::List);
+    fleet.world.spire.ration_pages(Some(2));
+    fleet.registrar.kill().await;
+    fleet.until("a third page is asked for", |view| view.calls(Call::List) == pages + 3).await;
+    fleet.pod("east", "web-2", "web");
+    let selected = |view: &registrar_world::kube::View<'_>| {
+        view.get("workloadidentities", None, "web").map(|it| it["status"]["stats"]["podsSelected"].clone())
+    };
+    // The writer has heard of it.
+    fleet.world.management.until("two selected", PATIENCE, |view| selected(view) == Some(json!(2))).await;
+    // The third, and the one that is read ahead when it comes.
+    fleet.world.spire.ration_pages(Some(2));
+    // Sooner than a page that does not come is given up.
+    let soon = std::time::Duration::from_secs(15);
+    fleet.world.spire.until("a first entry", soon, |view| view.entries.len() == OTHERS + 2).await;
+    assert!(fleet.world.spire.calls(Call::List) <= pages + 4 + 1, "the rest of the list is still to come");
+    fleet.world.spire.ration_pages(None);
+    other.until_logged("listed SPIRE's entries ours=2", PATIENCE).await;
+    assert_eq!(fleet.writes(WriteKind::Create), OTHERS + 2);
+    assert_eq!(other.logged("were not as this registrar had left them"), 0);
 }
 
 #[tokio::test]

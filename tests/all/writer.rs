@@ -12,7 +12,7 @@ use crate::fleet::{Fleet, PATIENCE, identity, pod};
 use crate::replicas::{get, try_get};
 
 /// An entry as somebody else would make it.
-fn foreign(id: &str, path: &str, selector: &str) -> Entry {
+pub fn foreign(id: &str, path: &str, selector: &str) -> Entry {
     let spiffe_id =
         |path: &str| Some(Spiffeid { trust_domain: "example.org".to_owned(), path: path.to_owned() });
     let (kind, value) = selector.split_once(':').unwrap();

@@ -36,38 +36,41 @@ impl Ledger {
     pub fn page(&mut self, page: impl IntoIterator<Item = Observed>, now: Timestamp) {
         let Some(mut comparison) = self.comparison.take() else { return };
         for observed in page {
-            let id = observed.id.clone();
-            let Some((met, place)) = self.take_in(observed) else { continue };
+            let is_under_our_prefix = observed.id.as_str().starts_with(&self.prefix);
             let drift = &mut comparison.drift;
-            match met {
+            match self.take_in(observed, comparison.is_first) {
+                Met::Same => {}
                 // One that no longer names its pod is the pod's no more.
-                Met::Changed(before) => drift.changed += u64::from(before.is_some()),
-                _ if place.is_some_and(|place| !place.pod.cluster.is_predecessor()) => drift.appeared += 1,
-                _ => drift.under_our_prefix += u64::from(id.as_str().starts_with(&self.prefix)),
+                Met::Changed { before, .. } => drift.changed += u64::from(before.is_some()),
+                Met::New(Some(place)) if !place.pod.cluster.is_predecessor() => drift.appeared += 1,
+                Met::New(_) => drift.under_our_prefix += u64::from(is_under_our_prefix),
             }
         }
         self.deletions.forget(now);
         self.comparison = Some(comparison);
     }
 
-    /// Takes in one entry as SPIRE holds it. Where that is not what was known, the pods concerned are planned anew; how it
-    /// compares and where it belongs.
-    pub(super) fn take_in(&mut self, observed: Observed) -> Option<(Met, Option<Place>)> {
-        let id = observed.id.clone();
+    /// Takes in one entry as SPIRE holds it; how it compares. Where that is not what was known, the pods concerned are planned
+    /// anew: at the end of a first list all are, so that those of its new entries need not be noted.
+    pub(super) fn take_in(&mut self, observed: Observed, is_first: bool) -> Met {
         let met = self.mirror.list(observed);
-        if met == Met::Same || mutants::is_on(Mutant::IgnoreDrift) {
-            return None;
+        if mutants::is_on(Mutant::IgnoreDrift) {
+            return Met::Same;
         }
-        let place = self.mirror.row(&id).and_then(|row| row.place.clone());
-        if let Met::Changed(Some(before)) = &met {
-            self.stale.insert(before.pod.clone());
-        }
-        self.stale.extend(place.iter().map(|place| place.pod.clone()));
+        let concerned = match &met {
+            Met::Same => [None, None],
+            Met::New(_) if is_first => [None, None],
+            Met::New(now) => [None, now.as_ref()],
+            Met::Changed { before, now } => [before.as_ref(), now.as_ref()],
+        };
+        self.stale.extend(concerned.into_iter().flatten().map(|place| place.pod.clone()));
         // After a first list all are looked at together.
-        if self.listed {
-            place.iter().for_each(|place| self.note_ended(place));
+        if let [_, Some(now)] = concerned
+            && self.listed
+        {
+            self.note_ended(now);
         }
-        Some((met, place))
+        met
     }
 
     /// The list was told to its end; gives what was not as this registrar had left it.

@@ -141,8 +141,7 @@ impl Ledger {
         self.stale.extend(free);
         let standing = match (found, intent) {
             (Some(observed), _) => {
-                self.take_in(observed);
-                self.note_ending(id);
+                self.take_in(observed, false);
                 Standing::Stands
             }
             (None, _) if mutants::is_on(Mutant::AbsentStands) => Standing::Absent,
@@ -156,15 +155,5 @@ impl Ledger {
             }
         };
         Some((pod, standing))
-    }
-
-    /// An entry that nobody knew of when its identity was seen being deleted is one more that has to go first.
-    fn note_ending(&mut self, id: &EntryId) {
-        let Some(place) = self.mirror.row(id).and_then(|row| row.place.as_ref()) else { return };
-        for (name, pods) in &mut self.ending {
-            if place.digest.is_of(name, &place.pod.pod) {
-                pods.insert(place.pod.clone());
-            }
-        }
     }
 }

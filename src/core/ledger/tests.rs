@@ -12,6 +12,7 @@ use crate::spiffe::{Selector, SpiffeId};
 
 const LIMITS: RoundLimits = RoundLimits { pods: 1000, writes: 1000, updates: 1000 };
 const SYNCED: ClusterStanding = ClusterStanding::Synced { complete: true };
+const CONNECTING: ClusterStanding = ClusterStanding::Held(Hold::Connecting);
 
 /// A book and the server that it is about.
 struct World {
@@ -509,6 +510,69 @@ fn after_a_take_over_new_pods_get_their_first_entries_and_all_else_waits_for_a_l
     world.work();
     assert_eq!((world.writes.len(), world.spire.len()), (writes + 5, 5), "{:?}", world.writes);
     assert!(world.list().is_none());
+}
+
+#[test]
+fn one_round_looks_at_so_many_pods_also_where_all_is_in_place() {
+    let mut world = World::start();
+    let uids = ["u1", "u2", "u3", "u4", "u5"];
+    uids.iter().for_each(|uid| drop(world.spire.insert(own_id("east", "web", uid), entry(uid, uid, ""))));
+    world.list();
+    let delta = facts(uids.iter().map(|uid| pod(uid, uid)).collect());
+    world.ledger.apply(&Delta { ready: true, ..delta });
+    let in_place = |world: &mut World| world.ledger.outcome(None).identities[&identity("web")].in_place;
+    let in_place = [(); 3].map(|()| {
+        assert!(world.ledger.has_work(world.now, true));
+        let round = world.ledger.round(world.now, RoundLimits { pods: 2, ..LIMITS }, || Nonce::new(1));
+        assert_eq!(round.plans, []);
+        in_place(&mut world)
+    });
+    assert_eq!(in_place, [2, 4, 5]);
+    assert!(!world.ledger.has_work(world.now, true));
+}
+
+#[test]
+fn while_a_clusters_pods_are_given_out_those_that_come_later_are_not_looked_at_before() {
+    let mut world = World::start();
+    let uids = ["u1", "u2", "u3"];
+    uids.iter().for_each(|uid| drop(world.spire.insert(own_id("east", "web", uid), entry(uid, uid, ""))));
+    world.list();
+    world.apply(Delta { clusters: vec![(cluster("east"), Some(CONNECTING))], ..facts(Vec::new()) });
+    let held = |world: &mut World| {
+        let held = world.ledger.outcome(None).held.into_iter();
+        held.filter(|(_, count)| *count > 0).collect::<Vec<(Hold, u64)>>()
+    };
+    assert_eq!(held(&mut world), [(Hold::Connecting, 3)]);
+    let incomplete = vec![(cluster("east"), Some(ClusterStanding::Synced { complete: false }))];
+    let first = Delta { clusters: incomplete, unsettled: true, ..facts(vec![pod("u1", "u1")]) };
+    world.apply(first);
+    assert_eq!(held(&mut world), [(Hold::Connecting, 2)]);
+    world.apply(Delta { unsettled: true, pods: vec![pod("u2", "u2")], ..Delta::default() });
+    assert_eq!(held(&mut world), [(Hold::Connecting, 1)]);
+    // It stays incomplete: what nobody knows has now another reason to stay.
+    world.apply(Delta::default());
+    assert_eq!(held(&mut world), [(Hold::Unreadable, 1)]);
+    world.apply(Delta { clusters: vec![(cluster("east"), Some(SYNCED))], ..Delta::default() });
+    let gone = own_id("east", "web", "u3");
+    assert_eq!(world.writes, [format!("-{gone} PodGone")]);
+}
+
+#[test]
+fn what_a_first_list_tells_of_unknown_pods_is_planned_at_its_end() {
+    let mut world = World::start();
+    world.ledger.apply(&Delta { ready: true, ..facts(vec![pod("u1", "one")]) });
+    world.spire.insert(own_id("east", "web", "u1"), entry("u1", "one", ""));
+    world.spire.insert(own_id("east", "web", "u2"), entry("u2", "two", ""));
+    world.ledger.begin_list();
+    let observed = world.observed();
+    world.ledger.page(observed, Timestamp::UNIX_EPOCH);
+    // Nothing is deleted by a list that has not ended.
+    world.work();
+    assert_eq!(world.writes, [""; 0]);
+    assert!(world.ledger.end_list(Timestamp::UNIX_EPOCH).is_none());
+    world.work();
+    let gone = own_id("east", "web", "u2");
+    assert_eq!(world.writes, [format!("-{gone} PodGone")]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub type Violation = String;
 
 /// What entry ids of ours begin with.
 const PREFIX: &str = "t-";
-/// What one round writes at most, and one call: few, so that rounds and calls are many.
+/// What one round looks at and writes at most, and one call: few, so that rounds and calls are many.
 const LIMITS: RoundLimits = RoundLimits { pods: 4, writes: 3, updates: 2 };
 const BATCH: usize = 2;
 /// The brake's window.

@@ -8,6 +8,7 @@ use futures::stream;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Bytes, Frame};
 use serde_json::{Value, json};
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{broadcast, watch as channel};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
@@ -66,7 +67,7 @@ pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
                     && asked.selector.fits(object)
             };
             let now = store.all(asked.resource).filter(fits);
-            (store.revision(), now.map(|object| line("ADDED", object)).collect())
+            (store.revision(), beside(|| now.map(|object| line("ADDED", object)).collect()))
         }
     };
     drop(store);
@@ -84,6 +85,15 @@ pub(super) fn body(shared: Arc<Shared>, asked: Asked) -> Body {
         Some((Ok(Frame::data(line)), watch))
     });
     StreamBody::new(lines).boxed_unsync()
+}
+
+/// Does what takes long where it holds nobody else up that is served on this thread: another server, for one. A runtime of one
+/// thread has no other place.
+fn beside<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(work),
+        _ => work(),
+    }
 }
 
 /// Makes of what is there a list as tests ordered it, with its end; whether the watch ends with it.
