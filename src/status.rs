@@ -168,7 +168,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
     let mut registries = Writer::<EKSClusterRegistry>::new(client.clone(), ends.events.clone());
     let mut identities = Writer::<WorkloadIdentity>::new(client, ends.events.clone());
     loop {
-        let (mut all_written, mut next) = (true, None);
+        let (mut any_written, mut all_written, mut next) = (false, true, None);
         let begun = Instant::now();
         let leads = ends.leading.borrow_and_update().is_some_and(|lead| lead.holds());
         let report = ends.reports.borrow_and_update().clone();
@@ -180,6 +180,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 (registries, identities) = written => {
+                    any_written = registries.any || identities.any;
                     all_written = registries.all && identities.all;
                     next = [registries.next, identities.next].into_iter().flatten().min();
                 }
@@ -188,7 +189,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
             registries.teller.forget();
             identities.teller.forget();
         }
-        if leads {
+        if any_written {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep_until((begun + APART).into()) => {}
@@ -240,6 +241,8 @@ struct Applied<S> {
 
 /// What came of one round over all objects.
 struct Round {
+    /// Whether anything was to be written.
+    any: bool,
     /// Whether everything was written that was to be.
     all: bool,
     /// When something is to be written that was not yet.
@@ -302,6 +305,7 @@ impl<K: Told> Writer<K> {
         self.answered.retain(|name, _| names.contains(name));
         self.failing.retain(|name, _| names.contains(name));
         self.teller.retain(|uid| uids.contains(uid));
+        let any = !open.is_empty();
         let api = &self.api;
         let written = futures::stream::iter(open).map(|writing| async move {
             let result = tokio::time::timeout(CALL_TIME, write_one(api, &writing)).await;
@@ -339,7 +343,7 @@ impl<K: Told> Writer<K> {
                 }
             }
         }
-        Round { all: all_written, next }
+        Round { any, all: all_written, next }
     }
 
     /// When this status is to be written; none where it is told.
