@@ -561,6 +561,8 @@ fn whole_seconds(time: Timestamp) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
+    use kube::client::Body;
+
     use super::*;
 
     fn object(value: Value) -> WorkloadIdentity {
@@ -646,6 +648,47 @@ mod tests {
         ] {
             assert_eq!(difference::<EKSClusterRegistry>(Some(&told), &now), expected, "{now:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_can_be_told_later_waits_five_seconds_after_the_last_that_was_told() {
+        let never = tower::service_fn(|_: http::Request<Body>| {
+            std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>()
+        });
+        let (events, _kept) = mpsc::channel(1);
+        let mut writer = Writer::<WorkloadIdentity>::new(Client::new(never, "default"), events);
+        let status = |entries: u64, reason: &str| -> WorkloadIdentityStatus {
+            let ready = json!({"type": "Ready", "status": if reason == "InStep" { "True" } else { "Unknown" },
+                "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let stats = json!({"clustersTargeted": 1, "namespacesFound": 1, "podsSelected": entries,
+                "entriesRegistered": entries, "entryFailures": 0});
+            serde_json::from_value(json!({"stats": stats, "conditions": [ready]})).unwrap()
+        };
+        let told = status(1, "InStep");
+        let mut object = named(json!({"name": "a", "resourceVersion": "2"}));
+        object.status = Some(told.clone());
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let due = |writer: &mut Writer<_>, status: &WorkloadIdentityStatus, seconds| {
+            writer.due(&object, status, at(seconds)).map(|due| (due - begin).as_secs())
+        };
+        // Nothing was told for a long time: a pod that comes alone is told at once.
+        assert_eq!(due(&mut writer, &status(2, "InStep"), 7), Some(7));
+        let applied = Applied { version: Some("1".to_owned()), status: told.clone(), at: at(7) };
+        writer.applied.insert("a".to_owned(), applied);
+        assert_eq!(due(&mut writer, &told, 8), None);
+        assert_eq!(due(&mut writer, &status(2, "InStep"), 8), Some(12));
+        assert_eq!(due(&mut writer, &status(2, "Listing"), 8), Some(8));
+        // A moment of writing is not told, a long one is.
+        assert_eq!(due(&mut writer, &status(2, "Writing"), 20), Some(25));
+        assert_eq!(due(&mut writer, &told, 21), None);
+        assert_eq!(due(&mut writer, &status(2, "Writing"), 22), Some(27));
+        assert_eq!(due(&mut writer, &status(3, "Writing"), 24), Some(27));
+        // What was applied to the version that is seen is told, whatever that version says.
+        let applied = Applied { version: Some("2".to_owned()), status: status(2, "Writing"), at: at(27) };
+        writer.applied.insert("a".to_owned(), applied);
+        assert_eq!(due(&mut writer, &status(2, "Writing"), 28), None);
+        assert_eq!(due(&mut writer, &told, 28), Some(28));
     }
 
     #[test]
