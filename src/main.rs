@@ -2,6 +2,7 @@
 
 mod admin;
 mod admission;
+mod aside;
 mod causes;
 mod cli;
 mod clusters;

@@ -49,6 +49,11 @@ impl<T> Questions<T> {
         }
     }
 
+    /// Whether any wait.
+    pub fn are_open(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Answers what waits.
     pub fn answer(&mut self, thing: &T) {
         while let Ok(question) = self.0.try_recv() {

@@ -17,6 +17,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::aside;
 use crate::components::host::Wanted;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -117,7 +118,7 @@ pub async fn run(
             }
             question = ends.questions.next() => {
                 pulse.works();
-                question(&index);
+                aside::turn(true, || question(&index));
                 continue;
             }
             count = ends.changes.recv_many(&mut burst, BURST) => count,
@@ -131,8 +132,13 @@ pub async fn run(
         pulse.works();
         let since = burst.iter().map(|arrived| arrived.at).min().unwrap_or(started);
         metrics.queued(ends.changes.len(), since);
-        burst.drain(..).for_each(|arrived| index.apply(arrived.change));
-        let settled = index.settle_some(SLICE);
+        let is_long = received > aside::FEW
+            || index.is_unsettled()
+            || burst.iter().any(|arrived| !arrived.change.is_of_one_object());
+        let settled = aside::turn(is_long, || {
+            burst.drain(..).for_each(|arrived| index.apply(arrived.change));
+            index.settle_some(SLICE)
+        });
         metrics.settled(started.elapsed().as_secs_f64());
         report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
         // Before the connections that are to keep it, so that they need not list twice.

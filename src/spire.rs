@@ -4,6 +4,7 @@ mod agents;
 mod client;
 mod connect;
 mod convert;
+mod framed;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::{Client, Resource, ResourceExt};
 use registrar_core::api::{
     EKSClusterRegistry, EKSClusterRegistryStatus, FINALIZER, RECONCILE_ANNOTATION, WorkloadIdentity,
-    WorkloadIdentityStatus, has_finalizer, is_being_deleted, reconcile_request,
+    WorkloadIdentityStats, WorkloadIdentityStatus, has_finalizer, is_being_deleted, reconcile_request,
 };
 use registrar_core::report::{
     ConditionReport, ConditionStatus, Finalizer, IdentityReport, RegistryReport, Report,
@@ -37,6 +37,9 @@ const RETRY: Duration = Duration::from_secs(5);
 const CALL_TIME: Duration = Duration::from_secs(20);
 /// How soon an object is written again: however much happens, its watchers hear of it no more often.
 const APART: Duration = Duration::from_secs(1);
+/// How soon one is written again of which nothing but counts is another; and how long entries are still to be written before
+/// that is told. With each pod that comes or goes, counts are others: telling them costs more than the pod's entry.
+const COUNTS_APART: Duration = Duration::from_secs(5);
 
 /// A kind whose status is ours.
 trait Told:
@@ -53,6 +56,8 @@ trait Told:
     fn told(&self) -> Option<&Self::Status>;
     fn conditions(status: &Self::Status) -> &[Condition];
     fn status(report: &Self::Report, now: Timestamp) -> Self::Status;
+    /// What neither conditions nor counts of it are, nor the time when it was last in step.
+    fn rest(status: &Self::Status) -> Self::Status;
     /// Whether it holds for the version of the object that it was made of alone, because what we do depends on it.
     fn is_of_one_version(status: &Self::Status) -> bool;
 }
@@ -86,6 +91,15 @@ impl Told for EKSClusterRegistry {
             conditions: conditions(&*report.object, &report.conditions, before.unwrap_or_default(), now),
             namespaces_count: report.namespaces,
             entries_registered: report.entries,
+        }
+    }
+    fn rest(status: &EKSClusterRegistryStatus) -> EKSClusterRegistryStatus {
+        EKSClusterRegistryStatus {
+            conditions: Vec::new(),
+            last_sync: None,
+            namespaces_count: 0,
+            entries_registered: 0,
+            ..status.clone()
         }
     }
     fn is_of_one_version(_: &Self::Status) -> bool {
@@ -122,6 +136,14 @@ impl Told for WorkloadIdentity {
             rollout: report.rollout.as_ref().and_then(|rollout| rollout.status.clone()),
         }
     }
+    fn rest(status: &WorkloadIdentityStatus) -> WorkloadIdentityStatus {
+        WorkloadIdentityStatus {
+            conditions: Vec::new(),
+            last_reconciliation: None,
+            stats: WorkloadIdentityStats::default(),
+            ..status.clone()
+        }
+    }
     fn is_of_one_version(status: &Self::Status) -> bool {
         // Whoever has seen an older one would take clusters back.
         status.rollout.is_some()
@@ -146,7 +168,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
     let mut registries = Writer::<EKSClusterRegistry>::new(client.clone(), ends.events.clone());
     let mut identities = Writer::<WorkloadIdentity>::new(client, ends.events.clone());
     loop {
-        let mut all_written = true;
+        let (mut any_written, mut all_written, mut next) = (false, true, None);
         let begun = Instant::now();
         let leads = ends.leading.borrow_and_update().is_some_and(|lead| lead.holds());
         let report = ends.reports.borrow_and_update().clone();
@@ -157,13 +179,17 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
             let written = async { tokio::join!(registries, identities) };
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                (registries, identities) = written => all_written = registries && identities,
+                (registries, identities) = written => {
+                    any_written = registries.any || identities.any;
+                    all_written = registries.all && identities.all;
+                    next = [registries.next, identities.next].into_iter().flatten().min();
+                }
             }
         } else {
             registries.teller.forget();
             identities.teller.forget();
         }
-        if leads {
+        if any_written {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = tokio::time::sleep_until((begun + APART).into()) => {}
@@ -175,6 +201,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
             changed = ends.reconciled.changed() => if changed.is_err() { return },
             () = begins_to_lead(&mut ends.leading), if !leads => {}
             () = tokio::time::sleep(RETRY), if !all_written => {}
+            () = tokio::time::sleep_until(next.unwrap_or(begun).into()), if next.is_some() => {}
         }
     }
 }
@@ -192,7 +219,9 @@ async fn begins_to_lead(leading: &mut watch::Receiver<Option<Lead>>) {
 struct Writer<K: Told> {
     api: Api<K>,
     /// What was last applied, and to which version of the object: until another is seen, it need not be said again.
-    applied: BTreeMap<String, (Option<String>, K::Status)>,
+    applied: BTreeMap<String, Applied<K::Status>>,
+    /// Since when each object is told as in step and has entries still to be written.
+    writing: BTreeMap<String, Instant>,
     /// The last request of each object that was answered: it is still seen for a while.
     answered: BTreeMap<String, u64>,
     /// Objects whose failure was told.
@@ -200,6 +229,24 @@ struct Writer<K: Told> {
     /// What was told of each object as Events.
     teller: Teller,
     events: mpsc::Sender<events::Told>,
+}
+
+/// What was last applied to one object.
+struct Applied<S> {
+    /// The version that it was applied to.
+    version: Option<String>,
+    status: S,
+    at: Instant,
+}
+
+/// What came of one round over all objects.
+struct Round {
+    /// Whether anything was to be written.
+    any: bool,
+    /// Whether everything was written that was to be.
+    all: bool,
+    /// When something is to be written that was not yet.
+    next: Option<Instant>,
 }
 
 /// What there is to write on one object.
@@ -216,6 +263,7 @@ impl<K: Told> Writer<K> {
         Self {
             api: Api::all(client),
             applied: BTreeMap::new(),
+            writing: BTreeMap::new(),
             answered: BTreeMap::new(),
             failing: BTreeMap::new(),
             teller: Teller::default(),
@@ -223,9 +271,10 @@ impl<K: Told> Writer<K> {
         }
     }
 
-    /// Writes what differs, and takes away requests up to the one numbered `reconciled`; whether all of it was written.
-    async fn write(&mut self, reports: impl Iterator<Item = &K::Report>, reconciled: u64) -> bool {
-        let now = Timestamp::now();
+    /// Writes what differs, save what can be told later, and takes away requests up to the one numbered `reconciled`.
+    async fn write(&mut self, reports: impl Iterator<Item = &K::Report>, reconciled: u64) -> Round {
+        let (now, instant) = (Timestamp::now(), Instant::now());
+        let mut next = None;
         let (mut names, mut uids) = (Vec::new(), BTreeSet::new());
         let mut open = Vec::new();
         for report in reports {
@@ -233,26 +282,30 @@ impl<K: Told> Writer<K> {
             names.push(object.name_any());
             uids.extend(object.uid());
             let status = K::status(report, now);
-            let last = self.applied.get(&object.name_any());
-            let is_told = object.told() == Some(&status)
-                || last
-                    .is_some_and(|(version, last)| *last == status && *version == object.resource_version());
             let finalizers = finalizers(&**object, K::finalizer(report));
             // Setting the finalizer makes another version, which is heard of soon.
             let comes_again = finalizers.is_some() && K::is_of_one_version(&status);
-            let status = (!is_told && !comes_again).then_some(status);
             let answered = self.answered.get(&object.name_any());
             let answer =
                 K::request(report).filter(|request| *request <= reconciled && answered != Some(request));
+            let due = self.due(object, &status, instant).filter(|_| !comes_again);
+            // Where the object is written anyway, all of it is told.
+            let is_due = due.is_some_and(|due| due <= instant) || finalizers.is_some() || answer.is_some();
+            if !is_due {
+                next = next.into_iter().chain(due).min();
+            }
+            let status = due.is_some_and(|_| is_due).then_some(status);
             let writing = Writing { object: object.clone(), status, finalizers, answer };
             if writing.status.is_some() || writing.finalizers.is_some() || writing.answer.is_some() {
                 open.push(writing);
             }
         }
         self.applied.retain(|name, _| names.contains(name));
+        self.writing.retain(|name, _| names.contains(name));
         self.answered.retain(|name, _| names.contains(name));
         self.failing.retain(|name, _| names.contains(name));
         self.teller.retain(|uid| uids.contains(uid));
+        let any = !open.is_empty();
         let api = &self.api;
         let written = futures::stream::iter(open).map(|writing| async move {
             let result = tokio::time::timeout(CALL_TIME, write_one(api, &writing)).await;
@@ -270,7 +323,8 @@ impl<K: Told> Writer<K> {
                     self.failing.remove(&name);
                     if let Some(status) = writing.status {
                         self.tell(&writing.object, &status);
-                        self.applied.insert(name.clone(), (writing.object.resource_version(), status));
+                        let version = writing.object.resource_version();
+                        self.applied.insert(name.clone(), Applied { version, status, at: Instant::now() });
                     }
                     if let Some(request) = writing.answer {
                         let asked = reconcile_request(&*writing.object).map_or("", String::as_str);
@@ -289,7 +343,32 @@ impl<K: Told> Writer<K> {
                 }
             }
         }
-        all_written
+        Round { any, all: all_written, next }
+    }
+
+    /// When this status is to be written; none where it is told.
+    fn due(&mut self, object: &K, status: &K::Status, now: Instant) -> Option<Instant> {
+        let name = object.name_any();
+        let last = self.applied.get(&name);
+        // What was applied is what is told, until another version of the object is seen.
+        let applied = last.filter(|last| last.version == object.resource_version());
+        let told = applied.map(|last| &last.status).or(object.told());
+        let difference = difference::<K>(told, status);
+        let since = match difference {
+            Difference::Writing => Some(*self.writing.entry(name).or_insert(now)),
+            _ => {
+                self.writing.remove(&name);
+                None
+            }
+        };
+        match difference {
+            Difference::None => None,
+            Difference::Counts | Difference::Writing => {
+                let last = last.map(|last| last.at).max(since);
+                Some(last.map_or(now, |last| last + COUNTS_APART))
+            }
+            Difference::More => Some(now),
+        }
     }
 
     /// Hands out what of it is an Event.
@@ -307,6 +386,42 @@ impl<K: Told> Writer<K> {
             warn!(kind = %K::kind(&()), name = object.name_any(), left_out, count, "too many Events wait: some are left out");
         }
     }
+}
+
+/// What is another in a status than what is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Difference {
+    None,
+    /// Counts, and what conditions that are as they should be say of them.
+    Counts,
+    /// Entries are still to be written where all was in step; mostly so for a moment.
+    Writing,
+    /// Anything else.
+    More,
+}
+
+fn difference<K: Told>(told: Option<&K::Status>, now: &K::Status) -> Difference {
+    let Some(told) = told else { return Difference::More };
+    if told == now {
+        return Difference::None;
+    }
+    let (before, after) = (K::conditions(told), K::conditions(now));
+    if K::rest(told) != K::rest(now) || before.len() != after.len() {
+        return Difference::More;
+    }
+    let mut difference = Difference::Counts;
+    for (was, is) in before.iter().zip(after) {
+        let is_writing = is.reason == "Writing";
+        let is_same = (&was.type_, &was.status, &was.reason) == (&is.type_, &is.status, &is.reason);
+        if is_same && (was.message == is.message || is.status == "True" || is_writing) {
+            continue;
+        }
+        if was.type_ != is.type_ || was.reason != "InStep" || !is_writing {
+            return Difference::More;
+        }
+        difference = Difference::Writing;
+    }
+    difference
 }
 
 /// The finalizers that we have to own, where they are others than now.
@@ -446,6 +561,8 @@ fn whole_seconds(time: Timestamp) -> Option<Time> {
 
 #[cfg(test)]
 mod tests {
+    use kube::client::Body;
+
     use super::*;
 
     fn object(value: Value) -> WorkloadIdentity {
@@ -471,6 +588,107 @@ mod tests {
         assert_eq!(finalizers(&going, Finalizer::Keep), None);
         assert_eq!(finalizers(&going, Finalizer::Release), Some(Vec::new()));
         assert_eq!(finalizers(&late, Finalizer::Release), None);
+    }
+
+    #[test]
+    fn counts_can_be_told_later_and_nothing_else() {
+        let condition = |kind: &str, status: &str, reason: &str, message: &str| {
+            json!({"type": kind, "status": status, "reason": reason, "message": message,
+                "lastTransitionTime": "2026-01-01T00:00:00Z"})
+        };
+        let valid = condition("Valid", "True", "Valid", "The spec can be used.");
+        let status = |entries: u64, more: Value, ready: Value| -> WorkloadIdentityStatus {
+            let mut status = json!({"observedGeneration": 1, "conditions": [valid.clone(), ready],
+                "lastReconciliation": format!("2026-01-01T00:00:0{entries}Z"),
+                "stats": {"clustersTargeted": 1, "namespacesFound": 1, "podsSelected": entries,
+                    "entriesRegistered": entries, "entryFailures": 0}});
+            status.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            serde_json::from_value(status).unwrap()
+        };
+        let ready = |message| condition("Ready", "True", "InStep", message);
+        let writing = |message| condition("Ready", "Unknown", "Writing", message);
+        let failing = |message| condition("Ready", "False", "SPIRERefused", message);
+        let plain = |entries, ready| status(entries, json!({}), ready);
+        let rollout = json!({"rollout": {"stableSpec": {}, "updatedClusters": ["a"]}});
+        let told = plain(1, ready("all"));
+        for (told, now, expected) in [
+            (&told, plain(1, ready("all")), Difference::None),
+            (&told, plain(2, ready("all")), Difference::Counts),
+            (&told, plain(2, ready("all, one of them masked")), Difference::Counts),
+            (&told, plain(2, writing("one")), Difference::Writing),
+            (&told, plain(1, failing("one")), Difference::More),
+            (&told, plain(1, condition("Ready", "Unknown", "Listing", "")), Difference::More),
+            (&told, status(1, json!({"observedGeneration": 2}), ready("all")), Difference::More),
+            (&told, status(1, rollout, ready("all")), Difference::More),
+            (&told, status(1, json!({"conditions": [valid]}), ready("")), Difference::More),
+            (&plain(1, writing("one")), plain(1, writing("two")), Difference::Counts),
+            (&plain(1, writing("one")), told.clone(), Difference::More),
+            (&plain(1, failing("one")), plain(1, failing("two")), Difference::More),
+            (&plain(1, failing("one")), plain(2, failing("one")), Difference::Counts),
+            (&plain(1, failing("one")), plain(1, writing("one")), Difference::More),
+        ] {
+            let found = difference::<WorkloadIdentity>(Some(told), &now);
+            assert_eq!(found, expected, "{now:?} after {told:?}");
+        }
+        assert_eq!(difference::<WorkloadIdentity>(None, &told), Difference::More);
+        let registry = |entries: u64, reason: &str, uid: &str| -> EKSClusterRegistryStatus {
+            let watching = format!("Watching {entries} pods in 1 namespace.");
+            let ready = condition("Ready", "True", "Connected", &watching);
+            let synced = condition("Synced", if reason == "InStep" { "True" } else { "Unknown" }, reason, "");
+            serde_json::from_value(json!({"clusterUID": uid, "conditions": [ready, synced],
+                "lastSync": format!("2026-01-01T00:00:0{entries}Z"), "namespacesCount": entries,
+                "entriesRegistered": entries}))
+            .unwrap()
+        };
+        let told = registry(1, "InStep", "a");
+        for (now, expected) in [
+            (registry(2, "InStep", "a"), Difference::Counts),
+            (registry(2, "Writing", "a"), Difference::Writing),
+            (registry(2, "InStep", "b"), Difference::More),
+        ] {
+            assert_eq!(difference::<EKSClusterRegistry>(Some(&told), &now), expected, "{now:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_can_be_told_later_waits_five_seconds_after_the_last_that_was_told() {
+        let never = tower::service_fn(|_: http::Request<Body>| {
+            std::future::pending::<Result<http::Response<Body>, std::convert::Infallible>>()
+        });
+        let (events, _kept) = mpsc::channel(1);
+        let mut writer = Writer::<WorkloadIdentity>::new(Client::new(never, "default"), events);
+        let status = |entries: u64, reason: &str| -> WorkloadIdentityStatus {
+            let ready = json!({"type": "Ready", "status": if reason == "InStep" { "True" } else { "Unknown" },
+                "reason": reason, "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let stats = json!({"clustersTargeted": 1, "namespacesFound": 1, "podsSelected": entries,
+                "entriesRegistered": entries, "entryFailures": 0});
+            serde_json::from_value(json!({"stats": stats, "conditions": [ready]})).unwrap()
+        };
+        let told = status(1, "InStep");
+        let mut object = named(json!({"name": "a", "resourceVersion": "2"}));
+        object.status = Some(told.clone());
+        let begin = Instant::now();
+        let at = |seconds| begin + Duration::from_secs(seconds);
+        let due = |writer: &mut Writer<_>, status: &WorkloadIdentityStatus, seconds| {
+            writer.due(&object, status, at(seconds)).map(|due| (due - begin).as_secs())
+        };
+        // Nothing was told for a long time: a pod that comes alone is told at once.
+        assert_eq!(due(&mut writer, &status(2, "InStep"), 7), Some(7));
+        let applied = Applied { version: Some("1".to_owned()), status: told.clone(), at: at(7) };
+        writer.applied.insert("a".to_owned(), applied);
+        assert_eq!(due(&mut writer, &told, 8), None);
+        assert_eq!(due(&mut writer, &status(2, "InStep"), 8), Some(12));
+        assert_eq!(due(&mut writer, &status(2, "Listing"), 8), Some(8));
+        // A moment of writing is not told, a long one is.
+        assert_eq!(due(&mut writer, &status(2, "Writing"), 20), Some(25));
+        assert_eq!(due(&mut writer, &told, 21), None);
+        assert_eq!(due(&mut writer, &status(2, "Writing"), 22), Some(27));
+        assert_eq!(due(&mut writer, &status(3, "Writing"), 24), Some(27));
+        // What was applied to the version that is seen is told, whatever that version says.
+        let applied = Applied { version: Some("2".to_owned()), status: status(2, "Writing"), at: at(27) };
+        writer.applied.insert("a".to_owned(), applied);
+        assert_eq!(due(&mut writer, &status(2, "Writing"), 28), None);
+        assert_eq!(due(&mut writer, &told, 28), Some(28));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use crate::aside;
 use crate::leader::Lead;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -123,7 +124,7 @@ pub async fn run(
     loop {
         pulse.works();
         while let Ok(settled) = deltas.try_recv() {
-            writer.apply(&settled);
+            writer.take_in(&settled);
         }
         while let Some(answer) = writer.asking.ready() {
             writer.hear(answer);
@@ -131,9 +132,10 @@ pub async fn run(
         leading.mark_unchanged();
         writer.begin_or_end_term();
         if !writer.is_paused() {
+            let is_busy = writer.is_busy();
             match writer.term {
-                Some(_) => writer.step().await,
-                None => writer.look().await,
+                Some(_) => aside::turns(is_busy, writer.step()).await,
+                None => aside::turns(is_busy, writer.look()).await,
             }
         }
         writer.count_backlog();
@@ -143,7 +145,7 @@ pub async fn run(
             writer.publish(&outcomes);
             publish_at = Instant::now() + PUBLISH_PAUSE;
         }
-        questions.answer(&writer.ledger);
+        aside::turn(questions.are_open(), || questions.answer(&writer.ledger));
         writer.metrics.leading(writer.leads());
         if writer.can_go_on() {
             if shutdown.is_cancelled() {
@@ -157,12 +159,12 @@ pub async fn run(
         tokio::select! {
             () = shutdown.cancelled() => return,
             delta = deltas.recv() => match delta {
-                Some(settled) => writer.apply(&settled),
+                Some(settled) => writer.take_in(&settled),
                 None => return,
             },
             changed = leading.changed() => if changed.is_err() { return },
             answer = writer.asking.next() => writer.hear(answer),
-            question = questions.next() => question(&writer.ledger),
+            question = questions.next() => aside::turn(true, || question(&writer.ledger)),
             () = tokio::time::sleep_until(wake.into()) => {}
         }
     }
@@ -272,6 +274,10 @@ struct Told {
 }
 
 impl Writer {
+    fn take_in(&mut self, settled: &Settled) {
+        aside::turn(settled.delta.pods.len() > aside::FEW, || self.apply(settled));
+    }
+
     fn apply(&mut self, Settled { since, delta }: &Settled) {
         for (pod, wanted) in &delta.pods {
             // What was there before is not new, and before the first list nobody knows.
@@ -312,6 +318,16 @@ impl Writer {
 
     fn is_paused(&self) -> bool {
         self.retry_at.is_some_and(|at| at > Instant::now())
+    }
+
+    /// Whether the next step is a long one: many pods are to be planned, or a page or the end of a list to be compared.
+    fn is_busy(&self) -> bool {
+        let now = Instant::now();
+        let needs_list = self.term.is_some() && self.ledger.needs_list();
+        needs_list
+            || self.listing.is_some()
+            || self.list_due(now) <= now
+            || self.ledger.backlog() > aside::FEW
     }
 
     /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.

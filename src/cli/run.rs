@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::spire::{Server, Spire};
 use crate::{
-    admin, admission, clusters, events, leader, management, page, questions, registrar, status, sync,
+    admin, admission, aside, clusters, events, leader, management, page, questions, registrar, status, sync,
 };
 
 /// Changes on their way to the index. A full queue makes connections wait, which loses nothing.
@@ -76,6 +76,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Usage> {
         }
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(aside::THREADS)
         .enable_all()
         .build()
         .map_err(|error| Usage(vec![format!("cannot start the runtime: {error}")]))?;

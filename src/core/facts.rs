@@ -111,6 +111,12 @@ pub enum Watched<F, K> {
     Gone(K),
 }
 
+impl<F, K> Watched<F, K> {
+    fn is_of_one(&self) -> bool {
+        !matches!(self, Self::Listed { .. })
+    }
+}
+
 /// Where the connection to a workload cluster stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -189,4 +195,23 @@ pub enum Change {
     Plugin(Arc<Plugin>, PluginState),
     /// From those who run plugins: what came of questions.
     Decided(Vec<(Arc<Question>, Answer)>),
+}
+
+impl Change {
+    /// Whether it is of one object of a cluster, such as a pod, and so concerns few pods.
+    pub fn is_of_one_object(&self) -> bool {
+        match self {
+            Self::Cluster(_, _, change) => match change {
+                ClusterChange::Pods(watched) => watched.is_of_one(),
+                ClusterChange::Nodes(watched) => watched.is_of_one(),
+                ClusterChange::EndpointSlices(watched) => watched.is_of_one(),
+                // A namespace may have any number of pods.
+                ClusterChange::Namespaces(_)
+                | ClusterChange::Phase(_)
+                | ClusterChange::Identified(_)
+                | ClusterChange::Denied(..) => false,
+            },
+            Self::Registries(_) | Self::Identities(_) | Self::Plugin(..) | Self::Decided(_) => false,
+        }
+    }
 }

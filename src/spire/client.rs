@@ -21,6 +21,7 @@ use tracing::warn;
 
 use super::connect::Server;
 use super::convert::{ALL_FIELDS, ID_ONLY, observe, to_proto};
+use super::framed::Framed;
 use super::{CreateResult, Failure, Identified, Page, SpireError, WriteResult};
 
 const PAGE_ENTRIES: i32 = 500;
@@ -33,7 +34,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 pub struct Spire {
     key: &'static str,
     place: String,
-    entries: EntryClient<Channel>,
+    entries: EntryClient<Framed>,
     pub(super) agents: AgentClient<Channel>,
 }
 
@@ -44,7 +45,7 @@ impl Spire {
         match server.channel() {
             Ok(channel) => {
                 let agents = AgentClient::new(channel.clone());
-                let entries = EntryClient::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
+                let entries = EntryClient::new(Framed(channel)).max_decoding_message_size(MAX_ANSWER_BYTES);
                 Ok(Self { key, place, entries, agents })
             }
             Err(problem) => Err(SpireError::Locate { place, problem }),

@@ -18,7 +18,7 @@ use crate::spire::{SpireServer, TRUST_DOMAIN};
 use crate::wait;
 use crate::world::ROOT;
 
-/// How many pods there are; `PEER_PODS=200,400` are others, for a trial.
+/// How many pods there are; `PEER_PODS=200,400` are others, for a trial. `PEER_ALONE=1` measures the registrar only.
 const PODS: [usize; 2] = [2000, 12_000];
 /// Until what was begun has ended.
 const SETTLING: Duration = Duration::from_secs(15);
@@ -334,6 +334,9 @@ pub fn bench_peer(folder: &Path) {
     assert!(parts.join("spire-controller-manager").exists());
     let servers = Servers::start(folder);
     declare(&servers);
+    if std::env::var_os("PEER_ALONE").is_some() {
+        return alone(&servers);
+    }
     let both = [Controller::Peer, Controller::Registrar];
     let empties = both.map(|controller| empty(&servers, controller));
     print_head();
@@ -360,6 +363,19 @@ pub fn bench_peer(folder: &Path) {
             one["memory_above_empty"].as_f64().unwrap(),
             one["registered"].as_f64().unwrap()
         );
+    }
+}
+
+/// For a trial: the registrar's rows, with no peer beside them.
+fn alone(servers: &Servers) {
+    let empty = empty(servers, Controller::Registrar);
+    print_head();
+    let (mut rows, mut made) = (Vec::new(), 0);
+    for pods in sizes() {
+        servers.add_pods(made..pods);
+        made = pods;
+        rows.push(round(servers, Controller::Registrar, pods, empty).0);
+        bench::write("peer-alone", &rows);
     }
 }
 
