@@ -11,6 +11,7 @@ mod events;
 mod leader;
 mod management;
 mod metrics;
+mod news;
 mod page;
 mod pulse;
 mod questions;

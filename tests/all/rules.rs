@@ -247,7 +247,10 @@ async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_release
     );
     // The alert goes by this one: no entry of a held change is one that no pod is to have.
     let metrics = crate::replicas::get(fleet.registrar.metrics, "/metrics").await;
-    assert!(metrics.contains("held_plans{cause=\"Brake\"} 2"), "of the identity and of the cluster: {metrics}");
+    assert!(
+        metrics.contains("held_plans{cause=\"Brake\"} 2"),
+        "of the identity and of the cluster: {metrics}"
+    );
     assert!(metrics.contains("held_entries{reason=\"Brake\"} 0"), "{metrics}");
     fleet.pod("east", "web-new", "web");
     fleet.until_entries(5).await;
