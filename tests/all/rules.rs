@@ -2,7 +2,7 @@
 
 use registrar_world::objects;
 use registrar_world::spire::WriteKind;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::fleet::{Fleet, PATIENCE, identity, pod};
 
@@ -131,7 +131,7 @@ async fn a_preview_tells_what_it_would_do_and_does_nothing() {
 #[tokio::test]
 async fn guardrails_refuse_what_they_do_not_name_and_the_pod_keeps_what_it_has() {
     let fleet = Fleet::configured(json!({"guardrails": {
-        "rules": [{"accounts": ["111122223333"], "spiffeIDs": ["/ns/*/pod/*"], "dnsNames": ["*.svc"]}],
+        "rules": [{"accounts": ["111122223333"], "spiffeIDs": ["/ns/*/pod/*"]}],
         "admin": [], "federatesWith": [{"identities": ["partner"], "trustDomains": ["partner.example"]}]}}))
     .await;
     fleet.identity(identity("web", "web"));
@@ -169,6 +169,36 @@ async fn guardrails_refuse_what_they_do_not_name_and_the_pod_keeps_what_it_has()
     fleet.until_condition("workloadidentities", "partner", "Ready", "False", "GuardrailDenied").await;
     fleet.until_compared().await;
     assert_eq!((fleet.entry(&uid).id, fleet.ids().len()), (id, 2));
+}
+
+#[tokio::test]
+async fn a_dns_name_that_guardrails_refuse_is_told_by_what_gave_it() {
+    let fleet = Fleet::configured(json!({"guardrails": {"rules": [{"dnsNames": ["*.allowed"]}]}})).await;
+    let mut web = identity("web", "web");
+    web["spec"]["dnsNameTemplates"] = json!(["{{ .PodMeta.Name }}.allowed"]);
+    fleet.identity(web);
+    let uid = fleet.pod("east", "web-1", "web");
+    fleet.cluster("east").put(slice("front-1", "front", &[&uid]));
+    fleet.until_entries(1).await;
+    let entry = fleet.entry(&uid);
+    assert_eq!(entry.dns_names, ["web-1.allowed"]);
+    let edit = |spec: Value| {
+        fleet.world.management.patch("workloadidentities", None, "web", json!({"spec": spec}));
+    };
+    edit(json!({"autoPopulateDNSNames": true}));
+    let by = "not allowed by guardrails.rules, which allows *.allowed";
+    let told = fleet.until_condition("workloadidentities", "web", "Ready", "False", "GuardrailDenied").await;
+    assert!(told.contains(&format!("spec.autoPopulateDNSNames: front is {by}")), "{told}");
+    edit(json!({"autoPopulateDNSNames": false, "dnsNameTemplates": ["{{ .PodMeta.Name }}.other"]}));
+    let told = format!("spec.dnsNameTemplates: web-1.other is {by}");
+    let is_told = |view: &registrar_world::kube::View<'_>| {
+        let object = view.get("workloadidentities", None, "web");
+        let ready = crate::fleet::condition(object, "Ready");
+        ready.is_some_and(|it| it["message"].as_str().unwrap().contains(&told))
+    };
+    fleet.world.management.until("the template's name is refused", PATIENCE, is_told).await;
+    fleet.until_compared().await;
+    assert_eq!(fleet.entry(&uid), entry, "the pod keeps what it has");
 }
 
 #[tokio::test]
@@ -335,6 +365,15 @@ async fn a_selector_that_loses_its_pods_is_braked_and_an_edit_back_takes_the_bra
     assert_eq!((fleet.ids(), fleet.writes(WriteKind::Delete)), (before, 0));
 }
 
+/// An endpoint slice of a Service of namespace `shop`.
+fn slice(name: &str, service: &str, pods: &[&str]) -> Value {
+    let endpoints: Vec<Value> =
+        pods.iter().map(|uid| json!({"targetRef": {"kind": "Pod", "uid": uid}})).collect();
+    json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": service}},
+        "endpoints": endpoints})
+}
+
 #[tokio::test]
 async fn names_of_services_come_and_go_with_their_endpoints() {
     let fleet = Fleet::start(&["east"]).await;
@@ -344,13 +383,6 @@ async fn names_of_services_come_and_go_with_their_endpoints() {
     web["spec"]["dnsNameTemplates"] = json!(["{{ .PodMeta.Name }}", "front.shop"]);
     fleet.identity(web);
     let uid = fleet.pod("east", "web-1", "web");
-    let slice = |name: &str, service: &str, pods: &[&str]| {
-        let endpoints: Vec<_> =
-            pods.iter().map(|uid| json!({"targetRef": {"kind": "Pod", "uid": uid}})).collect();
-        json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
-            "metadata": {"namespace": "shop", "name": name, "labels": {"kubernetes.io/service-name": service}},
-            "endpoints": endpoints})
-    };
     fleet.until_entries(1).await;
     assert_eq!(fleet.entry(&uid).dns_names, ["web-1", "front.shop"]);
     east.put(slice("front-1", "front", &[&uid]));
