@@ -6,6 +6,7 @@ mod pace;
 mod parts;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,6 +60,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How much may be deleted or given another identity before somebody has to release it.
     pub budgets: Budgets,
+    /// How many updates are made a second at most.
+    pub updates_per_second: NonZeroU16,
     /// Entries that the predecessor made are ours as well, where their key is one that a pod is to have.
     pub adopt: bool,
 }
@@ -112,7 +115,7 @@ pub async fn run(
         unavailable: None,
         pause: FIRST_PAUSE,
         retry_at: None,
-        pace: Pace::new(Instant::now()),
+        pace: Pace::new(settings.updates_per_second, Instant::now()),
         arrived: HashMap::new(),
         behind_since: None,
         told: Told::default(),
