@@ -2,6 +2,7 @@
 
 mod asking;
 pub mod audit;
+mod former;
 mod pace;
 mod parts;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use asking::{Answer, Asking};
-use audit::{Audit, Came, Records};
+use audit::{Act, Audit, Came, Records};
 use k8s_openapi::jiff::Timestamp;
 use pace::Pace;
 use parts::Parts;
@@ -247,6 +248,7 @@ impl Writer {
                 self.arrived.insert(pod.clone(), *since);
             }
         }
+        self.audit.note(&self.ledger, delta);
         self.ledger.apply(delta);
         if let Some(asked) = delta.compare {
             info!("a full reconciliation was asked for");
@@ -402,6 +404,7 @@ impl Writer {
         self.listed = Some(Instant::now());
         // Others have made their entries.
         self.arrived.retain(|pod, _| !self.ledger.holds_any_of(pod));
+        self.audit.listed(&self.ledger);
         let (ours, foreign) = self.ledger.counts();
         let took = started.elapsed().as_secs_f64();
         self.metrics.listed(took);
@@ -438,6 +441,7 @@ impl Writer {
             Ok(found) => {
                 if let Some((pod, standing)) = self.ledger.answered(&id, found, Timestamp::now()) {
                     self.settle(&id, &pod, standing);
+                    self.audit.known(&self.ledger, &id);
                 }
                 if !self.is_paused() {
                     self.available();
@@ -553,8 +557,8 @@ impl Writer {
                 });
             };
             let results = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost);
-            let ids = || of_part().map(|(pod, write, _)| (pod, &write.id));
-            let results = results.map_err(|error| self.unanswered(error, Intent::Write, ids()))?;
+            let acts = || of_part().map(|(pod, write, _)| (pod, &write.id, Act::Create(write.clone())));
+            let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
             for ((pod, write, entry), result) in of_part().zip(results) {
                 let audit = |came: Came<'_>| {
@@ -612,8 +616,8 @@ impl Writer {
                 });
             };
             let results = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost);
-            let ids = || of_part().map(|(pod, write, _)| (pod, &write.id));
-            let results = results.map_err(|error| self.unanswered(error, Intent::Write, ids()))?;
+            let acts = || of_part().map(|(pod, write, _)| (pod, &write.id, Act::Update(write.clone())));
+            let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
             for ((pod, write, entry), result) in of_part().zip(results) {
                 self.audit.write(&self.ledger, "update", pod, write, entry, &came(&result));
@@ -623,6 +627,7 @@ impl Writer {
                         let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully updated SPIRE entry");
                         self.ledger.written(pod, write);
+                        self.audit.taken_in(&self.ledger, pod);
                     }
                     WriteResult::NotFound => {
                         blocked.insert((*pod).clone());
@@ -649,8 +654,8 @@ impl Writer {
                 part.iter().for_each(|(pod, delete)| self.audit.delete(&self.ledger, pod, delete, came));
             };
             let results = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost);
-            let ids = || part.iter().map(|(pod, delete)| (*pod, &delete.id));
-            let results = results.map_err(|error| self.unanswered(error, Intent::Delete, ids()))?;
+            let acts = || part.iter().map(|(pod, delete)| (*pod, &delete.id, Act::Delete((*delete).clone())));
+            let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
             for ((pod, delete), result) in part.iter().zip(results) {
                 self.audit.delete(&self.ledger, pod, delete, &came(&result));
@@ -660,8 +665,12 @@ impl Writer {
                         let reason = delete.end.reason();
                         debug!(entryID = %delete.id, reason, "Successfully deleted SPIRE entry");
                         self.ledger.gone(pod, &delete.id);
+                        self.audit.taken_in(&self.ledger, pod);
                     }
-                    WriteResult::NotFound => self.ledger.gone(pod, &delete.id),
+                    WriteResult::NotFound => {
+                        self.ledger.gone(pod, &delete.id);
+                        self.audit.taken_in(&self.ledger, pod);
+                    }
                     WriteResult::Failed(failure) => {
                         let problem = refusal(&failure);
                         warn!(entryID = %delete.id, %problem, "SPIRE did not delete an entry");
@@ -730,12 +739,13 @@ impl Writer {
     fn unanswered<'a>(
         &mut self,
         error: SpireError,
-        intent: Intent,
-        entries: impl Iterator<Item = (&'a PodKey, &'a EntryId)>,
+        entries: impl Iterator<Item = (&'a PodKey, &'a EntryId, Act)>,
     ) -> SpireError {
         if error.outcome_unknown() {
             let mut count = 0;
-            for (pod, id) in entries {
+            for (pod, id, act) in entries {
+                let intent = if matches!(act, Act::Delete(_)) { Intent::Delete } else { Intent::Write };
+                self.audit.doubt(&self.ledger, pod, id, || act);
                 self.ledger.doubt(pod, id, intent);
                 count += 1;
             }
