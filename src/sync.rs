@@ -5,6 +5,7 @@ pub mod audit;
 mod former;
 mod pace;
 mod parts;
+mod refusals;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::num::NonZeroU16;
@@ -16,6 +17,7 @@ use audit::{Act, Audit, Came, Records};
 use k8s_openapi::jiff::Timestamp;
 use pace::Pace;
 use parts::Parts;
+use refusals::Refusals;
 use registrar_core::api::Problem;
 use registrar_core::brake::Budgets;
 use registrar_core::desired::PodKey;
@@ -116,6 +118,8 @@ pub async fn run(
         unavailable: None,
         pause: FIRST_PAUSE,
         retry_at: None,
+        refused_writes: Refusals::default(),
+        refused_deletes: Refusals::default(),
         pace: Pace::new(settings.updates_per_second, Instant::now()),
         arrived: HashMap::new(),
         behind_since: None,
@@ -194,6 +198,10 @@ struct Writer {
     pause: Duration,
     /// When SPIRE is asked again after it could not be reached.
     retry_at: Option<Instant>,
+    /// Of creates and updates.
+    refused_writes: Refusals,
+    /// A full disk may still take these.
+    refused_deletes: Refusals,
     pace: Pace,
     /// Since when pods without any entry are to have one.
     arrived: HashMap<PodKey, Instant>,
@@ -285,6 +293,12 @@ impl Writer {
     async fn step(&mut self) {
         self.ask();
         let now = Instant::now();
+        for refusals in [&mut self.refused_writes, &mut self.refused_deletes] {
+            if refusals.probe_at().is_some_and(|at| at <= now) {
+                refusals.probed(now);
+                self.ledger.try_one(now);
+            }
+        }
         if self.ledger.has_work(now, self.pace.left(now) > 0) {
             self.round().await;
         }
@@ -348,7 +362,9 @@ impl Writer {
             return due;
         }
         let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
-        let retries = [self.ledger.next_due(), paced].into_iter().flatten().filter(|at| *at > now);
+        let probes = [self.refused_writes.probe_at(), self.refused_deletes.probe_at()];
+        let retries =
+            [self.ledger.next_due(), paced].into_iter().chain(probes).flatten().filter(|at| *at > now);
         retries.fold(due, Instant::min)
     }
 
@@ -560,6 +576,7 @@ impl Writer {
             let acts = || of_part().map(|(pod, write, _)| (pod, &write.id, Act::Create(write.clone())));
             let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
+            let (done_before, mut refused) = (done, 0);
             for ((pod, write, entry), result) in of_part().zip(results) {
                 let audit = |came: Came<'_>| {
                     self.audit.write(&self.ledger, "create", pod, write, entry, &came);
@@ -589,10 +606,14 @@ impl Writer {
                         let message = format!("the new id {} is taken in SPIRE", write.id);
                         self.failed(pod, write, Problem::new("IdTaken", "(entry)", message), blocked);
                     }
-                    CreateResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
+                    CreateResult::Failed(failure) => {
+                        refused += 1;
+                        self.failed(pod, write, refusal(&failure), blocked);
+                    }
                 }
             }
             at += part.len();
+            self.heard(Intent::Write, started, done - done_before, refused);
         }
         Ok(done)
     }
@@ -619,6 +640,7 @@ impl Writer {
             let acts = || of_part().map(|(pod, write, _)| (pod, &write.id, Act::Update(write.clone())));
             let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
+            let (done_before, mut refused) = (done, 0);
             for ((pod, write, entry), result) in of_part().zip(results) {
                 self.audit.write(&self.ledger, "update", pod, write, entry, &came(&result));
                 match result {
@@ -634,10 +656,14 @@ impl Writer {
                         self.ledger.vanished(pod, &write.id, Timestamp::now());
                         self.vanished();
                     }
-                    WriteResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
+                    WriteResult::Failed(failure) => {
+                        refused += 1;
+                        self.failed(pod, write, refusal(&failure), blocked);
+                    }
                 }
             }
             at += part.len();
+            self.heard(Intent::Write, started, done - done_before, refused);
         }
         Ok(done)
     }
@@ -657,6 +683,7 @@ impl Writer {
             let acts = || part.iter().map(|(pod, delete)| (*pod, &delete.id, Act::Delete((*delete).clone())));
             let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
+            let (done_before, mut refused) = (done, 0);
             for ((pod, delete), result) in part.iter().zip(results) {
                 self.audit.delete(&self.ledger, pod, delete, &came(&result));
                 match result {
@@ -676,9 +703,11 @@ impl Writer {
                         warn!(entryID = %delete.id, %problem, "SPIRE did not delete an entry");
                         self.metrics.entry_failed(problem.reason);
                         self.ledger.failed(pod, None, problem, Instant::now());
+                        refused += 1;
                     }
                 }
             }
+            self.heard(Intent::Delete, started, done - done_before, refused);
         }
         Ok(done)
     }
@@ -718,6 +747,22 @@ impl Writer {
         self.metrics.entry_failed(problem.reason);
         self.ledger.failed(pod, Some(identity), problem, Instant::now());
         blocked.insert(pod.clone());
+    }
+
+    /// A call that began then took so many entries and refused so many.
+    fn heard(&mut self, intent: Intent, started: Instant, taken: usize, refused: usize) {
+        let now = Instant::now();
+        let since = match intent {
+            // Who has room for these has room for all.
+            Intent::Write => self
+                .refused_writes
+                .heard(started, now, taken, refused)
+                .map(|since| self.refused_deletes.since().map_or(since, |deletes| deletes.min(since))),
+            Intent::Delete => self.refused_deletes.heard(started, now, taken, refused),
+        };
+        if let Some(since) = since {
+            self.ledger.takes_again(since, now);
+        }
     }
 
     fn called(&self, method: &'static str, started: Instant, error: Option<&SpireError>) {
