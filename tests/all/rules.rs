@@ -337,6 +337,59 @@ async fn the_brake_holds_what_goes_beyond_a_budget_until_exactly_that_is_release
 }
 
 #[tokio::test]
+async fn what_is_beyond_the_fleets_budget_alone_is_told_on_every_object_and_released_by_its_digest() {
+    let mut world = crate::fleet::world(&["east", "west"]).await;
+    world.configure(&json!({"brake": {"fleetNumber": 3, "scopeNumber": 100}}));
+    ["east", "west"].into_iter().for_each(|name| world.register(name));
+    let registrar = world.run(crate::PROGRAM);
+    let fleet = Fleet { world, registrar };
+    let identities = ["api", "web"];
+    identities.into_iter().for_each(|app| fleet.identity(identity(app, app)));
+    for (number, cluster) in ["east", "west", "east", "west"].into_iter().enumerate() {
+        fleet.pod(cluster, &format!("api-{number}"), "api");
+        fleet.pod(cluster, &format!("web-{number}"), "web");
+    }
+    fleet.until_entries(8).await;
+    let before = fleet.ids();
+    // Of each identity and in each cluster it is few.
+    let edit = json!({"spec": {"spiffeIDTemplate": "spiffe://{{ .TrustDomain }}/new/{{ .PodMeta.Name }}"}});
+    fleet.world.management.patch("workloadidentities", None, "web", edit);
+    let objects = [
+        ("workloadidentities", "api"),
+        ("workloadidentities", "web"),
+        ("eksclusterregistries", "east"),
+        ("eksclusterregistries", "west"),
+    ];
+    let mut digests = std::collections::BTreeSet::new();
+    for (plural, name) in objects {
+        let told = fleet.until_condition(plural, name, "WithinBudgets", "False", "Braked").await;
+        let held = "Held: 0 deletes and 4 changes of SPIFFE ID, parent or selectors, of all 8 entries.";
+        assert!(told.starts_with(held), "{plural} {name}: {told}");
+        digests.insert(digest(&told));
+    }
+    assert_eq!(digests.len(), 1, "one plan: {digests:?}");
+    let digest = digests.pop_first().unwrap();
+    let plans = crate::writer::held(&fleet, "the fleet's plan", |held| held.len() == 1).await;
+    assert_eq!((&plans[0]["scope"], &plans[0]["name"]), (&json!("fleet"), &Value::Null));
+    assert_eq!((&plans[0]["digest"], &plans[0]["updates"]), (&json!(digest), &json!(4)));
+    fleet.until_compared().await;
+    let new = |view: &registrar_world::spire::View<'_>| {
+        view.spiffe_ids().iter().filter(|id| id.contains("/new/")).count()
+    };
+    fleet.until("nothing of it is done", |view| new(view) == 0).await;
+    // On any object: here on one that has nothing to do with it.
+    crate::writer::annotate(&fleet, "workloadidentities", "api", &digest);
+    fleet.until("it is done", |view| new(view) == 4).await;
+    assert_eq!(fleet.ids(), before, "under their ids");
+    let is_over = |view: &registrar_world::kube::View<'_>| {
+        objects.iter().all(|(plural, name)| {
+            crate::fleet::condition(view.get(plural, None, name), "WithinBudgets").is_none()
+        })
+    };
+    fleet.world.management.until("nobody tells of it any more", PATIENCE, is_over).await;
+}
+
+#[tokio::test]
 async fn a_selector_that_loses_its_pods_is_braked_and_an_edit_back_takes_the_brake_off() {
     let fleet = Fleet::configured(json!({"brake": {"scopeNumber": 3}})).await;
     fleet.identity(identity("web", "web"));

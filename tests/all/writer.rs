@@ -44,13 +44,13 @@ async fn alone_beside(gc_interval: &str, others: usize) -> Fleet {
     Fleet { world, registrar }
 }
 
-fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
+pub fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
     let annotations = json!({"eksclusterregistry.spire.spiffe.io/release": digest});
     fleet.world.management.patch(plural, None, name, json!({"metadata": {"annotations": annotations}}));
 }
 
 /// What the program says it holds, once that is what the condition says.
-async fn held(fleet: &Fleet, what: &str, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub async fn held(fleet: &Fleet, what: &str, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let told = async {
         loop {
             // A program that has just been started does not listen yet.
