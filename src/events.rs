@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::leader::Lead;
+use crate::news::{News, Seen, Verdict};
 
 /// What Events name as their controller.
 const CONTROLLER: &str = "spire-eks-workload-registrar";
@@ -22,6 +23,8 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// So many at once of one object, and one more each [`REFILL`]: what flaps is told by its condition and counted in metrics.
 const BURST: u32 = 12;
 const REFILL: Duration = Duration::from_secs(60);
+/// So many are left to others by a held plan that becomes another again and again.
+const RESERVE: u32 = BURST / 2;
 /// How many may wait. Events are for people who look: what is more than this is left out.
 pub const WAITING: usize = 2048;
 const CALL_TIME: Duration = Duration::from_secs(20);
@@ -32,6 +35,15 @@ const MAX_NOTE_BYTES: usize = 1024;
 pub struct Told {
     regarding: ObjectReference,
     event: Event,
+    /// It names what releases one plan: it is never counted on another's.
+    is_of_plan: bool,
+}
+
+impl Told {
+    /// The name of the object that it is about.
+    pub fn about(&self) -> &str {
+        self.regarding.name.as_deref().unwrap_or_default()
+    }
 }
 
 /// Decides what is told of which object. What it remembers is of the time in which this replica leads.
@@ -42,16 +54,24 @@ pub struct Teller {
 }
 
 struct Object {
-    /// Status and reason that were told last, by condition.
-    conditions: BTreeMap<String, (String, String)>,
+    news: News,
     left: u32,
     /// When what is left was last added to.
     since: Instant,
+    later: Option<Later>,
+}
+
+/// Conditions of which something is told when it is time.
+struct Later {
+    at: Instant,
+    regarding: ObjectReference,
+    conditions: Vec<Condition>,
 }
 
 impl Teller {
     /// What is to be told of an object whose conditions were `before` when it was seen and are `now`. Unknown is a state
-    /// on the way to another and not told; a reason that several conditions have is told once.
+    /// on the way to another and not told; a reason that several conditions have is told once. What is told later is given
+    /// by [`Self::due`], if it still stands then.
     pub fn tell(
         &mut self,
         regarding: &ObjectReference,
@@ -60,34 +80,54 @@ impl Teller {
         at: Instant,
     ) -> Vec<Told> {
         let Some(uid) = regarding.uid.clone() else { return Vec::new() };
-        let pairs = |conditions: &[Condition]| -> BTreeMap<String, (String, String)> {
-            let known = conditions.iter().filter(|it| it.status != "Unknown");
-            known.map(|it| (it.type_.clone(), (it.status.clone(), it.reason.clone()))).collect()
-        };
-        let object = self.objects.entry(uid).or_insert_with(|| Object {
-            conditions: pairs(before),
-            left: BURST,
-            since: at,
+        let object = self.objects.entry(uid).or_insert_with(|| {
+            let mut news = News::default();
+            let known = before.iter().filter(|it| it.status != "Unknown");
+            known.for_each(|condition| news.told(&seen(condition), None));
+            Object { news, left: BURST, since: at, later: None }
         });
         // One that is not there any more is told when it comes again.
-        object.conditions.retain(|kind, _| now.iter().any(|it| it.type_ == *kind));
+        object.news.retain(|kind| now.iter().any(|it| it.type_ == kind));
         object.refill(at);
         let mut told: Vec<Told> = Vec::new();
+        let mut later: Option<Instant> = None;
         // Ready only names the condition that is at fault.
         let (ready, others): (Vec<_>, Vec<_>) = now.iter().partition(|it| it.type_ == "Ready");
         for condition in others.into_iter().chain(ready).filter(|it| it.status != "Unknown") {
-            let state = (condition.status.clone(), condition.reason.clone());
-            if object.conditions.get(&condition.type_) == Some(&state) {
+            let seen = seen(condition);
+            let wait = match object.news.of(&seen, at) {
+                Verdict::Nothing => continue,
+                Verdict::Later(at) => Some(at),
+                Verdict::AnotherPlan if object.left <= RESERVE => Some(object.since + REFILL),
+                Verdict::Another | Verdict::AnotherPlan => None,
+            };
+            if let Some(wait) = wait {
+                later = Some(later.map_or(wait, |later| later.min(wait)));
                 continue;
             }
-            object.conditions.insert(condition.type_.clone(), state);
+            object.news.told(&seen, Some(at));
             let is_told = told.iter().any(|it| it.event.reason == condition.reason);
             if !is_told && object.left > 0 {
                 object.left -= 1;
-                told.push(Told { regarding: regarding.clone(), event: event(condition) });
+                let (regarding, is_of_plan) = (regarding.clone(), seen.is_of_plan());
+                told.push(Told { regarding, event: event(condition), is_of_plan });
             }
         }
+        object.later = later.map(|at| Later { at, regarding: regarding.clone(), conditions: now.to_vec() });
         told
+    }
+
+    /// What was to wait and whose time has come.
+    pub fn due(&mut self, at: Instant) -> Vec<Told> {
+        let objects = self.objects.values_mut();
+        let due: Vec<Later> =
+            objects.filter_map(|object| object.later.take_if(|later| later.at <= at)).collect();
+        due.into_iter().flat_map(|later| self.tell(&later.regarding, &[], &later.conditions, at)).collect()
+    }
+
+    /// When [`Self::due`] has something the next time, as far as is known.
+    pub fn next_at(&self) -> Option<Instant> {
+        self.objects.values().filter_map(|object| object.later.as_ref().map(|later| later.at)).min()
     }
 
     /// Forgets objects that are gone.
@@ -99,6 +139,10 @@ impl Teller {
     pub fn forget(&mut self) {
         self.objects.clear();
     }
+}
+
+fn seen(condition: &Condition) -> Seen<'_> {
+    Seen::new(&condition.type_, &condition.status, &condition.reason, &condition.message)
 }
 
 impl Object {
@@ -126,7 +170,7 @@ pub fn reconciled(regarding: ObjectReference, request: &str) -> Told {
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    Told { regarding, event }
+    Told { regarding, event, is_of_plan: false }
 }
 
 fn event(condition: &Condition) -> Event {
@@ -154,17 +198,21 @@ pub struct Ends {
 pub async fn run(client: Client, instance: String, mut ends: Ends, shutdown: CancellationToken) {
     let reporter = Reporter { controller: CONTROLLER.to_owned(), instance: Some(instance) };
     // It counts what comes again within minutes on the Event that is there already.
-    let recorder = Recorder::new(client, reporter);
+    let recorder = Recorder::new(client.clone(), reporter.clone());
     let mut pace = tokio::time::interval(INTERVAL);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_failing = false;
-    while let Some(Some(Told { regarding, event })) = shutdown.run_until_cancelled(ends.events.recv()).await {
+    while let Some(Some(told)) = shutdown.run_until_cancelled(ends.events.recv()).await {
+        let Told { regarding, event, is_of_plan } = told;
         let leads = ends.leading.borrow().is_some_and(|lead| lead.holds());
         if !leads {
             continue;
         }
         let written = async {
             pace.tick().await;
+            // What is counted on an Event keeps that one's words: a new recorder knows of none.
+            let anew = is_of_plan.then(|| Recorder::new(client.clone(), reporter.clone()));
+            let recorder = anew.as_ref().unwrap_or(&recorder);
             tokio::time::timeout(CALL_TIME, recorder.publish(&event, &regarding)).await
         };
         let problem = match shutdown.run_until_cancelled(written).await {
@@ -240,6 +288,44 @@ mod tests {
         assert_eq!(told(&mut teller, &[], &braked, at).len(), 1);
         assert!(told(&mut teller, &braked, &[], at).is_empty());
         assert_eq!(told(&mut teller, &braked, &braked, at).len(), 1);
+    }
+
+    #[test]
+    fn a_plan_that_becomes_another_is_told_in_its_time_and_leaves_enough_to_others() {
+        let held = |digest: usize| {
+            let message =
+                format!("Held: release it with {}=d{digest}", registrar_core::api::RELEASE_ANNOTATION);
+            let condition =
+                |kind| Condition { message: message.clone(), ..condition(kind, "False", "Braked") };
+            [condition("Ready"), condition("WithinBudgets")]
+        };
+        let (mut teller, begin) = (Teller::default(), Instant::now());
+        let at = |second| begin + Duration::from_secs(second);
+        let note = |digest: usize| format!("Braked WithinBudgets is False: {}", held(digest)[0].message);
+        let due = |teller: &mut Teller, at| -> Vec<String> {
+            let told = teller.due(at).into_iter().inspect(|told| assert!(told.is_of_plan));
+            told.map(|it| format!("{} {}", it.event.reason, it.event.note.unwrap())).collect()
+        };
+        assert_eq!(told(&mut teller, &[], &held(0), at(0)), [note(0)]);
+        assert!(told(&mut teller, &[], &held(1), at(1)).is_empty());
+        assert!(told(&mut teller, &[], &held(2), at(2)).is_empty());
+        assert_eq!(teller.next_at(), Some(at(10)));
+        assert!(due(&mut teller, at(9)).is_empty());
+        assert_eq!(due(&mut teller, at(10)), [note(2)]);
+        assert_eq!((due(&mut teller, at(100)), teller.next_at()), (Vec::new(), None));
+        // What is not held any more by then is not told.
+        assert!(told(&mut teller, &[], &held(3), at(11)).is_empty());
+        assert!(told(&mut teller, &[], &[], at(12)).is_empty());
+        assert!(due(&mut teller, at(100)).is_empty());
+        // One that is another each second for a quarter of an hour.
+        let mut count = 0;
+        for second in 200..1100 {
+            count += told(&mut teller, &[], &held(second as usize), at(second)).len();
+            count += due(&mut teller, at(second)).len();
+        }
+        assert!((18..24).contains(&count), "{count}");
+        let lost = [condition("ClusterReachable", "False", "NoAnswer")];
+        assert_eq!(told(&mut teller, &[], &lost, at(1100)).len(), 1);
     }
 
     #[test]

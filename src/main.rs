@@ -12,6 +12,7 @@ mod events;
 mod leader;
 mod management;
 mod metrics;
+mod news;
 mod page;
 mod pulse;
 mod questions;

@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::aside;
 use crate::components::host::Wanted;
 use crate::metrics::Metrics;
+use crate::news::{News, Seen, Verdict};
 use crate::pulse::Pulse;
 use crate::questions::Questions;
 
@@ -95,18 +96,20 @@ pub async fn run(
     let mut burst: Vec<Arrived> = Vec::new();
     let mut report_at: Option<Instant> = None;
     let mut rollouts = Rollouts::default();
+    let mut teller = Teller::default();
     loop {
         pulse.waits();
         // The pause between two waves ends without anything happening.
         let period = if rollouts.are_under_way() { ROLLOUT_PERIOD.min(sync_period) } else { sync_period };
         let report_due = report_at.unwrap_or_else(|| Instant::now() + period);
+        let report_due = teller.next_at.map_or(report_due, |at| report_due.min(at));
         let received = tokio::select! {
             biased;
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep_until(report_due.into()) => {
                 report_at = None;
                 pulse.works();
-                report(&index, &mut rollouts, &ends, &metrics);
+                report(&index, &mut rollouts, &mut teller, &ends, &metrics);
                 continue;
             }
             changed = ends.outcomes.changed() => {
@@ -180,19 +183,12 @@ pub async fn run(
     }
 }
 
-fn report(index: &Index, rollouts: &mut Rollouts, ends: &Ends, metrics: &Metrics) {
+fn report(index: &Index, rollouts: &mut Rollouts, teller: &mut Teller, ends: &Ends, metrics: &Metrics) {
     let outcome = ends.outcomes.borrow().clone();
     let previous = ends.reports.borrow().clone();
     let decided = rollouts.decide(index, &outcome, Instant::now());
     let report = Report::make(index, &outcome, decided, &previous, Timestamp::now());
-    for (name, registry) in &report.registries {
-        let before = previous.registries.get(name).map(|before| before.conditions.as_slice());
-        tell("EKSClusterRegistry", name.as_str(), before.unwrap_or_default(), &registry.conditions);
-    }
-    for (name, identity) in &report.identities {
-        let before = previous.identities.get(name).map(|before| before.conditions.as_slice());
-        tell("WorkloadIdentity", name.as_str(), before.unwrap_or_default(), &identity.conditions);
-    }
+    teller.tell(&report, Instant::now());
     metrics.reported(&report, &outcome, index.pod_count());
     let (all, open) = index.question_counts();
     metrics.questions(all, open);
@@ -201,18 +197,49 @@ fn report(index: &Index, rollouts: &mut Rollouts, ends: &Ends, metrics: &Metrics
     }
 }
 
-/// One line for each condition that has become another; what merely counts on stays in the status.
-fn tell(kind: &str, name: &str, before: &[ConditionReport], now: &[ConditionReport]) {
-    for condition in now {
-        let was = before.iter().find(|was| was.kind == condition.kind);
-        if was.is_some_and(|was| (was.status, was.reason) == (condition.status, condition.reason)) {
-            continue;
+/// Tells in the log what has become another; what merely counts on stays in the status.
+#[derive(Default)]
+struct Teller {
+    /// By kind and name.
+    objects: BTreeMap<(&'static str, String), News>,
+    /// When something is told that has to wait.
+    next_at: Option<Instant>,
+}
+
+impl Teller {
+    fn tell(&mut self, report: &Report, now: Instant) {
+        let mut last = std::mem::take(&mut self.objects);
+        self.next_at = None;
+        let registries = report.registries.iter();
+        let registries = registries.map(|(name, it)| ("EKSClusterRegistry", name.as_str(), &it.conditions));
+        let identities = report.identities.iter();
+        let identities = identities.map(|(name, it)| ("WorkloadIdentity", name.as_str(), &it.conditions));
+        for (kind, name, conditions) in registries.chain(identities) {
+            let object = (kind, name.to_owned());
+            let mut news = last.remove(&object).unwrap_or_default();
+            news.retain(|kind| conditions.iter().any(|condition| condition.kind == kind));
+            for condition in conditions {
+                let ConditionReport { kind: condition_type, status, reason, message } = condition;
+                let seen = Seen::new(condition_type, status.as_str(), reason, message);
+                match news.of(&seen, now) {
+                    Verdict::Nothing => {}
+                    Verdict::Later(at) => self.next_at = Some(self.next_at.map_or(at, |next| next.min(at))),
+                    Verdict::Another | Verdict::AnotherPlan => {
+                        news.told(&seen, Some(now));
+                        line(kind, name, condition);
+                    }
+                }
+            }
+            self.objects.insert(object, news);
         }
-        let ConditionReport { kind: condition_type, reason, message, .. } = condition;
-        if condition.status == ConditionStatus::False {
-            warn!(kind, name, condition = condition_type, reason, "{message}");
-        } else {
-            info!(kind, name, condition = condition_type, reason, "{message}");
-        }
+    }
+}
+
+fn line(kind: &str, name: &str, condition: &ConditionReport) {
+    let ConditionReport { kind: condition_type, reason, message, .. } = condition;
+    if condition.status == ConditionStatus::False {
+        warn!(kind, name, condition = condition_type, reason, "{message}");
+    } else {
+        info!(kind, name, condition = condition_type, reason, "{message}");
     }
 }

@@ -15,9 +15,7 @@ use registrar_core::api::{
     EKSClusterRegistry, EKSClusterRegistryStatus, FINALIZER, RECONCILE_ANNOTATION, WorkloadIdentity,
     WorkloadIdentityStats, WorkloadIdentityStatus, has_finalizer, is_being_deleted, reconcile_request,
 };
-use registrar_core::report::{
-    ConditionReport, ConditionStatus, Finalizer, IdentityReport, RegistryReport, Report,
-};
+use registrar_core::report::{ConditionReport, Finalizer, IdentityReport, RegistryReport, Report};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -174,9 +172,12 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
         let report = ends.reports.borrow_and_update().clone();
         let reconciled = *ends.reconciled.borrow_and_update();
         if leads {
-            let registries = registries.write(report.registries.values(), reconciled);
-            let identities = identities.write(report.identities.values(), reconciled);
-            let written = async { tokio::join!(registries, identities) };
+            let written = async {
+                tokio::join!(
+                    registries.write(report.registries.values(), reconciled),
+                    identities.write(report.identities.values(), reconciled),
+                )
+            };
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 (registries, identities) = written => {
@@ -185,6 +186,8 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
                     next = [registries.next, identities.next].into_iter().flatten().min();
                 }
             }
+            registries.tell_due();
+            identities.tell_due();
         } else {
             registries.teller.forget();
             identities.teller.forget();
@@ -195,6 +198,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
                 () = tokio::time::sleep_until((begun + APART).into()) => {}
             }
         }
+        let told_at = registries.teller.next_at().into_iter().chain(identities.teller.next_at()).min();
         tokio::select! {
             () = shutdown.cancelled() => return,
             changed = ends.reports.changed() => if changed.is_err() { return },
@@ -202,6 +206,7 @@ pub async fn run(client: Client, mut ends: Ends, shutdown: CancellationToken) {
             () = begins_to_lead(&mut ends.leading), if !leads => {}
             () = tokio::time::sleep(RETRY), if !all_written => {}
             () = tokio::time::sleep_until(next.unwrap_or(begun).into()), if next.is_some() => {}
+            () = tokio::time::sleep_until(told_at.unwrap_or(begun).into()), if told_at.is_some() => {}
         }
     }
 }
@@ -329,7 +334,7 @@ impl<K: Told> Writer<K> {
                     if let Some(request) = writing.answer {
                         let asked = reconcile_request(&*writing.object).map_or("", String::as_str);
                         let told = events::reconciled(writing.object.object_ref(&()), asked);
-                        self.hand_on(&writing.object, [told]);
+                        self.hand_on(vec![told]);
                         self.answered.insert(name, request);
                     }
                 }
@@ -375,15 +380,21 @@ impl<K: Told> Writer<K> {
     fn tell(&mut self, object: &K, status: &K::Status) {
         let before = object.told().map(K::conditions).unwrap_or_default();
         let told = self.teller.tell(&object.object_ref(&()), before, K::conditions(status), Instant::now());
-        self.hand_on(object, told);
+        self.hand_on(told);
     }
 
-    fn hand_on(&self, object: &K, told: impl IntoIterator<Item = events::Told, IntoIter: ExactSizeIterator>) {
-        let told = told.into_iter();
-        let count = told.len();
-        let left_out = told.filter_map(|event| self.events.try_send(event).err()).count();
+    /// Hands out what was to wait and whose time has come.
+    fn tell_due(&mut self) {
+        let told = self.teller.due(Instant::now());
+        self.hand_on(told);
+    }
+
+    fn hand_on(&self, told: Vec<events::Told>) {
+        let Some(first) = told.first() else { return };
+        let (name, count) = (first.about().to_owned(), told.len());
+        let left_out = told.into_iter().filter_map(|event| self.events.try_send(event).err()).count();
         if left_out > 0 {
-            warn!(kind = %K::kind(&()), name = object.name_any(), left_out, count, "too many Events wait: some are left out");
+            warn!(kind = %K::kind(&()), name, left_out, count, "too many Events wait: some are left out");
         }
     }
 }
@@ -535,11 +546,7 @@ fn conditions<K: Resource>(
     time: Timestamp,
 ) -> Vec<Condition> {
     let each = now.iter().map(|condition| {
-        let status = match condition.status {
-            ConditionStatus::True => "True",
-            ConditionStatus::False => "False",
-            ConditionStatus::Unknown => "Unknown",
-        };
+        let status = condition.status.as_str();
         let was = before.iter().find(|was| was.type_ == condition.kind && was.status == status);
         let since = was.map(|was| was.last_transition_time.clone());
         Condition {
@@ -562,6 +569,7 @@ fn whole_seconds(time: Timestamp) -> Option<Time> {
 #[cfg(test)]
 mod tests {
     use kube::client::Body;
+    use registrar_core::report::ConditionStatus;
 
     use super::*;
 

@@ -2,18 +2,22 @@
 
 mod asking;
 pub mod audit;
+mod former;
 mod pace;
 mod parts;
+mod refusals;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use asking::{Answer, Asking};
-use audit::{Audit, Came, Records};
+use audit::{Act, Audit, Came, Records};
 use k8s_openapi::jiff::Timestamp;
 use pace::Pace;
 use parts::Parts;
+use refusals::Refusals;
 use registrar_core::api::Problem;
 use registrar_core::brake::Budgets;
 use registrar_core::desired::PodKey;
@@ -61,6 +65,8 @@ pub struct Settings {
     pub mode: Mode,
     /// How much may be deleted or given another identity before somebody has to release it.
     pub budgets: Budgets,
+    /// How many updates are made a second at most.
+    pub updates_per_second: NonZeroU16,
     /// Entries that the predecessor made are ours as well, where their key is one that a pod is to have.
     pub adopt: bool,
 }
@@ -114,7 +120,9 @@ pub async fn run(
         unavailable: None,
         pause: FIRST_PAUSE,
         retry_at: None,
-        pace: Pace::new(Instant::now()),
+        refused_writes: Refusals::default(),
+        refused_deletes: Refusals::default(),
+        pace: Pace::new(settings.updates_per_second, Instant::now()),
         arrived: HashMap::new(),
         behind_since: None,
         told: Told::default(),
@@ -193,6 +201,10 @@ struct Writer {
     pause: Duration,
     /// When SPIRE is asked again after it could not be reached.
     retry_at: Option<Instant>,
+    /// Of creates and updates.
+    refused_writes: Refusals,
+    /// A full disk may still take these.
+    refused_deletes: Refusals,
     pace: Pace,
     /// Since when pods without any entry are to have one.
     arrived: HashMap<PodKey, Instant>,
@@ -288,6 +300,7 @@ impl Writer {
                 self.arrived.insert(pod.clone(), *since);
             }
         }
+        self.audit.note(&self.ledger, delta);
         self.ledger.apply(delta);
         if let Some(asked) = delta.compare {
             info!("a full reconciliation was asked for");
@@ -333,6 +346,13 @@ impl Writer {
     /// One round of writes, and one page of a list where one is due: what is new does not wait for the rest of a list.
     async fn step(&mut self) {
         self.ask();
+        let now = Instant::now();
+        for refusals in [&mut self.refused_writes, &mut self.refused_deletes] {
+            if refusals.probe_at().is_some_and(|at| at <= now) {
+                refusals.probed(now);
+                self.ledger.try_one(now);
+            }
+        }
         let is_asked_for = self.listing.as_ref().is_some_and(Listing::is_asked_for);
         if !is_asked_for && self.has_work() {
             self.round().await;
@@ -402,7 +422,9 @@ impl Writer {
             return due;
         }
         let paced = self.pace.next_at(now).filter(|_| self.ledger.has_work(now, true));
-        let retries = [self.ledger.next_due(), paced].into_iter().flatten().filter(|at| *at > now);
+        let probes = [self.refused_writes.probe_at(), self.refused_deletes.probe_at()];
+        let retries =
+            [self.ledger.next_due(), paced].into_iter().chain(probes).flatten().filter(|at| *at > now);
         retries.fold(due, Instant::min)
     }
 
@@ -467,6 +489,7 @@ impl Writer {
         self.listed = Some(Instant::now());
         // Others have made their entries.
         self.arrived.retain(|pod, _| !self.ledger.holds_any_of(pod));
+        self.audit.listed(&self.ledger);
         let (ours, foreign) = self.ledger.counts();
         let took = started.elapsed().as_secs_f64();
         self.metrics.listed(took);
@@ -503,6 +526,7 @@ impl Writer {
             Ok(found) => {
                 if let Some((pod, standing)) = self.ledger.answered(&id, found, Timestamp::now()) {
                     self.settle(&id, &pod, standing);
+                    self.audit.known(&self.ledger, &id);
                 }
                 if !self.is_paused() {
                     self.available();
@@ -618,9 +642,10 @@ impl Writer {
                 });
             };
             let results = results(&self.audit, answer, &mut parts, part, CreateResult::Failed, lost);
-            let ids = || of_part().map(|(pod, write, _)| (pod, &write.id));
-            let results = results.map_err(|error| self.unanswered(error, Intent::Write, ids()))?;
+            let acts = || of_part().map(|(pod, write, _)| (pod, &write.id, Act::Create(write.clone())));
+            let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
+            let (done_before, mut refused) = (done, 0);
             for ((pod, write, entry), result) in of_part().zip(results) {
                 let audit = |came: Came<'_>| {
                     self.audit.write(&self.ledger, "create", pod, write, entry, &came);
@@ -650,10 +675,14 @@ impl Writer {
                         let message = format!("the new id {} is taken in SPIRE", write.id);
                         self.failed(pod, write, Problem::new("IdTaken", "(entry)", message), blocked);
                     }
-                    CreateResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
+                    CreateResult::Failed(failure) => {
+                        refused += 1;
+                        self.failed(pod, write, refusal(&failure), blocked);
+                    }
                 }
             }
             at += part.len();
+            self.heard(Intent::Write, started, done - done_before, refused);
         }
         Ok(done)
     }
@@ -677,9 +706,10 @@ impl Writer {
                 });
             };
             let results = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost);
-            let ids = || of_part().map(|(pod, write, _)| (pod, &write.id));
-            let results = results.map_err(|error| self.unanswered(error, Intent::Write, ids()))?;
+            let acts = || of_part().map(|(pod, write, _)| (pod, &write.id, Act::Update(write.clone())));
+            let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
+            let (done_before, mut refused) = (done, 0);
             for ((pod, write, entry), result) in of_part().zip(results) {
                 self.audit.write(&self.ledger, "update", pod, write, entry, &came(&result));
                 match result {
@@ -688,16 +718,21 @@ impl Writer {
                         let spiffe_id = &entry.key.spiffe_id;
                         debug!(spiffeID = %spiffe_id, entryID = %write.id, "Successfully updated SPIRE entry");
                         self.ledger.written(pod, write);
+                        self.audit.taken_in(&self.ledger, pod);
                     }
                     WriteResult::NotFound => {
                         blocked.insert((*pod).clone());
                         self.ledger.vanished(pod, &write.id, Timestamp::now());
                         self.vanished();
                     }
-                    WriteResult::Failed(failure) => self.failed(pod, write, refusal(&failure), blocked),
+                    WriteResult::Failed(failure) => {
+                        refused += 1;
+                        self.failed(pod, write, refusal(&failure), blocked);
+                    }
                 }
             }
             at += part.len();
+            self.heard(Intent::Write, started, done - done_before, refused);
         }
         Ok(done)
     }
@@ -714,9 +749,10 @@ impl Writer {
                 part.iter().for_each(|(pod, delete)| self.audit.delete(&self.ledger, pod, delete, came));
             };
             let results = results(&self.audit, answer, &mut parts, part, WriteResult::Failed, lost);
-            let ids = || part.iter().map(|(pod, delete)| (*pod, &delete.id));
-            let results = results.map_err(|error| self.unanswered(error, Intent::Delete, ids()))?;
+            let acts = || part.iter().map(|(pod, delete)| (*pod, &delete.id, Act::Delete((*delete).clone())));
+            let results = results.map_err(|error| self.unanswered(error, acts()))?;
             let Some(results) = results else { continue };
+            let (done_before, mut refused) = (done, 0);
             for ((pod, delete), result) in part.iter().zip(results) {
                 self.audit.delete(&self.ledger, pod, delete, &came(&result));
                 match result {
@@ -725,16 +761,22 @@ impl Writer {
                         let reason = delete.end.reason();
                         debug!(entryID = %delete.id, reason, "Successfully deleted SPIRE entry");
                         self.ledger.gone(pod, &delete.id);
+                        self.audit.taken_in(&self.ledger, pod);
                     }
-                    WriteResult::NotFound => self.ledger.gone(pod, &delete.id),
+                    WriteResult::NotFound => {
+                        self.ledger.gone(pod, &delete.id);
+                        self.audit.taken_in(&self.ledger, pod);
+                    }
                     WriteResult::Failed(failure) => {
                         let problem = refusal(&failure);
                         warn!(entryID = %delete.id, %problem, "SPIRE did not delete an entry");
                         self.metrics.entry_failed(problem.reason);
                         self.ledger.failed(pod, None, problem, Instant::now());
+                        refused += 1;
                     }
                 }
             }
+            self.heard(Intent::Delete, started, done - done_before, refused);
         }
         Ok(done)
     }
@@ -776,6 +818,22 @@ impl Writer {
         blocked.insert(pod.clone());
     }
 
+    /// A call that began then took so many entries and refused so many.
+    fn heard(&mut self, intent: Intent, started: Instant, taken: usize, refused: usize) {
+        let now = Instant::now();
+        let since = match intent {
+            // Who has room for these has room for all.
+            Intent::Write => self
+                .refused_writes
+                .heard(started, now, taken, refused)
+                .map(|since| self.refused_deletes.since().map_or(since, |deletes| deletes.min(since))),
+            Intent::Delete => self.refused_deletes.heard(started, now, taken, refused),
+        };
+        if let Some(since) = since {
+            self.ledger.takes_again(since, now);
+        }
+    }
+
     fn called(&self, method: &'static str, started: Instant, error: Option<&SpireError>) {
         let code = error.map_or("OK", SpireError::code);
         self.metrics.spire_called(method, code, started.elapsed().as_secs_f64());
@@ -795,12 +853,13 @@ impl Writer {
     fn unanswered<'a>(
         &mut self,
         error: SpireError,
-        intent: Intent,
-        entries: impl Iterator<Item = (&'a PodKey, &'a EntryId)>,
+        entries: impl Iterator<Item = (&'a PodKey, &'a EntryId, Act)>,
     ) -> SpireError {
         if error.outcome_unknown() {
             let mut count = 0;
-            for (pod, id) in entries {
+            for (pod, id, act) in entries {
+                let intent = if matches!(act, Act::Delete(_)) { Intent::Delete } else { Intent::Write };
+                self.audit.doubt(&self.ledger, pod, id, || act);
                 self.ledger.doubt(pod, id, intent);
                 count += 1;
             }

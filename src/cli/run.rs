@@ -226,6 +226,7 @@ async fn control(config: Config) -> Result<ExitCode, Usage> {
         gc_interval: config.gc_interval,
         mode: config.mode,
         budgets: config.brake,
+        updates_per_second: config.updates_per_second,
         adopt: config.adopt,
     };
     let ends = sync::Ends {

@@ -3,6 +3,7 @@
 mod reader;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub struct Config {
     pub adopt: bool,
     /// `brake`: how much may be deleted or given another identity before somebody has to release it.
     pub brake: Budgets,
+    /// `updatesPerSecond`, default 200: how many entries are updated a second at most, since agents sign anew for each.
+    pub updates_per_second: NonZeroU16,
     /// `guardrails`: what nobody who writes our objects can take; absent: nothing is restricted.
     pub guardrails: Guardrails,
     /// `aws`.
@@ -202,6 +205,7 @@ impl Config {
         let mode = file.checked("mode", "Sync", "Sync, UpsertOnly or Observe", Mode::parse);
         let adopt = file.flag("adopt", false);
         let brake = file.section("brake", read_brake);
+        let updates_per_second = file.count("updatesPerSecond", 200);
         let guardrails = file.section("guardrails", read_guardrails);
         let aws = file.section("aws", AwsConfig::read);
         let default_role = aws.assume_role_arn.as_ref();
@@ -241,6 +245,7 @@ impl Config {
             mode: mode?,
             adopt,
             brake,
+            updates_per_second: NonZeroU16::new(updates_per_second)?,
             guardrails,
             aws,
             connecting_at_once,
@@ -505,6 +510,7 @@ mod tests {
         let config = Config::parse("trustDomain: example.org\n").unwrap();
         assert_eq!(&*config.entry_id_prefix, "eks-workload-");
         assert_eq!(config.gc_interval, Duration::from_secs(600));
+        assert_eq!(config.updates_per_second.get(), 200);
         assert_eq!(config.leader_election.lease_duration, Duration::from_secs(15));
         assert_eq!(config.health.bind_address, ":8081");
         assert!(config.leader_election.leader_elect);
@@ -514,7 +520,7 @@ mod tests {
     fn every_problem_is_told_at_once_with_path_value_and_what_is_right() {
         let text = "trustDomain: https://example.org/\ngcInterval: 10 minutes\nspireSocket: /x\nignoreNamespaces: ['^a', '(']\n\
                     aws: {accountIds: [72422391281], region: mars}\nwebhook: {port: 0}\nleaderElection: {leaderElect: 'yes'}\nmetrics: {bindAdress: ':8080'}\n\
-                    spireServerAddress: spire-server\nworkloadAPISocketPath: agent.sock\n";
+                    spireServerAddress: spire-server\nworkloadAPISocketPath: agent.sock\nupdatesPerSecond: 0\n";
         let told: Vec<String> = Config::parse(text).unwrap_err().iter().map(Problem::to_string).collect();
         for expected in [
             "trustDomain: \"https://example.org/\"",
@@ -527,11 +533,12 @@ mod tests {
             "aws.accountIds[0]: 72422391281",
             "aws.region: \"mars\"",
             "webhook.port: 0",
+            "updatesPerSecond: 0 must be a number from 1 to 65535",
             "leaderElection.leaderElect: \"yes\"",
         ] {
             assert!(told.iter().any(|line| line.starts_with(expected)), "{expected} in {told:#?}");
         }
-        assert_eq!(told.len(), 11, "{told:#?}");
+        assert_eq!(told.len(), 12, "{told:#?}");
     }
 
     #[test]

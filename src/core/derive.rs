@@ -13,7 +13,7 @@ use crate::duration::go_duration;
 use crate::entry::{Entry, EntryKey};
 use crate::facts::demand::Demand;
 use crate::facts::{Labels, NodeFacts, PodFacts};
-use crate::guardrails::{Allowed, Guardrails};
+use crate::guardrails::{Allowed, Guardrails, Origin};
 use crate::names::{ClusterName, IdentityName};
 use crate::plugin::{Description, PluginUse, Proposal, ProposedId};
 use crate::rollout::Waves;
@@ -23,6 +23,8 @@ use crate::spiffe::{self, DnsName, Selector, SpiffeId, TrustDomain};
 /// SPIRE keeps at most so many characters of a hint (`pkg/server/api/entry.go` in SPIRE).
 const MAX_HINT_CHARACTERS: usize = 1024;
 /// The label by which EKS tells what a node is.
+/// The field that names a parent.
+const PARENT: &str = "spec.parentIDTemplate";
 const COMPUTE_TYPE: &str = "eks.amazonaws.com/compute-type";
 
 /// What of the configuration every entry depends on.
@@ -157,8 +159,8 @@ impl CompiledIdentity {
         let spiffe_id_text = spec.spiffe_id_template.as_deref().filter(|text| !text.is_empty());
         let spiffe_id = spiffe_id_text.map(|text| compile("spec.spiffeIDTemplate", text));
         let parent_text = spec.parent_id_template.as_deref().filter(|text| !text.is_empty());
-        let parent_id = parent_text.map(|text| compile("spec.parentIDTemplate", text));
-        let ids = [("spec.spiffeIDTemplate", spiffe_id_text), ("spec.parentIDTemplate", parent_text)];
+        let parent_id = parent_text.map(|text| compile(PARENT, text));
+        let ids = [("spec.spiffeIDTemplate", spiffe_id_text), (PARENT, parent_text)];
         let selectors =
             templates("spec.workloadSelectorTemplates", &spec.workload_selector_templates, &mut compile);
         let dns_names = templates("spec.dnsNameTemplates", &spec.dns_name_templates, &mut compile);
@@ -234,7 +236,7 @@ impl CompiledIdentity {
     /// Every template, with the facts of a pod that it names.
     pub fn templates(&self, subject: &Subject<'_>) -> Vec<TemplateFacts> {
         let described = self.scope(subject).describe();
-        let single = [("spec.spiffeIDTemplate", &self.spiffe_id), ("spec.parentIDTemplate", &self.parent_id)];
+        let single = [("spec.spiffeIDTemplate", &self.spiffe_id), (PARENT, &self.parent_id)];
         let single = single.into_iter().filter_map(|(field, it)| Some((field.to_owned(), it.as_ref()?)));
         let lists =
             [("spec.workloadSelectorTemplates", &self.selectors), ("spec.dnsNameTemplates", &self.dns_names)];
@@ -300,10 +302,16 @@ impl CompiledIdentity {
             let name = parsed(field, template, &mut render, DnsName::parse)?;
             add_name(&mut dns_names, name);
         }
+        let origin = Origin {
+            spiffe_id: "spec.spiffeIDTemplate",
+            parent_id: self.parent_id.is_some().then_some(PARENT),
+            dns_names: "spec.dnsNameTemplates",
+            own_dns_names: dns_names.len(),
+        };
         self.add_services(&mut dns_names, subject)?;
         let key = EntryKey { spiffe_id, parent_id, selectors };
         let entry = self.entry(key, dns_names, self.hint.clone());
-        cluster.allowed.check(&entry, self.parent_id.is_none())?;
+        cluster.allowed.check(&entry, origin)?;
         Ok(entry)
     }
 
@@ -379,6 +387,13 @@ impl CompiledIdentity {
                 DnsName::parse(name).map_err(|error| invalid(&format!("dns-names[{index}]"), error))?;
             add_name(&mut dns_names, name);
         }
+        let of_plugin = proposal.parent_id.is_some().then_some("parent-id");
+        let origin = Origin {
+            spiffe_id: "spiffe-id",
+            parent_id: of_plugin.or_else(|| self.parent_id.is_some().then_some(PARENT)),
+            dns_names: "dns-names",
+            own_dns_names: dns_names.len(),
+        };
         self.add_services(&mut dns_names, subject)?;
         let hint = proposal.hint.as_ref().unwrap_or(&self.hint);
         if let Some(message) = hint_problem(hint) {
@@ -386,7 +401,7 @@ impl CompiledIdentity {
         }
         let key = EntryKey { spiffe_id, parent_id, selectors };
         let entry = self.entry(key, dns_names, hint.clone());
-        cluster.allowed.check(&entry, proposal.parent_id.is_none() && self.parent_id.is_none())?;
+        cluster.allowed.check(&entry, origin)?;
         Ok(entry)
     }
 
@@ -398,9 +413,7 @@ impl CompiledIdentity {
     ) -> Result<SpiffeId, Problem> {
         let Subject { domains, cluster, node, .. } = subject;
         match &self.parent_id {
-            Some(parent) => parsed("spec.parentIDTemplate", parent, render, |text| {
-                spiffe::parent_id(text, &domains.trust)
-            }),
+            Some(parent) => parsed(PARENT, parent, render, |text| spiffe::parent_id(text, &domains.trust)),
             None => default_parent(domains, cluster, node.ok_or_else(no_node)?),
         }
     }
@@ -519,7 +532,7 @@ fn default_parent(
             "node {} is Fargate's, where no agent runs: the pod needs a parent of another kind",
             node.name
         );
-        return Err(Problem::new("NoAgentOnNode", "spec.parentIDTemplate", message));
+        return Err(Problem::new("NoAgentOnNode", PARENT, message));
     }
     let path = ["spire", "agent", "k8s_psat", cluster.name.as_str(), node.uid.as_str()];
     spiffe::id_of(&domains.trust, &path)

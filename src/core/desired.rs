@@ -239,6 +239,8 @@ pub struct Delta {
     pub compare: Option<u64>,
     /// Digests of held plans that objects name, where that changed.
     pub released: Option<Arc<BTreeSet<String>>>,
+    /// With them, the object that names each, such as `WorkloadIdentity/web`.
+    pub released_by: BTreeMap<String, String>,
     /// Pods whose end was watched, one by one.
     pub ended: Vec<PodKey>,
     /// Clusters.
@@ -247,6 +249,8 @@ pub struct Delta {
     pub identities: Vec<(IdentityName, Option<IdentityStanding>)>,
     /// `metadata.generation` of those among them that exist.
     pub generations: Vec<(IdentityName, i64)>,
+    /// The same of the clusters' registries.
+    pub cluster_generations: Vec<(ClusterName, i64)>,
     /// Pods.
     pub pods: Vec<(PodKey, Option<Arc<PodDesired>>)>,
 }
@@ -260,10 +264,12 @@ impl Delta {
             unsettled: _,
             compare,
             released,
+            released_by: _,
             ended,
             clusters,
             identities,
             generations: _,
+            cluster_generations: _,
             pods,
         } = self;
         let is_silent = ended.is_empty() && clusters.is_empty() && identities.is_empty() && pods.is_empty();
@@ -288,6 +294,11 @@ impl SeenEnd {
     /// Whether it is the pod's end, and not what somebody said of it.
     pub fn is_pods_end(&self) -> bool {
         self.0 == Cause::PodGone
+    }
+
+    /// Whether it is the deletion of the cluster's registry.
+    pub fn is_registrys_end(&self) -> bool {
+        self.0 == Cause::RegistryDeleted
     }
 
     /// For logs.
@@ -323,9 +334,11 @@ pub struct Desired {
     clusters: HashMap<ClusterTag, (ClusterName, ClusterStanding)>,
     identities: BTreeMap<IdentityName, IdentityStanding>,
     generations: BTreeMap<IdentityName, i64>,
+    cluster_generations: BTreeMap<ClusterTag, i64>,
     pods: ByPod<Arc<PodDesired>>,
     /// Digests of held plans that objects name.
     released: Arc<BTreeSet<String>>,
+    released_by: BTreeMap<String, String>,
     /// The entries of those among them that are plans of orphans.
     let_go: BTreeMap<String, BTreeSet<EntryId>>,
 }
@@ -336,6 +349,7 @@ impl Desired {
         self.ready = delta.ready;
         for (name, standing) in &delta.clusters {
             let tag = ClusterTag::of(name);
+            self.cluster_generations.remove(&tag);
             match standing {
                 Some(standing) => self.clusters.insert(tag, (name.clone(), *standing)),
                 None => self.clusters.remove(&tag),
@@ -349,8 +363,12 @@ impl Desired {
             };
         }
         self.generations.extend(delta.generations.iter().cloned());
+        let of_clusters = delta.cluster_generations.iter();
+        self.cluster_generations
+            .extend(of_clusters.map(|(name, generation)| (ClusterTag::of(name), *generation)));
         if let Some(released) = &delta.released {
             self.released = released.clone();
+            self.released_by = delta.released_by.clone();
             self.let_go.retain(|digest, _| released.contains(digest));
         }
         for (key, pod) in &delta.pods {
@@ -424,6 +442,12 @@ impl Desired {
         self.let_go.values().any(|entries| entries.contains(id))
     }
 
+    /// The digest by which this entry was let go, and the object that names it.
+    pub fn let_go_by(&self, id: &EntryId) -> Option<(&str, Option<&str>)> {
+        let (digest, _) = self.let_go.iter().find(|(_, entries)| entries.contains(id))?;
+        Some((digest, self.released_by.get(digest).map(String::as_str)))
+    }
+
     /// Whether there are clusters and each of them, save those that are being deleted, told all its pods.
     pub fn all_in_step(&self) -> bool {
         let in_step = |standing: &ClusterStanding| {
@@ -435,6 +459,11 @@ impl Desired {
     /// `metadata.generation` of an identity.
     pub fn generation(&self, name: &IdentityName) -> Option<i64> {
         self.generations.get(name).copied()
+    }
+
+    /// `metadata.generation` of a cluster's registry.
+    pub fn cluster_generation(&self, cluster: &ClusterTag) -> Option<i64> {
+        self.cluster_generations.get(cluster).copied()
     }
 
     /// An object that exists and can carry an annotation: the first registry, or the first identity.

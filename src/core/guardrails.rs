@@ -10,7 +10,7 @@ use crate::entry::Entry;
 use crate::facts::Labels;
 use crate::names::{AccountId, IdentityName, RoleArn};
 use crate::plugin;
-use crate::spiffe::{SpiffeId, TrustDomain};
+use crate::spiffe::{DnsName, SpiffeId, TrustDomain};
 
 /// A condition's reason for all of it.
 const DENIED: &str = "GuardrailDenied";
@@ -185,6 +185,19 @@ pub struct Allowed {
     own: Option<Vec<Pattern>>,
 }
 
+/// Where the parts of an entry come from, by which what is refused of it is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Origin {
+    /// What gave the SPIFFE ID.
+    pub spiffe_id: &'static str,
+    /// What gave the parent; none where it is the agent of the pod's own node.
+    pub parent_id: Option<&'static str>,
+    /// What gave the first DNS names.
+    pub dns_names: &'static str,
+    /// How many these are; the rest are names of Services.
+    pub own_dns_names: usize,
+}
+
 impl Guardrails {
     /// The rules that apply to a cluster of this account and these labels, narrowed by its registry's own list.
     pub fn for_cluster(&self, account: &AccountId, labels: &Labels, own: Option<Vec<Pattern>>) -> Allowed {
@@ -244,50 +257,55 @@ impl Guardrails {
 }
 
 impl Allowed {
-    /// Whether the cluster may be given the entry; `default_parent` is whether its parent is the agent of its own node.
-    pub fn check(&self, entry: &Entry, default_parent: bool) -> Result<(), Problem> {
+    /// Whether the cluster may be given the entry.
+    pub fn check(&self, entry: &Entry, origin: Origin) -> Result<(), Problem> {
         let id = &entry.key.spiffe_id;
         if let Some(own) = &self.own
             && !own.iter().any(|pattern| pattern.fits_path(id.path()))
         {
-            return Err(denied("spec.spiffeIDTemplate", id, "the registry's allowedSPIFFEIDs", own));
+            return Err(denied(origin.spiffe_id, id, "the registry's allowedSPIFFEIDs", own));
         }
         let Some(rules) = &self.rules else { return Ok(()) };
         // One rule has to allow all of the entry: two narrow rules do not add up to a wide one.
         let mut first = None;
         for rule in rules {
-            match rule.check(entry, default_parent) {
+            match rule.check(entry, origin) {
                 Ok(()) => return Ok(()),
                 Err(problem) => first = first.or(Some(problem)),
             }
         }
         Err(first.unwrap_or_else(|| {
             let message = "no rule of the configuration's guardrails.rules applies to this cluster";
-            Problem::new(DENIED, "spec.spiffeIDTemplate", message)
+            Problem::new(DENIED, origin.spiffe_id, message)
         }))
     }
 }
 
 impl Rule {
-    fn check(&self, entry: &Entry, default_parent: bool) -> Result<(), Problem> {
+    fn check(&self, entry: &Entry, origin: Origin) -> Result<(), Problem> {
         let fits_path = |patterns: &Option<Vec<Pattern>>, id: &SpiffeId| {
             patterns.as_ref().is_none_or(|patterns| patterns.iter().any(|it| it.fits_path(id.path())))
         };
         let key = &entry.key;
         if !fits_path(&self.spiffe_ids, &key.spiffe_id) {
             let allowed = self.spiffe_ids.as_deref().unwrap_or_default();
-            return Err(denied("spec.spiffeIDTemplate", &key.spiffe_id, "guardrails.rules", allowed));
+            return Err(denied(origin.spiffe_id, &key.spiffe_id, "guardrails.rules", allowed));
         }
-        if !default_parent && !fits_path(&self.parent_ids, &key.parent_id) {
+        if let Some(field) = origin.parent_id
+            && !fits_path(&self.parent_ids, &key.parent_id)
+        {
             let allowed = self.parent_ids.as_deref().unwrap_or_default();
-            return Err(denied("spec.parentIDTemplate", &key.parent_id, "guardrails.rules", allowed));
+            return Err(denied(field, &key.parent_id, "guardrails.rules", allowed));
         }
         let Some(patterns) = &self.dns_names else { return Ok(()) };
-        let refused =
-            entry.dns_names.iter().find(|name| !patterns.iter().any(|it| it.fits_dns_name(name.as_str())));
-        match refused {
+        let is_refused = |name: &DnsName| !patterns.iter().any(|it| it.fits_dns_name(name.as_str()));
+        match entry.dns_names.iter().enumerate().find(|(_, name)| is_refused(name)) {
             None => Ok(()),
-            Some(name) => Err(denied("spec.dnsNameTemplates", name.as_str(), "guardrails.rules", patterns)),
+            Some((index, name)) => {
+                let is_own = index < origin.own_dns_names;
+                let field = if is_own { origin.dns_names } else { "spec.autoPopulateDNSNames" };
+                Err(denied(field, name.as_str(), "guardrails.rules", patterns))
+            }
         }
     }
 }
@@ -302,7 +320,7 @@ fn denied(field: &str, value: impl fmt::Display, by: &str, allowed: &[Pattern]) 
 mod tests {
     use super::*;
     use crate::entry::EntryKey;
-    use crate::spiffe::{DnsName, Selector};
+    use crate::spiffe::Selector;
 
     fn entry(path: &str, parent: &str, dns_names: &[&str]) -> Entry {
         let id = |path: &str| SpiffeId::new(format!("spiffe://example.org{path}")).unwrap();
@@ -311,6 +329,20 @@ mod tests {
             dns_names: dns_names.iter().map(|name| DnsName::parse(name).unwrap()).collect(),
             ..Entry::of_key(EntryKey { spiffe_id: id(path), parent_id: id(parent), selectors })
         }
+    }
+
+    /// Of templates, the parent's among them; so many names are the templates' own.
+    fn templates(own_dns_names: usize) -> Origin {
+        Origin {
+            spiffe_id: "spec.spiffeIDTemplate",
+            parent_id: Some("spec.parentIDTemplate"),
+            dns_names: "spec.dnsNameTemplates",
+            own_dns_names,
+        }
+    }
+
+    fn default_parent() -> Origin {
+        Origin { parent_id: None, ..templates(9) }
     }
 
     fn paths(texts: &[&str]) -> Option<Vec<Pattern>> {
@@ -390,24 +422,40 @@ mod tests {
         };
         let none = Labels::default();
         let first = guardrails.for_cluster(&account("111111111111"), &none, None);
-        assert!(first.check(&entry("/dev/a", "/p", &["a.dev"]), true).is_ok());
-        let told = |entry: &Entry, default| first.check(entry, default).unwrap_err().to_string();
+        assert!(first.check(&entry("/dev/a", "/p", &["a.dev"]), default_parent()).is_ok());
+        let told = |entry: &Entry, origin| first.check(entry, origin).unwrap_err().to_string();
         assert!(
-            told(&entry("/prod/a", "/p", &[]), true)
+            told(&entry("/prod/a", "/p", &[]), default_parent())
                 .contains("/prod/a is not allowed by guardrails.rules, which allows /dev/*")
         );
-        assert!(told(&entry("/dev/a", "/p", &[]), false).starts_with("spec.parentIDTemplate"));
-        assert!(told(&entry("/dev/a", "/p", &["a.prod"]), true).starts_with("spec.dnsNameTemplates"));
+        assert!(told(&entry("/dev/a", "/p", &[]), templates(9)).starts_with("spec.parentIDTemplate"));
+        assert!(
+            told(&entry("/dev/a", "/p", &["a.prod"]), default_parent()).starts_with("spec.dnsNameTemplates")
+        );
+        // Two names of templates, then one of a Service.
+        let names = entry("/dev/a", "/p", &["a.dev", "b.dev", "a.prod"]);
+        let by_a_service = Origin { own_dns_names: 2, ..default_parent() };
+        assert!(told(&names, by_a_service).starts_with("spec.autoPopulateDNSNames: a.prod is not allowed"));
+        assert!(told(&names, default_parent()).starts_with("spec.dnsNameTemplates: a.prod is not allowed"));
         // Whoever writes the label gets what the label's rule gives, and nothing of another account's rule.
         let second = guardrails.for_cluster(&account("222222222222"), &prod, None);
-        assert!(second.check(&entry("/prod/a/b", "/p", &["any"]), false).is_ok());
-        assert!(second.check(&entry("/dev/a", "/p", &[]), true).is_err());
+        assert!(second.check(&entry("/prod/a/b", "/p", &["any"]), templates(9)).is_ok());
+        assert!(second.check(&entry("/dev/a", "/p", &[]), default_parent()).is_err());
         let nobody = guardrails.for_cluster(&account("222222222222"), &none, None);
-        assert!(nobody.check(&entry("/dev/a", "/p", &[]), true).unwrap_err().message.contains("no rule"));
+        assert!(
+            nobody
+                .check(&entry("/dev/a", "/p", &[]), default_parent())
+                .unwrap_err()
+                .message
+                .contains("no rule")
+        );
         let narrow = guardrails.for_cluster(&account("222222222222"), &prod, paths(&["/prod/a", "/dev/*"]));
-        assert!(narrow.check(&entry("/prod/a", "/p", &[]), true).is_ok());
-        assert!(narrow.check(&entry("/prod/b", "/p", &[]), true).is_err());
-        assert!(narrow.check(&entry("/dev/a", "/p", &[]), true).is_err(), "a registry cannot widen");
+        assert!(narrow.check(&entry("/prod/a", "/p", &[]), default_parent()).is_ok());
+        assert!(narrow.check(&entry("/prod/b", "/p", &[]), default_parent()).is_err());
+        assert!(
+            narrow.check(&entry("/dev/a", "/p", &[]), default_parent()).is_err(),
+            "a registry cannot widen"
+        );
     }
 
     #[test]

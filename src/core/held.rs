@@ -129,6 +129,14 @@ pub fn waiting(outcome: &Outcome) -> Vec<Waiting> {
     fleet.chain(clusters).chain(identities).chain(orphans).collect()
 }
 
+/// The digest that the message of a held plan names; none in one that names none.
+pub fn digest_in(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once(RELEASE_ANNOTATION)?;
+    let rest = rest.strip_prefix('=')?;
+    let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
+    Some(&rest[..end]).filter(|digest| !digest.is_empty())
+}
+
 fn texts(ids: &[EntryId]) -> Vec<String> {
     ids.iter().map(EntryId::to_string).collect()
 }

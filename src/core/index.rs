@@ -250,7 +250,7 @@ impl Index {
             self.told_incomplete.remove(&name);
             Some((name, standing))
         });
-        let clusters = clusters.collect();
+        let clusters: Vec<_> = clusters.collect();
         self.deltas += 1;
         let (mut identities, mut generations) = (Vec::new(), Vec::new());
         for name in std::mem::take(&mut self.changed_identities) {
@@ -281,8 +281,10 @@ impl Index {
             ready,
             unsettled,
             compare,
+            released_by: released.as_ref().map(|_| self.released_by()).unwrap_or_default(),
             released,
             ended,
+            cluster_generations: self.generations_of(&clusters),
             clusters,
             identities,
             generations,
@@ -371,6 +373,27 @@ impl Index {
         }
         self.demand = Arc::new(demand);
         Some(self.demand.clone())
+    }
+
+    fn generations_of(&self, clusters: &[(ClusterName, Option<ClusterStanding>)]) -> Vec<(ClusterName, i64)> {
+        let each = clusters
+            .iter()
+            .filter_map(|(name, _)| Some((name.clone(), self.registries.get(name)?.generation()?)));
+        each.collect()
+    }
+
+    /// The object that names each digest.
+    fn released_by(&self) -> BTreeMap<String, String> {
+        let registries = self.registries.iter();
+        let registries =
+            registries.filter_map(|(name, it)| Some((format!("EKSClusterRegistry/{name}"), it.release()?)));
+        let identities = self.identities.iter();
+        let identities =
+            identities.filter_map(|(name, it)| Some((format!("WorkloadIdentity/{name}"), it.release()?)));
+        let each = registries.chain(identities);
+        let each = each
+            .flat_map(|(object, text)| text.split([',', ' ']).map(move |it| (it.to_owned(), object.clone())));
+        each.filter(|(digest, _)| !digest.is_empty()).collect()
     }
 
     fn newly_released(&mut self) -> Option<Arc<BTreeSet<String>>> {

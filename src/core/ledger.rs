@@ -601,6 +601,18 @@ impl Ledger {
         self.set_state(pod, state);
     }
 
+    /// SPIRE takes entries again, of which it took none since then: what was first refused meanwhile need not wait.
+    pub fn takes_again(&mut self, since: Instant, now: Instant) {
+        self.failures.hasten(since, now);
+    }
+
+    /// Lets one refused pod of several be tried before its time. One alone is refused for itself.
+    pub fn try_one(&mut self, now: Instant) {
+        if self.failures.len() > 1 {
+            self.failures.hasten_first(now);
+        }
+    }
+
     /// What the book says beside entries: what exists and what is wanted.
     pub fn desired(&self) -> &Desired {
         &self.desired

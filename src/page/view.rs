@@ -225,11 +225,7 @@ impl ConditionRow {
     }
 
     pub(super) fn word(&self) -> &'static str {
-        match self.status {
-            ConditionStatus::True => "True",
-            ConditionStatus::False => "False",
-            ConditionStatus::Unknown => "Unknown",
-        }
+        self.status.as_str()
     }
 }
 

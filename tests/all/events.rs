@@ -65,6 +65,42 @@ async fn a_cluster_that_is_lost_and_comes_back_is_told_once_each() {
 }
 
 #[tokio::test]
+async fn a_held_plan_that_becomes_another_is_told_anew_with_the_digest_that_releases_it() {
+    let fleet = Fleet::configured(json!({"brake": {"scopeNumber": 3}})).await;
+    fleet.identity(identity("web", "web"));
+    (0..6).for_each(|number| {
+        fleet.pod("east", &format!("web-{number}"), "web");
+    });
+    fleet.until_entries(6).await;
+    let nobody = json!({"spec": {"podSelector": {"matchLabels": {"app": "nobody"}}}});
+    fleet.world.management.patch(IDENTITIES, None, "web", nobody);
+    let held = |count: usize| format!("WithinBudgets is False: Held: {count} deletes");
+    let until_held = async |count: usize| {
+        let is_held = |event: &Value| {
+            let (_, reason, about, note) = told(event);
+            (reason, &*about) == ("Braked", "WorkloadIdentity web") && note.starts_with(&held(count))
+        };
+        let events = |view: &registrar_world::kube::View<'_>| view.objects(EVENTS).into_iter().any(is_held);
+        fleet.world.management.until(&held(count), PATIENCE, events).await;
+        let events = fleet.world.management.objects(EVENTS);
+        let digest = told(events.iter().find(|event| is_held(event)).unwrap()).3.rsplit_once('=').unwrap().1;
+        fleet.registrar.until_logged(&format!("release={digest}"), PATIENCE).await;
+        digest.to_owned()
+    };
+    let first = until_held(6).await;
+    // Its end was seen: nobody has to release that any more.
+    fleet.cluster("east").remove("pods", Some("shop"), "web-0");
+    let second = until_held(5).await;
+    assert_ne!(first, second);
+    let lines = |digest: &str| {
+        let line = "name=\"web\" condition=\"WithinBudgets\" reason=\"Braked\"";
+        let log = fleet.registrar.log();
+        log.iter().filter(|it| it.contains(line) && it.contains(digest)).count()
+    };
+    assert_eq!((lines(&first), lines(&second)), (1, 1));
+}
+
+#[tokio::test]
 async fn without_the_right_to_write_events_all_else_goes_on() {
     let fleet = Fleet::start(&["east"]).await;
     fleet.world.management.forbid(EVENTS, true);

@@ -62,6 +62,49 @@ async fn an_entry_that_spire_refuses_costs_itself_and_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_server_whose_disk_is_full_loses_nothing_and_is_caught_up_with_as_soon_as_it_takes_entries_again() {
+    const NEW: usize = 300;
+    let fleet = Fleet::start(&["east"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "old-1", "web");
+    fleet.pod("east", "old-2", "web");
+    fleet.until_entries(2).await;
+    let (before, spire) = (fleet.ids(), &fleet.world.spire);
+    // The calls succeed; each entry is refused for itself.
+    spire.refuse_entries("", Code::Internal);
+    (0..NEW).for_each(|number| {
+        fleet.pod("east", &format!("new-{number}"), "web");
+    });
+    fleet.cluster("east").remove("pods", Some("shop"), "old-1");
+    // After 1, 2, 4 and 8 seconds at most; the next time would be in 8 to 16, each pod at its own.
+    let five_times = 5 * (NEW as u64 + 1);
+    fleet.until("all were refused five times", |view| view.refusals >= five_times).await;
+    let message = fleet.until_condition("workloadidentities", "web", "Ready", "False", "SPIRERefused").await;
+    assert!(message.contains("the simulated SPIRE server was told to fail"), "{message}");
+    let metric = async |name: &str| -> f64 {
+        let metrics = crate::replicas::get(fleet.registrar.metrics, "/metrics").await;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix(&format!("spire_eks_workload_registrar_{name} ")));
+        line.unwrap_or_else(|| panic!("{name} in {metrics}")).parse().unwrap()
+    };
+    assert_eq!((metric("backlog_pods").await as usize, fleet.ids()), (NEW + 1, before));
+    assert!(metric("backlog_age_seconds").await > 5.0);
+    spire.accept_entries();
+    let new_and_old = |view: &registrar_world::spire::View<'_>| {
+        view.entries.len() == NEW + 1 && !view.spiffe_ids().iter().any(|id| id.ends_with("/old-1"))
+    };
+    fleet.until("all of it", new_and_old).await;
+    let writes = spire.writes();
+    let caught_up = || writes.iter().skip(2).map(|write| write.at);
+    let took = caught_up().max().unwrap().duration_since(caught_up().min().unwrap()).unwrap();
+    assert!(took.as_secs_f64() < 3.0, "once one was taken, no other waited: {took:?}");
+    fleet.until_condition("workloadidentities", "web", "Ready", "True", "InStep").await;
+    assert_eq!((fleet.writes(WriteKind::Create), fleet.writes(WriteKind::Delete)), (NEW + 2, 1));
+    assert_eq!(metric("backlog_pods").await, 0.0);
+}
+
+#[tokio::test]
 async fn federation_with_an_unknown_bundle_is_told_in_spires_words_and_costs_nobody_else() {
     let fleet = Fleet::start(&["east"]).await;
     fleet.identity(identity("web", "web"));

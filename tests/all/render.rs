@@ -22,6 +22,14 @@ fn the_seeds_examples_give_their_entries_and_bad_input_is_told_line_by_line() {
 }
 
 #[test]
+fn the_table_marks_what_a_preview_would_give() {
+    let output = render("seed", &["--cluster", "production-cluster=production-cluster.yaml"]);
+    let table = String::from_utf8(output.stdout).unwrap();
+    let of = |identity: &str| table.lines().filter(|line| line.contains(identity)).collect::<Vec<_>>();
+    assert_eq!((of("(preview)").len(), of("tried (preview)")), (1, of("/tried/gw")), "{table}");
+}
+
+#[test]
 fn wrong_usage_is_exit_status_2() {
     for (extra, told) in [
         (["--cluster", "nofile"], "must be NAME=FILE"),

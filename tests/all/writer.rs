@@ -44,13 +44,13 @@ async fn alone_beside(gc_interval: &str, others: usize) -> Fleet {
     Fleet { world, registrar }
 }
 
-fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
+pub fn annotate(fleet: &Fleet, plural: &str, name: &str, digest: &str) {
     let annotations = json!({"eksclusterregistry.spire.spiffe.io/release": digest});
     fleet.world.management.patch(plural, None, name, json!({"metadata": {"annotations": annotations}}));
 }
 
 /// What the program says it holds, once that is what the condition says.
-async fn held(fleet: &Fleet, what: &str, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub async fn held(fleet: &Fleet, what: &str, condition: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let told = async {
         loop {
             // A program that has just been started does not listen yet.
@@ -391,13 +391,7 @@ async fn each_write_has_an_audit_record() {
     fleet.cluster("east").remove("pods", Some("shop"), "web-1");
     fleet.until_entries(0).await;
     fleet.registrar.until_logged("\"action\":\"delete\"", PATIENCE).await;
-    let records: Vec<Value> = fleet
-        .registrar
-        .log()
-        .iter()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .filter(|record: &Value| record["target"] == "audit")
-        .collect();
+    let records = records(&fleet);
     let of = |action: &str| records.iter().find(|it| it["action"] == action && it["entryID"] == *id).unwrap();
     let (created, updated, deleted) = (of("create"), of("update"), of("delete"));
     for record in [created, updated, deleted] {
@@ -425,9 +419,130 @@ async fn each_write_has_an_audit_record() {
         (&deleted["reason"], &deleted["before.content"]),
         (&json!("PodGone"), &updated["after.content"])
     );
+    // Nothing is kept of an entry but what its pod was to have.
+    for name in ["spiffeID", "parentID"] {
+        assert_eq!(deleted[format!("before.{name}")], created[format!("after.{name}")], "{deleted}");
+    }
     let refused = records.iter().find(|it| it["outcome"] == "Refused").unwrap();
     assert_eq!(refused["after.spiffeID"], "spiffe://example.org/ns/shop/pod/bad-1");
     assert!(refused["problem"].as_str().unwrap().contains("told to fail"), "{refused}");
+}
+
+/// The audit's records so far.
+fn records(fleet: &Fleet) -> Vec<Value> {
+    records_in(&fleet.registrar.log())
+}
+
+fn records_in(log: &[String]) -> Vec<Value> {
+    let lines = log.iter().filter_map(|line| serde_json::from_str(line).ok());
+    lines.filter(|record: &Value| record["target"] == "audit").collect()
+}
+
+/// These clusters, a log of JSON, and no list but for a reason.
+async fn audited(clusters: &[&str]) -> Fleet {
+    let mut world = crate::fleet::world(clusters).await;
+    world.configure(&json!({"gcInterval": "1h", "leaderElection": {"leaderElect": false}}));
+    clusters.iter().for_each(|name| world.register(name));
+    let registrar = world.run_with(crate::PROGRAM, |command| {
+        command.env("LOG_FORMAT", "json");
+    });
+    Fleet { world, registrar }
+}
+
+#[tokio::test]
+async fn the_record_of_a_delete_names_the_object_that_said_so() {
+    let mut fleet = audited(&["east", "west"]).await;
+    fleet.identity(identity("web", "web"));
+    fleet.identity(identity("api", "api"));
+    fleet.pod("east", "api-1", "api");
+    fleet.pod("west", "web-1", "web");
+    fleet.until_entries(2).await;
+    fleet.until_condition("workloadidentities", "api", "Ready", "True", "InStep").await;
+    let deleted = async |fleet: &Fleet, reason: &str| -> Value {
+        fleet.registrar.until_logged(&format!("\"reason\":\"{reason}\""), PATIENCE).await;
+        records(fleet).into_iter().find(|it| it["action"] == "delete" && it["reason"] == reason).unwrap()
+    };
+    let management = &fleet.world.management;
+    let generation = |object: &Value| object["metadata"]["generation"].as_i64().unwrap();
+    let registered = generation(&management.get("eksclusterregistries", None, "west").unwrap());
+    management.remove("eksclusterregistries", None, "west");
+    fleet.until_entries(1).await;
+    let record = deleted(&fleet, "RegistryDeleted").await;
+    assert_eq!(record["object"], "EKSClusterRegistry/west", "{record}");
+    assert!(generation(&json!({"metadata": record})) >= registered, "{record}");
+    assert_eq!(record["before.spiffeID"], "spiffe://example.org/ns/shop/pod/web-1", "{record}");
+    // Of what a process finds nobody knows more than digests.
+    fleet.registrar.kill().await;
+    let management = &fleet.world.management;
+    management.patch("workloadidentities", None, "api", json!({"metadata": {"finalizers": null}}));
+    management.remove("workloadidentities", None, "api");
+    fleet.registrar = fleet.world.run_with(crate::PROGRAM, |command| {
+        command.env("LOG_FORMAT", "json");
+    });
+    let plans = held(&fleet, "the orphan", |held| held.len() == 1).await;
+    let digest = plans[0]["digest"].as_str().unwrap();
+    annotate(&fleet, "workloadidentities", "web", digest);
+    fleet.until_entries(0).await;
+    let record = deleted(&fleet, "Released").await;
+    assert_eq!(
+        (&record["object"], &record["release"]),
+        (&json!("WorkloadIdentity/web"), &json!(digest)),
+        "{record}"
+    );
+    assert!(record.get("before.spiffeID").is_none() && record.get("before.key").is_some(), "{record}");
+}
+
+#[tokio::test]
+async fn what_came_of_a_call_without_an_answer_is_recorded_when_it_is_known() {
+    let fleet = audited(&["east"]).await;
+    let spire = &fleet.world.spire;
+    fleet.identity(identity("web", "web"));
+    fleet.pod("east", "web-0", "web");
+    fleet.until_entries(1).await;
+    /// The records of a pod's entry whose call was not answered.
+    fn unknown(log: &[String], action: &str, name: &str) -> Vec<Value> {
+        let spiffe_id = json!(format!("spiffe://example.org/ns/shop/pod/{name}"));
+        let is_its = |it: &Value| {
+            it["action"] == action && [&it["after.spiffeID"], &it["before.spiffeID"]].contains(&&spiffe_id)
+        };
+        let all: Vec<Value> = records_in(log).into_iter().filter(is_its).collect();
+        let id = all.iter().find(|it| it["outcome"] == "Unknown").map(|it| it["entryID"].clone());
+        all.into_iter().filter(|it| Some(&it["entryID"]) == id.as_ref()).collect()
+    }
+    let until_known = async |action: &str, name: &str, outcomes: &[&str]| -> Vec<Value> {
+        let what = format!("{action} {name} {outcomes:?}");
+        let is_known = |log: &[String]| {
+            let records = unknown(log, action, name);
+            records.iter().map(|it| it["outcome"].as_str().unwrap()).eq(outcomes.iter().copied())
+        };
+        fleet.registrar.until_log(&what, PATIENCE, is_known).await;
+        unknown(&fleet.registrar.log(), action, name)
+    };
+    // Carried out, and the connection broken.
+    spire.lose_answers(1);
+    let uid = fleet.pod("east", "web-1", "web");
+    let both = until_known("create", "web-1", &["Unknown", "Done"]).await;
+    assert_eq!(both[1]["entryID"], fleet.entry(&uid).id);
+    assert!(both.iter().all(|it| it.get("before.key").is_none()), "{both:#?}");
+    // Not carried out: made anew, under another id.
+    spire.refuse_calls(1, Code::Unavailable);
+    let uid = fleet.pod("east", "web-2", "web");
+    let both = until_known("create", "web-2", &["Unknown", "NotFound"]).await;
+    fleet.until_entries(3).await;
+    assert_ne!(both[1]["entryID"], fleet.entry(&uid).id);
+    spire.lose_answers(1);
+    fleet.cluster("east").remove("pods", Some("shop"), "web-1");
+    let both = until_known("delete", "web-1", &["Unknown", "Done"]).await;
+    assert_eq!((&both[1]["reason"], &both[1]["before.key"]), (&json!("PodGone"), &both[0]["before.key"]));
+    spire.refuse_calls(1, Code::Unavailable);
+    fleet.cluster("east").remove("pods", Some("shop"), "web-2");
+    fleet.until_entries(1).await;
+    until_known("delete", "web-2", &["Unknown", "NotDone", "Done"]).await;
+    // What SPIRE does not say, a list does.
+    spire.refuse_calls(1, Code::Unavailable);
+    spire.refuse_calls(1, Code::PermissionDenied);
+    fleet.pod("east", "web-3", "web");
+    until_known("create", "web-3", &["Unknown", "NotFound"]).await;
 }
 
 #[tokio::test]

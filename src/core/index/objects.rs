@@ -118,6 +118,11 @@ impl Registry {
         (self.is_enabled, self.is_ended, &self.context) == (other.is_enabled, other.is_ended, &other.context)
     }
 
+    /// `metadata.generation`: which edit of the spec this is.
+    pub(super) fn generation(&self) -> Option<i64> {
+        self.object.as_ref()?.meta().generation
+    }
+
     /// What it releases of what the brake holds.
     pub(super) fn release(&self) -> Option<&String> {
         self.object.as_deref().and_then(release)

@@ -19,6 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub(super) struct Failure {
     tries: u32,
+    /// When it was refused first.
+    since: Instant,
     pub(super) due: Instant,
     pub(super) problems: Vec<(Option<IdentityName>, Problem)>,
 }
@@ -39,7 +41,7 @@ impl Failures {
         problem: Problem,
         now: Instant,
     ) {
-        let new = || Failure { tries: 0, due: now, problems: Vec::new() };
+        let new = || Failure { tries: 0, since: now, due: now, problems: Vec::new() };
         let failure = self.pods.entry_ref(pod).or_insert_with(new);
         if failure.due <= now {
             failure.tries += 1;
@@ -67,6 +69,31 @@ impl Failures {
 
     pub(super) fn len(&self) -> usize {
         self.pods.len()
+    }
+
+    /// Lets those be due now that were first refused at that time or later.
+    pub(super) fn hasten(&mut self, since: Instant, now: Instant) {
+        let is_of_it = |pod: &PodKey| self.pods.get(pod).is_some_and(|failure| failure.since >= since);
+        let waiting = self.by_due.iter().filter(|(due, pod)| *due > now && is_of_it(pod));
+        let waiting = waiting.cloned().collect();
+        self.all_due(waiting, now);
+    }
+
+    /// Lets the one be due now that is the next to be.
+    pub(super) fn hasten_first(&mut self, now: Instant) {
+        let first = self.by_due.iter().find(|(due, _)| *due > now);
+        let first = first.cloned().into_iter().collect();
+        self.all_due(first, now);
+    }
+
+    fn all_due(&mut self, waiting: Vec<(Instant, PodKey)>, now: Instant) {
+        for (due, pod) in waiting {
+            if let Some(failure) = self.pods.get_mut(&pod) {
+                failure.due = now;
+            }
+            self.by_due.remove(&(due, pod.clone()));
+            self.by_due.insert((now, pod));
+        }
     }
 
     /// Whether a pod has to wait before it is tried again.
@@ -130,6 +157,17 @@ mod tests {
         assert_eq!((failures.all().count(), failures.len()), (2, 2));
         failures.remove(&pod(1));
         assert_eq!(due(&failures, LONGEST_PAUSE * 2), [pod(2)]);
+        // Before their time: those that were first refused since then, or the next one.
+        (3..6).for_each(|number| failures.add(&pod(number), None, refused(), begin));
+        failures.hasten(begin + LONGEST_PAUSE, begin);
+        assert_eq!(due(&failures, Duration::ZERO), [pod(2)]);
+        let first = failures.all().find(|(due, _)| *due > begin).map(|(_, pod)| pod.clone()).unwrap();
+        failures.hasten_first(begin);
+        let mut both = [pod(2), first];
+        both.sort();
+        assert_eq!(due(&failures, Duration::ZERO), both);
+        failures.hasten(begin, begin);
+        assert_eq!((due(&failures, Duration::ZERO).len(), failures.all().count()), (4, failures.len()));
     }
 
     #[test]

@@ -74,6 +74,12 @@ impl Process {
         found().expect("a line that was just there")
     }
 
+    /// Waits until the condition holds of all lines so far. Panics with the log when the time is over.
+    pub async fn until_log(&self, what: &str, timeout: Duration, condition: impl Fn(&[String]) -> bool) {
+        let holds = || condition(&self.log.lines());
+        until(what, timeout, self.log.beats.subscribe(), holds, || format!("{self:?}")).await;
+    }
+
     /// Kills it without warning and waits for its end.
     pub async fn kill(&mut self) {
         self.child.kill().await.expect("a process that can be killed");

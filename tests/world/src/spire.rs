@@ -82,6 +82,8 @@ pub struct View<'a> {
     pub entries: Vec<&'a Entry>,
     /// Everything written so far.
     pub writes: &'a [Write],
+    /// How many entries were refused each on its own, because of [`SpireServer::refuse_entries`].
+    pub refusals: u64,
     calls: &'a BTreeMap<Call, u64>,
 }
 
@@ -98,6 +100,8 @@ struct State {
     /// The ids of all calls of GetEntry.
     asked: Vec<String>,
     faults: Faults,
+    /// How many entries were refused each on its own.
+    refusals: u64,
     agents: Vec<Agent>,
 }
 
@@ -133,6 +137,7 @@ impl SpireServer {
             calls: BTreeMap::new(),
             asked: Vec::new(),
             faults: Faults::default(),
+            refusals: 0,
             agents: Vec::new(),
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), pulse: watch::Sender::new(0) });
@@ -229,7 +234,7 @@ impl SpireServer {
         let look = || {
             let state = self.lock();
             let entries = state.entries.iter().collect();
-            condition(&View { entries, writes: &state.writes, calls: &state.calls })
+            condition(&View { entries, writes: &state.writes, refusals: state.refusals, calls: &state.calls })
         };
         until(what, timeout, self.shared.pulse.subscribe(), look, || format!("{self:?}")).await;
     }
@@ -261,7 +266,7 @@ impl SpireServer {
         self.lock().faults.refusals.extend(std::iter::repeat_n(code, count));
     }
 
-    /// Creates and updates of entries with this text in their SPIFFE ID fail with this code, each on its own, until
+    /// Creates, updates and deletes of entries with this text in their SPIFFE ID fail with this code, each on its own, until
     /// [`accept_entries`](Self::accept_entries).
     pub fn refuse_entries(&self, text: &str, code: Code) {
         self.lock().faults.entry_refusals.push((text.to_owned(), code));

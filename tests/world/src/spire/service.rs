@@ -178,7 +178,7 @@ impl Shared {
 
     pub(super) fn create(&self, entry: &Entry, by: Option<By>) -> (types::Status, Option<Entry>) {
         let mut state = lock(&self.state);
-        let created = match ordered_refusal(&state, entry) {
+        let created = match ordered_refusal(&mut state, entry) {
             Some(refused) => Err(refused),
             None => state.entries.create(entry),
         };
@@ -201,7 +201,7 @@ impl Shared {
         by: By,
     ) -> (types::Status, Option<Entry>) {
         let mut state = lock(&self.state);
-        let updated = match ordered_refusal(&state, entry) {
+        let updated = match ordered_refusal(&mut state, entry) {
             Some(refused) => Err(refused),
             None => state.entries.update(entry, mask),
         };
@@ -219,6 +219,11 @@ impl Shared {
             return status(Code::InvalidArgument, "missing entry ID");
         }
         let mut state = lock(&self.state);
+        // Those who delete at its back are no callers.
+        let known = by.and_then(|_| state.entries.get(id).cloned());
+        if let Some(refused) = known.and_then(|entry| ordered_refusal(&mut state, &entry)) {
+            return refused_as(&refused, "delete");
+        }
         let Some(entry) = state.entries.delete(id) else { return status(Code::NotFound, "entry not found") };
         state.note(WriteKind::Delete, &entry, by);
         ok()
@@ -234,9 +239,10 @@ impl State {
     }
 }
 
-fn ordered_refusal(state: &State, entry: &Entry) -> Option<Refused> {
+fn ordered_refusal(state: &mut State, entry: &Entry) -> Option<Refused> {
     let id = spiffe_id(entry);
     let (_, code) = state.faults.entry_refusals.iter().find(|(text, _)| id.contains(text))?;
+    state.refusals += 1;
     let problem = "the simulated SPIRE server was told to fail".to_owned();
     Some(Refused::stored(*code, Some(problem)))
 }
