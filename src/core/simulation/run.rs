@@ -180,7 +180,7 @@ impl Simulation {
             self.replicas[leader].others_write();
             self.leader = (leader + 1) % self.replicas.len();
             if !late && let Some(batch) = self.in_flight.take() {
-                batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
+                self.spire.carry_out_late(&batch);
             }
             // Its own pauses are not known to the other; that of SPIRE is.
             self.work(self.leader, self.calls_between)?;

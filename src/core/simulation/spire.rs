@@ -89,6 +89,8 @@ pub struct Spire {
     pub kill: Option<(u8, bool)>,
     /// Calls that nobody waits for any more, and after how many calls each is done all the same.
     pub late: Vec<(u8, Vec<Wish>)>,
+    /// One of them was done.
+    pub came_late: bool,
     /// Calls that were made, and entries that were written.
     pub calls: u64,
     pub writes: u64,
@@ -136,13 +138,19 @@ impl Spire {
         self.late.iter_mut().for_each(|(after, _)| *after = after.saturating_sub(1));
         let due = self.late.extract_if(.., |(after, _)| *after == 0);
         let due: Vec<Wish> = due.flat_map(|(_, batch)| batch).collect();
-        due.iter().for_each(|wish| drop(self.carry_out(wish)));
+        self.carry_out_late(&due);
+    }
+
+    /// What nobody waits for any more is done all the same.
+    pub fn carry_out_late(&mut self, batch: &[Wish]) {
+        self.came_late |= !batch.is_empty();
+        batch.iter().for_each(|wish| drop(self.carry_out(wish)));
     }
 
     /// All calls that were made are done by now.
     pub fn catch_up(&mut self) {
         let late: Vec<Wish> = self.late.drain(..).flat_map(|(_, batch)| batch).collect();
-        late.iter().for_each(|wish| drop(self.carry_out(wish)));
+        self.carry_out_late(&late);
     }
 
     /// Writes a batch; one answer for each.

@@ -138,7 +138,7 @@ impl Simulation {
             replica.in_doubt.retain(|id, _| !listing.in_doubt.contains(id));
         }
         if let Some(batch) = self.in_flight.take() {
-            batch.iter().for_each(|wish| drop(self.spire.carry_out(wish)));
+            self.spire.carry_out_late(&batch);
         }
         Ok(())
     }
