@@ -15,7 +15,7 @@ use replica::{Leftover, Replica};
 
 use super::outside::{Item, Outside};
 use super::schedule::{CLUSTERS, Event, Fetching, IDENTITIES, KINDS, PLUGINS, Schedule, Setup};
-use super::spire::{Spire, Wish};
+use super::spire::{Row, Spire, Wish};
 use crate::entry::EntryId;
 use crate::ledger::RoundLimits;
 
@@ -105,7 +105,9 @@ struct Simulation {
     calls_between: Option<u8>,
     handover: Option<bool>,
     in_flight: Option<Vec<Wish>>,
-    /// Entries that nobody's object is known of, as they were when somebody released them, by digest.
+    /// Entries that nobody's object was known of when the leader last looked: plans are of these.
+    orphans: BTreeSet<EntryId>,
+    /// As they were when somebody released them, by digest.
     let_go: BTreeMap<String, BTreeSet<EntryId>>,
     /// What was rightly released, by number of writes.
     released: usize,
@@ -149,6 +151,7 @@ impl Simulation {
             calls_between: None,
             handover: None,
             in_flight: None,
+            orphans: BTreeSet::new(),
             let_go: BTreeMap::new(),
             released: 0,
             foreign_made: 0,
@@ -189,6 +192,11 @@ impl Simulation {
             self.hear();
             self.work(self.leader, self.calls_between)?;
         }
+        let replica = &self.replicas[self.leader];
+        let is_orphan =
+            |row: &Row| row.owner.is_some_and(|owner| replica.told.is_orphan(owner.pod, owner.identity));
+        let orphans = replica.known.iter().filter(|(_, row)| is_orphan(row));
+        self.orphans = orphans.map(|(id, _)| id.clone()).collect();
         self.check_rest()
     }
 

@@ -394,9 +394,12 @@ impl Simulation {
     /// No two entries of ours have one key. Somebody else's can have it too: SPIRE looks at keys of new entries only, and
     /// what was made since the last list is not known when an entry is updated.
     ///
-    /// Where nothing may be deleted, a create that was done late stays beside the entry that got its key meanwhile.
+    /// Where nothing may be deleted, or the brake holds what is, a create that was done late stays beside the entry that
+    /// got its key meanwhile.
     pub(super) fn check_keys(&mut self) -> Result<(), Violation> {
-        let may_stay = self.setup.mode != Mode::Sync && self.spire.came_late;
+        let outcome = self.replicas[self.leader].ledger.outcome(None);
+        let is_held = self.setup.mode != Mode::Sync || outcome.held.contains_key(&Hold::Brake);
+        let may_stay = self.spire.came_late && is_held;
         let told = &self.replicas[self.leader].told;
         let mut keys = BTreeSet::new();
         for row in self.spire.rows.values().filter(|row| row.owner.is_some()) {

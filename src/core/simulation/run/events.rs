@@ -388,13 +388,7 @@ impl Simulation {
                 match orphans.get((usize::from(nth) % (held.len() + orphans.len()).max(1)) - held.len()) {
                     None => return,
                     Some(digest) => {
-                        let replica = &self.replicas[self.leader];
-                        let is_orphan = |row: &&Rc<Row>| {
-                            row.owner.is_some_and(|owner| replica.told.is_orphan(owner.pod, owner.identity))
-                        };
-                        let orphans = replica.known.values().filter(is_orphan);
-                        self.let_go
-                            .insert(digest.clone(), orphans.map(|row| row.observed.id.clone()).collect());
+                        self.let_go.insert(digest.clone(), self.orphans.clone());
                         digest.clone()
                     }
                 }
