@@ -1,6 +1,9 @@
 //! The registrar's metrics, in the Prometheus exposition format.
 
-use std::collections::{BTreeMap, HashMap};
+mod standing;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use prometheus::core::Collector;
@@ -9,14 +12,10 @@ use prometheus::{
     Encoder, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
-use registrar_core::desired::Hold;
 use registrar_core::drift::Drift;
-use registrar_core::held;
 use registrar_core::ledger::Outcome;
-use registrar_core::report::{ConditionStatus, Report};
-
-/// Holds that alerts look at: they are there from the start, so that none can be told from no answer.
-const WATCHED: [Hold; 3] = [Hold::Brake, Hold::UnknownCluster, Hold::UnknownIdentity];
+use registrar_core::report::Report;
+use standing::Standing;
 
 /// What the page keeps of the last hour, as it is at one moment.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -46,18 +45,14 @@ pub struct Metrics {
     registration_seconds: Histogram,
     changes_waiting: IntGauge,
     changes_age: Gauge,
-    failing_pods: IntGaugeVec,
     drift: IntCounterVec,
-    held: IntGaugeVec,
-    held_plans: IntGaugeVec,
-    vanishing: IntGauge,
     pods: IntGauge,
     last_list: Gauge,
     settle_seconds: Histogram,
-    ready: GaugeVec,
     leading: IntGauge,
     clusters: ClusterMetrics,
     plugins: PluginMetrics,
+    standing: Standing,
 }
 
 /// What is told of plugins, by the names that they give themselves.
@@ -67,7 +62,6 @@ struct PluginMetrics {
     seconds: HistogramVec,
     questions: IntGaugeVec,
     load_failures: IntCounterVec,
-    loaded: IntGaugeVec,
 }
 
 impl PluginMetrics {
@@ -93,19 +87,11 @@ impl PluginMetrics {
                 Opts::new("plugin_load_failures_total", "Components that could not be loaded, by reason."),
                 &["reason"],
             )?,
-            loaded: IntGaugeVec::new(
-                Opts::new(
-                    "plugin_loaded",
-                    "Whether an identity's plugin can be asked, with the condition's reason.",
-                ),
-                &["identity", "reason"],
-            )?,
         };
         registry.register(Box::new(metrics.calls.clone()))?;
         registry.register(Box::new(metrics.seconds.clone()))?;
         registry.register(Box::new(metrics.questions.clone()))?;
         registry.register(Box::new(metrics.load_failures.clone()))?;
-        registry.register(Box::new(metrics.loaded.clone()))?;
         Ok(metrics)
     }
 }
@@ -113,9 +99,6 @@ impl PluginMetrics {
 /// What is told of each workload cluster.
 #[derive(Debug, Clone)]
 struct ClusterMetrics {
-    phase: IntGaugeVec,
-    entries: IntGaugeVec,
-    objects: IntGaugeVec,
     last_event: GaugeVec,
     bytes: IntCounterVec,
     reconnects: IntCounterVec,
@@ -124,21 +107,6 @@ struct ClusterMetrics {
 impl ClusterMetrics {
     fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         let metrics = Self {
-            phase: IntGaugeVec::new(
-                Opts::new("cluster_phase", "1 for where the cluster's connection stands, by its reason."),
-                &["cluster", "phase", "reason"],
-            )?,
-            entries: IntGaugeVec::new(
-                Opts::new(
-                    "cluster_entries",
-                    "Entries that pods of a cluster are to have: in place, still to be written, or failing.",
-                ),
-                &["cluster", "state"],
-            )?,
-            objects: IntGaugeVec::new(
-                Opts::new("cluster_objects", "Objects known of a cluster, by kind."),
-                &["cluster", "kind"],
-            )?,
             last_event: GaugeVec::new(
                 Opts::new(
                     "cluster_last_event_timestamp_seconds",
@@ -155,9 +123,6 @@ impl ClusterMetrics {
                 &["cluster", "reason"],
             )?,
         };
-        registry.register(Box::new(metrics.phase.clone()))?;
-        registry.register(Box::new(metrics.entries.clone()))?;
-        registry.register(Box::new(metrics.objects.clone()))?;
         registry.register(Box::new(metrics.last_event.clone()))?;
         registry.register(Box::new(metrics.bytes.clone()))?;
         registry.register(Box::new(metrics.reconnects.clone()))?;
@@ -220,34 +185,12 @@ impl Metrics {
                 "changes_age_seconds",
                 "How long the oldest of the changes that the index took last had waited.",
             )?,
-            failing_pods: IntGaugeVec::new(
-                Opts::new(
-                    "failing_pods",
-                    "Pods whose entry does not come out right, by identity and reason.",
-                ),
-                &["identity", "reason"],
-            )?,
             drift: IntCounterVec::new(
                 Opts::new(
                     "drift_total",
                     "Entries that SPIRE held otherwise than this registrar had left them, by cause.",
                 ),
                 &["cause"],
-            )?,
-            held_plans: IntGaugeVec::new(
-                Opts::new("held_plans", "Plans that wait for somebody's release, by cause: see /held."),
-                &["cause"],
-            )?,
-            vanishing: IntGauge::new(
-                "vanishing_entries",
-                "Entries of ours that somebody else has deleted three times within an hour or more.",
-            )?,
-            held: IntGaugeVec::new(
-                Opts::new(
-                    "held_entries",
-                    "Entries of ours that no pod is to have and that stay, by the reason.",
-                ),
-                &["reason"],
             )?,
             pods: IntGauge::new("pods", "Pods known in all clusters.")?,
             last_list: Gauge::new(
@@ -258,13 +201,10 @@ impl Metrics {
                 "settle_seconds",
                 "How long a burst of changes takes to become desired entries.",
             ))?,
-            ready: GaugeVec::new(
-                Opts::new("ready", "Whether an object's Ready condition is True, by kind and name."),
-                &["kind", "name"],
-            )?,
             leading: IntGauge::new("leading", "Whether this replica may write to SPIRE.")?,
             clusters: ClusterMetrics::new(&registry)?,
             plugins: PluginMetrics::new(&registry)?,
+            standing: Standing::new(&registry)?,
             registry,
             process: Registry::new(),
         };
@@ -277,20 +217,11 @@ impl Metrics {
         metrics.registry.register(Box::new(metrics.registration_seconds.clone()))?;
         metrics.registry.register(Box::new(metrics.changes_waiting.clone()))?;
         metrics.registry.register(Box::new(metrics.changes_age.clone()))?;
-        metrics.registry.register(Box::new(metrics.failing_pods.clone()))?;
         metrics.registry.register(Box::new(metrics.drift.clone()))?;
-        metrics.registry.register(Box::new(metrics.held_plans.clone()))?;
-        metrics.registry.register(Box::new(metrics.vanishing.clone()))?;
-        metrics.registry.register(Box::new(metrics.held.clone()))?;
         metrics.registry.register(Box::new(metrics.pods.clone()))?;
         metrics.registry.register(Box::new(metrics.last_list.clone()))?;
         metrics.registry.register(Box::new(metrics.settle_seconds.clone()))?;
-        metrics.registry.register(Box::new(metrics.ready.clone()))?;
         metrics.registry.register(Box::new(metrics.leading.clone()))?;
-        for hold in WATCHED {
-            metrics.held.with_label_values(&[hold.reason()]).set(0);
-        }
-        metrics.no_held_plans();
         for (cause, entries) in Drift::default().by_cause() {
             metrics.drift.with_label_values(&[cause]).inc_by(entries);
         }
@@ -334,29 +265,9 @@ impl Metrics {
         }
     }
 
-    fn no_held_plans(&self) {
-        self.held_plans.reset();
-        for hold in WATCHED {
-            self.held_plans.with_label_values(&[hold.reason()]).set(0);
-        }
-    }
-
-    /// What waits for somebody, and what somebody does to us.
-    pub fn waiting(&self, outcome: &Outcome) {
-        self.no_held_plans();
-        for plan in held::waiting(outcome) {
-            self.held_plans.with_label_values(&[plan.cause]).inc();
-        }
-        let vanishing: u64 = outcome.vanishing.values().map(|vanishing| vanishing.entries).sum();
-        self.vanishing.set(i64::try_from(vanishing).unwrap_or(i64::MAX));
-    }
-
-    /// What stays although no pod is to have it.
-    pub fn held(&self, held: &BTreeMap<Hold, u64>) {
-        for (hold, entries) in held {
-            let entries = i64::try_from(*entries).unwrap_or(i64::MAX);
-            self.held.with_label_values(&[hold.reason()]).set(entries);
-        }
+    /// The writer has told how far it is.
+    pub fn published(&self, outcome: Arc<Outcome>) {
+        self.standing.published(outcome);
     }
 
     /// SPIRE's entries were listed completely.
@@ -440,58 +351,9 @@ impl Metrics {
     }
 
     /// A report was made.
-    pub fn reported(&self, report: &Report, outcome: &Outcome, pods: usize) {
+    pub fn reported(&self, report: Arc<Report>, pods: usize) {
         self.pods.set(count(pods));
-        self.failing_pods.reset();
-        for (name, identity) in &report.identities {
-            for (reason, pods) in &identity.failing {
-                let pods = i64::try_from(*pods).unwrap_or(i64::MAX);
-                self.failing_pods.with_label_values(&[name.as_str(), reason]).set(pods);
-            }
-        }
-        self.clusters.entries.reset();
-        for (name, tally) in &outcome.clusters {
-            let states =
-                [("InPlace", tally.in_place), ("Pending", tally.pending), ("Failing", tally.failing)];
-            for (state, entries) in states {
-                let entries = i64::try_from(entries).unwrap_or(i64::MAX);
-                self.clusters.entries.with_label_values(&[name.as_str(), state]).set(entries);
-            }
-        }
-        self.plugins.loaded.reset();
-        for (name, identity) in &report.identities {
-            if let Some(it) = identity.conditions.iter().find(|it| it.kind == "PluginLoaded") {
-                let is_loaded = i64::from(it.status == ConditionStatus::True);
-                self.plugins.loaded.with_label_values(&[name.as_str(), it.reason]).set(is_loaded);
-            }
-        }
-        // Objects that are gone must not be shown for ever.
-        self.ready.reset();
-        self.clusters.phase.reset();
-        self.clusters.objects.reset();
-        for (name, registry) in &report.registries {
-            let ready = registry.conditions.iter().find(|it| it.kind == "Ready");
-            if let Some(ready) = ready {
-                let phase = match ready.status {
-                    ConditionStatus::True => "Live",
-                    ConditionStatus::False => "NotConnected",
-                    ConditionStatus::Unknown => "Connecting",
-                };
-                self.clusters.phase.with_label_values(&[name.as_str(), phase, ready.reason]).set(1);
-            }
-            for (kind, objects) in registry.objects {
-                self.clusters.objects.with_label_values(&[name.as_str(), kind]).set(count(objects));
-            }
-        }
-        let registries =
-            report.registries.iter().map(|(name, it)| ("EKSClusterRegistry", name.as_str(), &it.conditions));
-        let identities =
-            report.identities.iter().map(|(name, it)| ("WorkloadIdentity", name.as_str(), &it.conditions));
-        for (kind, name, conditions) in registries.chain(identities) {
-            let is_ready =
-                conditions.iter().any(|it| it.kind == "Ready" && it.status == ConditionStatus::True);
-            self.ready.with_label_values(&[kind, name]).set(f64::from(u8::from(is_ready)));
-        }
+        self.standing.reported(report);
     }
 
     /// Whether this replica may write.
@@ -509,8 +371,8 @@ impl Metrics {
     }
 }
 
-fn count(count: usize) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+fn count(count: impl TryInto<i64>) -> i64 {
+    count.try_into().unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -189,11 +189,13 @@ fn report(index: &Index, rollouts: &mut Rollouts, teller: &mut Teller, ends: &En
     let decided = rollouts.decide(index, &outcome, Instant::now());
     let report = Report::make(index, &outcome, decided, &previous, Timestamp::now());
     teller.tell(&report, Instant::now());
-    metrics.reported(&report, &outcome, index.pod_count());
     let (all, open) = index.question_counts();
     metrics.questions(all, open);
-    if *previous != report {
-        ends.reports.send_replace(Arc::new(report));
+    let is_other = *previous != report;
+    let report = if is_other { Arc::new(report) } else { previous };
+    metrics.reported(report.clone(), index.pod_count());
+    if is_other {
+        ends.reports.send_replace(report);
     }
 }
 

@@ -900,16 +900,12 @@ impl Writer {
 
     fn publish(&mut self, outcomes: &watch::Sender<Arc<Outcome>>) {
         let outcome = self.ledger.outcome(self.unavailable.clone());
-        self.metrics.held(&outcome.held);
-        self.metrics.waiting(&outcome);
         self.tell(&outcome);
-        outcomes.send_if_modified(|last| {
-            let changed = **last != outcome;
-            if changed {
-                *last = Arc::new(outcome);
-            }
-            changed
-        });
+        if **outcomes.borrow() != outcome {
+            let outcome = Arc::new(outcome);
+            self.metrics.published(outcome.clone());
+            outcomes.send_replace(outcome);
+        }
     }
 }
 
