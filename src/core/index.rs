@@ -17,6 +17,7 @@ use std::sync::Arc;
 use answers::Answers;
 use candidates::{Candidates, Rank};
 use cluster::{Cluster, Settlement};
+use kube::ResourceExt;
 use objects::{Identity, Registry};
 use regex::Regex;
 
@@ -670,8 +671,12 @@ impl Index {
     }
 
     fn put_identity(&mut self, object: Result<Arc<WorkloadIdentity>, Malformed>) -> Option<IdentityName> {
-        let identity = Identity::of(object, &self.settings);
-        let name = self.name_of(IdentityName::new(&identity.name), &identity.name, identity.malformed())?;
+        let name = match &object {
+            Ok(object) => object.name_any(),
+            Err(malformed) => malformed.name.clone(),
+        };
+        let name = self.name_of(IdentityName::new(&name), &name, object.as_ref().err())?;
+        let identity = Identity::of(object, self.identities.get(&name), &self.settings);
         self.replace_identity(&name, Some(identity));
         Some(name)
     }

@@ -283,14 +283,20 @@ impl Counts {
 }
 
 impl Identity {
-    /// The object, with what it said before where `status.rollout` tells that an edit is on its way.
-    pub(super) fn of(object: Result<Arc<WorkloadIdentity>, Malformed>, settings: &Settings) -> Self {
+    /// The object, with what it said before where `status.rollout` tells that an edit is on its way. `before` is the same
+    /// identity as it was with the same settings.
+    pub(super) fn of(
+        object: Result<Arc<WorkloadIdentity>, Malformed>,
+        before: Option<&Self>,
+        settings: &Settings,
+    ) -> Self {
         let former = object.as_ref().map_or(Ok(None), |object| former(object));
-        let mut identity = Self::version(object, settings);
+        let mut identity = Self::version(object, before, settings);
         match former {
             Ok(Some((object, updated))) => {
-                let former = Former { identity: Self::version(Ok(Arc::new(object)), settings), updated };
-                identity.former = Some(Box::new(former));
+                let before = before.and_then(|before| before.former.as_ref()).map(|it| &it.identity);
+                let former = Self::version(Ok(Arc::new(object)), before, settings);
+                identity.former = Some(Box::new(Former { identity: former, updated }));
             }
             Ok(None) => {}
             // Nobody can say what clusters have that the edit has not reached.
@@ -299,7 +305,12 @@ impl Identity {
         identity
     }
 
-    fn version(object: Result<Arc<WorkloadIdentity>, Malformed>, settings: &Settings) -> Self {
+    /// Every status that is written comes back as an event, so that what is compiled of an equal spec is kept.
+    fn version(
+        object: Result<Arc<WorkloadIdentity>, Malformed>,
+        before: Option<&Self>,
+        settings: &Settings,
+    ) -> Self {
         match object {
             Err(malformed) => Self {
                 name: malformed.name.clone(),
@@ -316,6 +327,25 @@ impl Identity {
             },
             Ok(object) => {
                 let is_ended = is_being_deleted(&*object);
+                let is_same = |before: &&Self| {
+                    let says_so = before.object.as_ref().is_some_and(|it| it.spec == object.spec);
+                    says_so && before.compiled.is_ok() && before.is_ended == is_ended
+                };
+                if let Some(before) = before.filter(is_same) {
+                    return Self {
+                        name: before.name.clone(),
+                        malformed: None,
+                        compiled: before.compiled.clone(),
+                        selection: before.selection.clone(),
+                        place: before.place.clone(),
+                        is_ended,
+                        former: None,
+                        object: Some(object),
+                        counts: BTreeMap::new(),
+                        request: None,
+                        told_in: None,
+                    };
+                }
                 let name = IdentityName::new(object.name_any());
                 let spec = &object.spec;
                 let compiled = match &name {
@@ -391,10 +421,6 @@ impl Identity {
     /// What it said before an edit that is being rolled out, and the clusters that have the edit.
     pub(super) fn former(&self) -> Option<(&Self, &BTreeSet<ClusterName>)> {
         self.former.as_ref().map(|former| (&former.identity, &former.updated))
-    }
-
-    pub(super) fn malformed(&self) -> Option<&Malformed> {
-        self.malformed.as_ref()
     }
 
     /// Why it cannot be used; empty where it can.
@@ -475,8 +501,12 @@ impl Identity {
 
     /// Whether both objects say the same, whatever clusters have of it by now.
     pub(super) fn is_same_version(&self, other: &Self) -> bool {
-        let spec = |identity: &Self| identity.object.as_ref().map(|object| object.spec.clone());
-        (self.is_ended, &self.malformed, spec(self)) == (other.is_ended, &other.malformed, spec(other))
+        let same_spec = match (&self.object, &other.object) {
+            (None, None) => true,
+            (Some(own), Some(others)) => own.spec == others.spec,
+            _ => false,
+        };
+        same_spec && (self.is_ended, &self.malformed) == (other.is_ended, &other.malformed)
     }
 
     /// Whether its status records what clusters keep while an edit is rolled out.

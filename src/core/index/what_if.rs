@@ -171,7 +171,7 @@ impl Index {
             let proposed: BTreeSet<String> = identities.iter().map(name_of).collect();
             let others = self.identities.iter().filter(|(name, _)| !proposed.contains(name.as_str()));
             for (name, identity) in others.filter_map(|(name, it)| Some((name, it.object()?))) {
-                let identity = Identity::of(Ok(identity.clone()), &settings);
+                let identity = Identity::of(Ok(identity.clone()), None, &settings);
                 trial.what.judge(&format!("WorkloadIdentity/{name}"), identity.problems());
                 trial.identities.insert(name.clone(), identity);
             }
@@ -274,7 +274,7 @@ impl Index {
             Some(_) => Arc::new(WorkloadIdentity { status: None, ..(*object).clone() }),
         });
         let in_waves = object.as_ref().is_ok_and(|object| object.spec.rollout.is_some());
-        let identity = Identity::of(object, settings);
+        let identity = Identity::of(object, None, settings);
         let shown = format!("WorkloadIdentity/{}", identity.name);
         let Ok(name) = IdentityName::new(identity.name.as_str()) else {
             trial.what.judge(&shown, identity.problems());
