@@ -7,7 +7,7 @@ use registrar_proto::entry::entry_client::EntryClient;
 use registrar_proto::entry::{BatchCreateEntryRequest, ListEntriesRequest};
 use registrar_proto::types::Entry;
 use registrar_world::spire::{SpireServer, WriteKind};
-use registrar_world::{Replica, World};
+use registrar_world::{Replica, World, cpu};
 use serde_json::{Value, json};
 use tonic::transport::{Channel, Endpoint};
 
@@ -34,15 +34,6 @@ fn run(world: &mut World) -> Replica {
 fn client(spire: &SpireServer) -> EntryClient<Channel> {
     let endpoint = Endpoint::from_shared(format!("unix:{}", spire.path().display())).unwrap();
     EntryClient::new(endpoint.connect_lazy()).max_decoding_message_size(64 << 20)
-}
-
-/// CPU that a process has used so far, in seconds.
-fn cpu(pid: u32) -> f64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name, in brackets, may have spaces; utime and stime are fields 14 and 15.
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
-    ticks / rustix::param::clock_ticks_per_second() as f64
 }
 
 /// The time from the first of the last writes to the last, in seconds.
@@ -83,7 +74,7 @@ async fn write(world: &World, registrar: &Replica) -> [f64; 3] {
     let before = cpu(registrar.pid());
     world.management.put(identity("web", "web"));
     until("all entries", async || world.spire.entry_count() >= PODS).await;
-    let used = (cpu(registrar.pid()) - before) * 1e6 / PODS as f64;
+    let used = (cpu(registrar.pid()) - before).as_secs_f64() * 1e6 / PODS as f64;
     let ours = PODS as f64 / spread(&world.spire, PODS);
 
     let bare = SpireServer::start(world.folder().join("bare.sock"), "example.org");
@@ -135,7 +126,7 @@ async fn restart_alone(world: &mut World) -> [f64; 2] {
     world.cluster("east").refuse();
     let mut registrar = run(world);
     let (_, seconds) = listed(&registrar).await;
-    let used = cpu(registrar.pid());
+    let used = cpu(registrar.pid()).as_secs_f64();
     registrar.kill().await;
     world.cluster("east").come_back();
     [seconds, used]
@@ -154,7 +145,7 @@ async fn restart(world: &mut World) -> [f64; 5] {
     })
     .await;
     let ready = since(SystemTime::now());
-    let used = cpu(registrar.pid());
+    let used = cpu(registrar.pid()).as_secs_f64();
     let (at, seconds) = listed(&registrar).await;
     let watched = registrar.until_logged("the cluster is connected and watched", PATIENCE).await;
     let watched = since(logged_at(&watched));

@@ -284,21 +284,6 @@ impl<'a> Entries<'a> {
     }
 }
 
-/// CPU that a process has used so far. The kernel tells that of threads to the nanosecond, but not of those that have ended;
-/// and that of the whole process in ticks of 10 ms.
-pub fn cpu(pid: u32) -> Duration {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).unwrap().filter_map(|thread| {
-        let told = fs::read_to_string(thread.unwrap().path().join("schedstat")).ok()?;
-        told.split(' ').next()?.parse().ok().map(Duration::from_nanos)
-    });
-    let threads: Duration = threads.sum();
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    // The name, in brackets, may have spaces; utime and stime are fields 14 and 15.
-    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    threads.max(Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64))
-}
-
 /// Bytes of a process's memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {

@@ -1,7 +1,7 @@
 //! `make bench-peer`: this registrar beside spire-controller-manager, each alone with the same servers, pods and identity.
 //!
 //! For each number of pods and each controller: a SPIRE server with an empty database; the controller's start, until every
-//! pod has its entry; a quiet while, by which the CPU of doing nothing is known; pods that come one by one.
+//! pod has its entry; a quiet while, by which the CPU of doing nothing is known; pods that come one by one; quiet again.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -10,6 +10,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use registrar_proto::types::Entry;
+use registrar_world::cpu;
 use serde_json::{Value, json};
 
 use crate::bench::{self, Entries, LATER, Memory, Servers};
@@ -164,7 +165,7 @@ struct Used {
 
 impl Used {
     fn now(controller: &Child, spire: &SpireServer) -> Self {
-        Self { controller: bench::cpu(controller.pid()), spire: bench::cpu(spire.pid()), at: Instant::now() }
+        Self { controller: cpu(controller.pid()), spire: cpu(spire.pid()), at: Instant::now() }
     }
 
     /// Milliseconds of CPU of controller and server, and of the clock, since then.
@@ -190,7 +191,7 @@ fn round(servers: &Servers, controller: Controller, pods: usize, empty: Memory) 
     let spire = servers.spire(&format!("spire-of-{name}"));
     let entries = Entries::of(&spire, &servers.runtime);
     let load = bench::load();
-    let before = bench::cpu(spire.pid());
+    let before = cpu(spire.pid());
     let begin = Instant::now();
     let mut child = controller.start(servers, &name, &spire);
     let all_there = || {
@@ -224,6 +225,10 @@ fn round(servers: &Servers, controller: Controller, pods: usize, empty: Memory) 
         bench::quiet(next.saturating_sub(first.elapsed()));
     }
     let after = Used::now(&child, &spire);
+    bench::quiet(SETTLING);
+    let settled = Used::now(&child, &spire);
+    bench::quiet(QUIET);
+    let quieted = Used::now(&child, &spire);
     assert_eq!(entries.count(), pods + count, "every new pod has one entry");
     let listed = entries.list();
     drop(child);
@@ -231,7 +236,9 @@ fn round(servers: &Servers, controller: Controller, pods: usize, empty: Memory) 
     later.iter().for_each(|path| drop(servers.cluster.delete(path, 0)));
 
     latencies.sort_by(f64::total_cmp);
-    let idle = rested.since(resting);
+    // Before and after: what SPIRE spends on nothing is as much as what it spends on new pods.
+    let quiet = [rested.since(resting), quieted.since(settled)];
+    let idle = [0, 1, 2].map(|which| quiet[0][which] + quiet[1][which]);
     let busy = after.since(rested);
     let raw = |which: usize| busy[which] / count as f64;
     let net = |which: usize| (busy[which] - idle[which] / idle[2] * busy[2]) / count as f64;

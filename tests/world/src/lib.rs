@@ -25,7 +25,7 @@ pub mod spire;
 mod until;
 mod world;
 
-pub use process::Process;
+pub use process::{Process, cpu};
 pub use proxy::Proxy;
 pub use world::{Replica, WorkloadCluster, World, free_port};
 

@@ -9,12 +9,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use nix::time::clock_getcpuclockid;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
 use crate::secrets;
 use crate::until::until;
+
+/// CPU that a running process has used so far, to the nanosecond, with that of its threads that have ended.
+pub fn cpu(pid: u32) -> Duration {
+    let pid = pid.try_into().expect("a process id");
+    let clock = clock_getcpuclockid(nix::unistd::Pid::from_raw(pid)).expect("the process runs");
+    clock.now().expect("the clock of a process that runs").into()
+}
 
 /// A running program. Dropping it kills it, and panics where it has logged what nobody may see.
 pub struct Process {

@@ -51,14 +51,9 @@ impl Usage {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
         let kilobytes = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = kilobytes.and_then(|text| text.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
-        // After the name, which may hold spaces, in parentheses: utime and stime are the 12th and 13th field.
-        let rest = stat.rsplit_once(") ").expect("a name in parentheses").1;
-        let ticks: u64 = rest.split(' ').skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        let seconds = ticks as f64 / rustix::param::clock_ticks_per_second() as f64;
         Self {
             at: Instant::now(),
-            cpu: Duration::from_secs_f64(seconds),
+            cpu: registrar_world::cpu(pid),
             resident: kilobytes.expect("VmRSS") / 1024.0,
         }
     }
