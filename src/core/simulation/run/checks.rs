@@ -398,8 +398,8 @@ impl Simulation {
     /// got its key meanwhile.
     pub(super) fn check_keys(&mut self) -> Result<(), Violation> {
         let outcome = self.replicas[self.leader].ledger.outcome(None);
-        let is_held = self.setup.mode != Mode::Sync || outcome.held.contains_key(&Hold::Brake);
-        let may_stay = self.spire.came_late && is_held;
+        let brake_holds = outcome.held.get(&Hold::Brake).is_some_and(|entries| *entries > 0);
+        let may_stay = self.spire.came_late && (self.setup.mode != Mode::Sync || brake_holds);
         let told = &self.replicas[self.leader].told;
         let mut keys = BTreeSet::new();
         for row in self.spire.rows.values().filter(|row| row.owner.is_some()) {
