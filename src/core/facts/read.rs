@@ -362,23 +362,27 @@ pub fn page<K: Kind>(
     malformed: &mut Vec<Malformed>,
 ) -> Result<Page, serde_json::Error> {
     let (before, malformed_before) = (items.len(), malformed.len());
-    let mut told = |object: Result<Item<K>, Malformed>| match object.and_then(|item| item.facts) {
-        Ok(facts) => items.push(facts),
-        Err(problem) => malformed.push(problem),
-    };
-    if let Some(page) = walked_page(text, reader, &mut told) {
+    if let Some(page) = walked_page(text, reader, &mut |object| keep::<K>(object, items, malformed)) {
         return Ok(page);
     }
     items.truncate(before);
     malformed.truncate(malformed_before);
     let page: RawPage<'_> = serde_json::from_slice(text)?;
     for object in page.items.unwrap_or_default() {
-        match item::<K>(object.get().as_bytes(), reader).and_then(|item| item.facts) {
-            Ok(facts) => items.push(facts),
-            Err(problem) => malformed.push(problem),
-        }
+        keep(item::<K>(object.get().as_bytes(), reader), items, malformed);
     }
     Ok(page.metadata.into())
+}
+
+fn keep<K: Kind>(
+    object: Result<Item<K>, Malformed>,
+    items: &mut Vec<K::Facts>,
+    malformed: &mut Vec<Malformed>,
+) {
+    match object.and_then(|item| item.facts) {
+        Ok(facts) => items.push(facts),
+        Err(problem) => malformed.push(problem),
+    }
 }
 
 /// A page as API servers write it.
