@@ -100,8 +100,8 @@ impl Line {
     /// Lists all pods of a cluster; the seconds of CPU that reading took.
     pub fn list(&mut self, cluster: usize, pods: usize) -> f64 {
         let (mut items, mut malformed, mut seconds) = (Vec::new(), Vec::new(), 0.0);
-        for begin in (0..pods).step_by(world::PAGE) {
-            let page = world::page(cluster, begin..(begin + world::PAGE).min(pods));
+        for numbers in world::pages(pods) {
+            let page = world::page(cluster, numbers);
             let spent = Spent::begin();
             read::page::<Pods>(page.as_bytes(), &mut self.readers[cluster], &mut items, &mut malformed)
                 .unwrap();

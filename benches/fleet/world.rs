@@ -1,6 +1,7 @@
 //! Clusters, identities and pods as large as real ones, made as the bytes that an API server sends.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::Arc;
 
 use registrar_core::facts::{Change, ObjectChange};
@@ -13,7 +14,7 @@ const PODS_ON_NODE: usize = 30;
 /// How many pods one Deployment has.
 const REPLICAS: usize = 10;
 /// How many pods a page of a list has.
-pub const PAGE: usize = 500;
+const PAGE: usize = 500;
 
 /// One pod of a cluster. The same number is the same pod; `revision` is what a Deployment's update changes.
 #[derive(Debug, Clone, Copy)]
@@ -93,8 +94,13 @@ pub fn cluster_name(cluster: usize) -> String {
     format!("cluster-{cluster}")
 }
 
+/// The numbers of so many pods, page by page.
+pub fn pages(pods: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..pods).step_by(PAGE).map(move |begin| begin..(begin + PAGE).min(pods))
+}
+
 /// A page of a list of pods, as the API server writes it.
-pub fn page(cluster: usize, numbers: std::ops::Range<usize>) -> String {
+pub fn page(cluster: usize, numbers: Range<usize>) -> String {
     let mut text = String::with_capacity(numbers.len() * (7 << 10));
     text.push_str(r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1000"},"items":["#);
     for (index, number) in numbers.enumerate() {
