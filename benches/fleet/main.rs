@@ -98,6 +98,50 @@ fn bare(pods: usize, clusters: usize) -> f64 {
     pages.map(read).sum()
 }
 
+/// New pods in numbers above the first ones, on a node that is there.
+fn new_pod(pods: usize, clusters: usize, number: usize) -> Pod {
+    let number = number % (15 * clusters).min(2000);
+    Pod {
+        cluster: number % clusters,
+        number: pods / clusters + number / clusters,
+        revision: 0,
+        node: Some(0),
+    }
+}
+
+/// Microseconds of CPU of a pod that comes, of another status of it, and of its end: means of one turn.
+fn events(line: &mut Line, pods: usize, clusters: usize, turn: usize) -> [f64; 3] {
+    let mut sums = [0.0; 3];
+    for number in turn * EVENTS..(turn + 1) * EVENTS {
+        let pod = new_pod(pods, clusters, number);
+        sums[0] += one_event(line, pod, "ADDED", 8, "Pending");
+        sums[1] += one_event(line, pod, "MODIFIED", 9, "Running");
+        sums[2] += one_event(line, pod, "DELETED", 10, "Running");
+    }
+    sums.map(|sum| sum * 1e6 / EVENTS as f64)
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    percentile(&mut values, 50)
+}
+
+/// What events cost at 100,000 pods beside what they cost at 1,000, turn by turn in one process.
+fn scale(clusters: usize) -> Value {
+    let mut lines = [1000, 100_000].map(|pods| (pods, Line::new(clusters, pods / clusters)));
+    for (pods, line) in &mut lines {
+        line.start(clusters, *pods);
+    }
+    let mut ratios: [Vec<f64>; 3] = Default::default();
+    for turn in 0..10 * TURNS {
+        let [few, many] = [0, 1].map(|at| events(&mut lines[at].1, lines[at].0, clusters, turn));
+        for (ratios, (few, many)) in ratios.iter_mut().zip(few.into_iter().zip(many)) {
+            ratios.push(many / few);
+        }
+    }
+    let [added, modified, deleted] = ratios.map(median);
+    json!({"clusters": clusters, "new": added, "another_status": modified, "end": deleted})
+}
+
 fn row(pods: usize, clusters: usize) -> Value {
     let before = resident();
     let mut line = Line::new(clusters, pods / clusters);
@@ -114,41 +158,23 @@ fn row(pods: usize, clusters: usize) -> Value {
     let read = (pods * starts.len()) as f64;
     let sum = |part: fn(&Start) -> f64| starts.iter().map(part).sum::<f64>();
     let plan = sum(|start| start.read + start.settle + start.plan);
-    // New pods in numbers above the first ones, on a node that is there.
-    let many = (15 * clusters).min(2000);
-    let new = |number: usize| {
-        let number = number % many;
-        Pod {
-            cluster: number % clusters,
-            number: pods / clusters + number / clusters,
-            revision: 0,
-            node: Some(0),
-        }
-    };
-    let (mut added, mut modified, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
+    let mut spent: [Vec<f64>; 3] = Default::default();
     let mut late = Vec::new();
     for turn in 0..TURNS {
-        let [mut of_added, mut of_modified, mut of_deleted] = [0.0; 3];
-        for number in (0..EVENTS).map(|number| turn * EVENTS + number) {
-            of_added += one_event(&mut line, new(number), "ADDED", 8, "Pending");
-            of_modified += one_event(&mut line, new(number), "MODIFIED", 9, "Running");
-            of_deleted += one_event(&mut line, new(number), "DELETED", 10, "Running");
+        for (all, of_turn) in spent.iter_mut().zip(events(&mut line, pods, clusters, turn)) {
+            all.push(of_turn);
         }
-        for (means, sum) in [(&mut added, of_added), (&mut modified, of_modified), (&mut deleted, of_deleted)]
-        {
-            means.push(sum * 1e6 / EVENTS as f64);
-        }
+        let new = |number| new_pod(pods, clusters, number);
         let jobs = (0..500).flat_map(|number| [(new(number), "ADDED"), (new(number), "DELETED")]);
         late.extend(traffic(&mut line, jobs, 1000, None).late);
     }
-    let median = |means: &mut Vec<f64>| percentile(means, 50);
+    let [added, modified, deleted] = spent.map(median);
     let spent = Spent::begin();
     line.report();
     let report_ms = spent.seconds() * 1e3;
     json!({
         "pods": pods, "clusters": clusters,
-        "cpu_us_per_event": median(&mut added), "cpu_us_per_status_event": median(&mut modified),
-        "cpu_us_per_deleted": median(&mut deleted),
+        "cpu_us_per_event": added, "cpu_us_per_status_event": modified, "cpu_us_per_deleted": deleted,
         "p50_ms": percentile(&mut late, 50), "p99_ms": percentile(&mut late, 99),
         "rss_bytes_per_pod": (steady - before) / pods as f64,
         "peak_to_steady": (top - before) / (steady - before),
@@ -321,6 +347,9 @@ fn all() {
             rows.push(row);
         }
     }
+    let scale: Vec<Value> =
+        [1, 10, 100].map(|clusters: usize| child(&["scale", &clusters.to_string()])).into();
+    scale.iter().for_each(|ratios| println!("100,000 pods to 1,000: {ratios}"));
     let churn = child(&["churn", "1000000"]);
     println!("churn    {churn}");
     let restart = child(&["restart", "100000"]);
@@ -332,7 +361,8 @@ fn all() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     std::fs::create_dir_all(&folder).unwrap();
     plot::write(&folder, &rows);
-    let all = json!({"rows": rows, "churn": churn, "restart": restart, "edit": edit, "diff": diff});
+    let all =
+        json!({"rows": rows, "scale": scale, "churn": churn, "restart": restart, "edit": edit, "diff": diff});
     std::fs::write(folder.join("fleet.json"), format!("{all:#}\n")).unwrap();
 }
 
@@ -341,6 +371,7 @@ fn main() {
     let number = |at: usize| arguments.get(at).and_then(|it| it.parse().ok());
     match (arguments.first().map(String::as_str), number(1), number(2)) {
         (Some("row"), Some(pods), Some(clusters)) => println!("{}", row(pods, clusters)),
+        (Some("scale"), Some(clusters), _) => println!("{}", scale(clusters)),
         (Some("churn"), Some(pods), _) => println!("{}", churn(pods)),
         (Some("restart"), Some(pods), _) => println!("{}", restart(pods)),
         (Some("edit"), Some(pods), _) => println!("{}", edit(pods)),
