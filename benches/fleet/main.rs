@@ -125,21 +125,24 @@ fn median(mut values: Vec<f64>) -> f64 {
     percentile(&mut values, 50)
 }
 
-/// What events cost at 100,000 pods beside what they cost at 1,000, turn by turn in one process.
+/// What events cost at 100,000 pods beside what they cost at 1,000, turn by turn in one process: the three kinds together, and
+/// each.
 fn scale(clusters: usize) -> Value {
     let mut lines = [1000, 100_000].map(|pods| (pods, Line::new(clusters, pods / clusters)));
     for (pods, line) in &mut lines {
         line.start(clusters, *pods);
     }
-    let mut ratios: [Vec<f64>; 3] = Default::default();
+    let (mut ratios, mut together): ([Vec<f64>; 3], Vec<f64>) = Default::default();
     for turn in 0..10 * TURNS {
         let [few, many] = [0, 1].map(|at| events(&mut lines[at].1, lines[at].0, clusters, turn));
         for (ratios, (few, many)) in ratios.iter_mut().zip(few.into_iter().zip(many)) {
             ratios.push(many / few);
         }
+        together.push(many.iter().sum::<f64>() / few.iter().sum::<f64>());
     }
     let [added, modified, deleted] = ratios.map(median);
-    json!({"clusters": clusters, "new": added, "another_status": modified, "end": deleted})
+    json!({"clusters": clusters, "together": median(together), "new": added, "another_status": modified,
+        "end": deleted})
 }
 
 fn row(pods: usize, clusters: usize) -> Value {
