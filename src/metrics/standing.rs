@@ -199,3 +199,40 @@ impl Collector for Standing {
 fn condition<'a>(conditions: &'a [ConditionReport], kind: &str) -> Option<&'a ConditionReport> {
     conditions.iter().find(|condition| condition.kind == kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use prometheus::TextEncoder;
+    use registrar_core::ledger::Tally;
+    use registrar_core::names::ClusterName;
+
+    use super::*;
+
+    #[test]
+    fn what_is_gone_is_shown_no_more_and_what_alerts_look_at_is_there_from_the_start() {
+        let registry = Registry::new();
+        let standing = Standing::new(&registry).unwrap();
+        let text = || TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        assert!(text().contains("held_plans{cause=\"Brake\"} 0\n"), "{}", text());
+        let east = ClusterName::new("east").unwrap();
+        let tally = Tally { in_place: 2, ..Tally::default() };
+        let outcome = Outcome {
+            clusters: BTreeMap::from([(east, tally)]),
+            held: BTreeMap::from([(Hold::Preview, 3)]),
+            ..Outcome::default()
+        };
+        standing.published(Arc::new(outcome));
+        for expected in [
+            "cluster_entries{cluster=\"east\",state=\"InPlace\"} 2\n",
+            "held_entries{reason=\"Preview\"} 3\n",
+        ] {
+            assert!(text().contains(expected), "{expected} in {}", text());
+        }
+        standing.published(Arc::default());
+        let left = text();
+        assert!(!left.contains("east") && !left.contains("Preview"), "{left}");
+        assert!(left.contains("held_entries{reason=\"Brake\"} 0\n"), "{left}");
+    }
+}
