@@ -30,6 +30,8 @@ const BURST: usize = 8192;
 const SLICE: usize = 500;
 /// How soon after a change the report follows, so that a burst makes one report.
 const REPORT_DELAY: Duration = Duration::from_millis(500);
+/// Reports follow each other no sooner: statuses are not written more often either.
+const REPORTS_APART: Duration = Duration::from_secs(1);
 
 /// How often it is looked whether a rollout can go on.
 const ROLLOUT_PERIOD: Duration = Duration::from_secs(1);
@@ -95,6 +97,7 @@ pub async fn run(
     let (mut was_ready, mut was_unsettled) = (false, false);
     let mut burst: Vec<Arrived> = Vec::new();
     let mut report_at: Option<Instant> = None;
+    let mut reported_at: Option<Instant> = None;
     let mut rollouts = Rollouts::default();
     let mut teller = Teller::default();
     loop {
@@ -108,6 +111,7 @@ pub async fn run(
             () = shutdown.cancelled() => return,
             () = tokio::time::sleep_until(report_due.into()) => {
                 report_at = None;
+                reported_at = Some(Instant::now());
                 pulse.works();
                 report(&index, &mut rollouts, &mut teller, &ends, &metrics);
                 continue;
@@ -116,7 +120,7 @@ pub async fn run(
                 if changed.is_err() {
                     return;
                 }
-                report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
+                report_at = report_at.or_else(|| Some(next_report(reported_at)));
                 continue;
             }
             question = ends.questions.next() => {
@@ -143,7 +147,7 @@ pub async fn run(
             index.settle_some(SLICE)
         });
         metrics.settled(started.elapsed().as_secs_f64());
-        report_at = report_at.or_else(|| Some(Instant::now() + REPORT_DELAY));
+        report_at = report_at.or_else(|| Some(next_report(reported_at)));
         // Before the connections that are to keep it, so that they need not list twice.
         if let Some(demand) = settled.demand {
             ends.demand.send_replace(demand);
@@ -181,6 +185,12 @@ pub async fn run(
             return;
         }
     }
+}
+
+/// When something that has changed now is reported.
+fn next_report(last: Option<Instant>) -> Instant {
+    let soon = Instant::now() + REPORT_DELAY;
+    last.map_or(soon, |last| soon.max(last + REPORTS_APART))
 }
 
 fn report(index: &Index, rollouts: &mut Rollouts, teller: &mut Teller, ends: &Ends, metrics: &Metrics) {

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, Patch, PatchParams};
+use kube::core::Request;
 use kube::{Client, Resource, ResourceExt};
 use registrar_core::api::{
     EKSClusterRegistry, EKSClusterRegistryStatus, FINALIZER, RECONCILE_ANNOTATION, WorkloadIdentity,
@@ -17,7 +18,7 @@ use registrar_core::api::{
 };
 use registrar_core::report::{ConditionReport, Finalizer, IdentityReport, RegistryReport, Report};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -494,7 +495,7 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), No
             metadata.insert("resourceVersion".to_owned(), json!(writing.object.resource_version()));
         }
         let status = part(metadata, json!({"status": status}));
-        match api.patch_status(&name, &parameters, &Patch::Apply(&status)).await {
+        match apply_status(api, &name, &parameters, &status).await {
             Err(kube::Error::Api(status)) if status.code == 409 => return Err(NotWritten::Superseded),
             written => ignore_gone(written)?,
         }
@@ -507,6 +508,19 @@ async fn write_one<K: Told>(api: &Api<K>, writing: &Writing<K>) -> Result<(), No
         set_finalizers(finalizers).await?;
     }
     Ok(())
+}
+
+/// Nothing is read of the answer, which is the whole object: the watch tells that.
+async fn apply_status<K: Told>(
+    api: &Api<K>,
+    name: &str,
+    parameters: &PatchParams,
+    status: &Value,
+) -> kube::Result<()> {
+    let request = Request::new(api.resource_url());
+    let request = request.patch_subresource("status", name, parameters, &Patch::Apply(status));
+    let request = request.map_err(kube::Error::BuildRequest)?;
+    api.clone().into_client().request::<IgnoredAny>(request).await.map(drop)
 }
 
 /// Takes the request for a full reconciliation away, unless it is another by now.
