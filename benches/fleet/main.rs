@@ -100,7 +100,6 @@ fn bare(pods: usize, clusters: usize) -> f64 {
 
 /// New pods in numbers above the first ones, on a node that is there.
 fn new_pod(pods: usize, clusters: usize, number: usize) -> Pod {
-    let number = number % (15 * clusters).min(2000);
     Pod {
         cluster: number % clusters,
         number: pods / clusters + number / clusters,
@@ -109,11 +108,16 @@ fn new_pod(pods: usize, clusters: usize, number: usize) -> Pod {
     }
 }
 
+/// How many new pods come again and again.
+fn few(clusters: usize) -> usize {
+    (15 * clusters).min(2000)
+}
+
 /// Microseconds of CPU of a pod that comes, of another status of it, and of its end: means of one turn.
 fn events(line: &mut Line, pods: usize, clusters: usize, turn: usize) -> [f64; 3] {
     let mut sums = [0.0; 3];
     for number in turn * EVENTS..(turn + 1) * EVENTS {
-        let pod = new_pod(pods, clusters, number);
+        let pod = new_pod(pods, clusters, number % few(clusters));
         sums[0] += one_event(line, pod, "ADDED", 8, "Pending");
         sums[1] += one_event(line, pod, "MODIFIED", 9, "Running");
         sums[2] += one_event(line, pod, "DELETED", 10, "Running");
@@ -167,7 +171,7 @@ fn row(pods: usize, clusters: usize) -> Value {
         for (all, of_turn) in spent.iter_mut().zip(events(&mut line, pods, clusters, turn)) {
             all.push(of_turn);
         }
-        let new = |number| new_pod(pods, clusters, number);
+        let new = |number: usize| new_pod(pods, clusters, number % few(clusters));
         let jobs = (0..500).flat_map(|number| [(new(number), "ADDED"), (new(number), "DELETED")]);
         late.extend(traffic(&mut line, jobs, 1000, None).late);
     }
@@ -246,12 +250,7 @@ fn edit_with(pods: usize, budgets: Budgets) -> Value {
     let clusters = 10;
     let mut line = Line::with(clusters, pods / clusters, budgets);
     line.start(clusters, pods);
-    let new = |number: usize| Pod {
-        cluster: number % clusters,
-        number: pods / clusters + number / clusters,
-        revision: 0,
-        node: Some(0),
-    };
+    let new = |number| new_pod(pods, clusters, number);
     let jobs = (0..1000).flat_map(|number| [(new(number), "ADDED"), (new(number), "DELETED")]);
     let before = line.writes;
     let edited = Change::Identities(ObjectChange::Applied(Ok(Arc::new(world::identity(7, "team")))));

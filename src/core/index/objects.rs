@@ -222,13 +222,16 @@ pub(super) enum Wanting<'a> {
     Compiled(&'a Arc<CompiledIdentity>),
 }
 
+/// A compiled spec, or why it cannot be used.
+type Compiled = Result<Arc<CompiledIdentity>, Vec<Problem>>;
+
 /// One `WorkloadIdentity`.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) name: String,
     object: Option<Arc<WorkloadIdentity>>,
     malformed: Option<Malformed>,
-    compiled: Result<Arc<CompiledIdentity>, Vec<Problem>>,
+    compiled: Compiled,
     selection: Option<Selection>,
     place: Option<Place>,
     is_ended: bool,
@@ -282,6 +285,28 @@ impl Counts {
     }
 }
 
+/// What an object's spec says, which of its pods it selects where that can be told, and where they are.
+fn compile(object: &WorkloadIdentity, settings: &Settings) -> (Compiled, Option<Selection>, Option<Place>) {
+    let name = IdentityName::new(object.name_any());
+    let spec = &object.spec;
+    let compiled = match &name {
+        Err(error) => Err(vec![Problem::new("InvalidSpec", "metadata.name", error)]),
+        Ok(name) => {
+            CompiledIdentity::compile(name, spec, &settings.domains, &settings.guardrails).map(Arc::new)
+        }
+    };
+    let selection = Selection::compile(spec).ok();
+    // Of a selection that cannot be used, all pods of its namespaces may be wanted.
+    let label = selection.as_ref().and_then(Selection::label);
+    let label = label.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let place = Namespaces::compile(spec).ok().zip(name.ok()).map(|(namespaces, name)| Place {
+        rank: Rank::new(&name, spec.fallback, spec.priority),
+        namespaces,
+        label,
+    });
+    (compiled, selection, place)
+}
+
 impl Identity {
     /// The object, with what it said before where `status.rollout` tells that an edit is on its way. `before` is the same
     /// identity as it was with the same settings.
@@ -331,39 +356,10 @@ impl Identity {
                     let says_so = before.object.as_ref().is_some_and(|it| it.spec == object.spec);
                     says_so && before.compiled.is_ok() && before.is_ended == is_ended
                 };
-                if let Some(before) = before.filter(is_same) {
-                    return Self {
-                        name: before.name.clone(),
-                        malformed: None,
-                        compiled: before.compiled.clone(),
-                        selection: before.selection.clone(),
-                        place: before.place.clone(),
-                        is_ended,
-                        former: None,
-                        object: Some(object),
-                        counts: BTreeMap::new(),
-                        request: None,
-                        told_in: None,
-                    };
-                }
-                let name = IdentityName::new(object.name_any());
-                let spec = &object.spec;
-                let compiled = match &name {
-                    Err(error) => Err(vec![Problem::new("InvalidSpec", "metadata.name", error)]),
-                    Ok(name) => {
-                        CompiledIdentity::compile(name, spec, &settings.domains, &settings.guardrails)
-                            .map(Arc::new)
-                    }
+                let (compiled, selection, place) = match before.filter(is_same) {
+                    Some(before) => (before.compiled.clone(), before.selection.clone(), before.place.clone()),
+                    None => compile(&object, settings),
                 };
-                let selection = Selection::compile(spec).ok();
-                // Of a selection that cannot be used, all pods of its namespaces may be wanted.
-                let label = selection.as_ref().and_then(Selection::label);
-                let label = label.map(|(key, value)| (key.to_owned(), value.to_owned()));
-                let place = Namespaces::compile(spec).ok().zip(name.ok()).map(|(namespaces, name)| Place {
-                    rank: Rank::new(&name, spec.fallback, spec.priority),
-                    namespaces,
-                    label,
-                });
                 Self {
                     name: object.name_any(),
                     malformed: None,
