@@ -513,6 +513,25 @@ fn after_a_take_over_new_pods_get_their_first_entries_and_all_else_waits_for_a_l
 }
 
 #[test]
+fn one_round_looks_at_so_many_pods_also_where_all_is_in_place() {
+    let mut world = World::start();
+    let uids = ["u1", "u2", "u3", "u4", "u5"];
+    uids.iter().for_each(|uid| drop(world.spire.insert(own_id("east", "web", uid), entry(uid, uid, ""))));
+    world.list();
+    let delta = facts(uids.iter().map(|uid| pod(uid, uid)).collect());
+    world.ledger.apply(&Delta { ready: true, ..delta });
+    let in_place = |world: &mut World| world.ledger.outcome(None).identities[&identity("web")].in_place;
+    let in_place = [(); 3].map(|()| {
+        assert!(world.ledger.has_work(world.now, true));
+        let round = world.ledger.round(world.now, RoundLimits { pods: 2, ..LIMITS }, || Nonce::new(1));
+        assert_eq!(round.plans, []);
+        in_place(&mut world)
+    });
+    assert_eq!(in_place, [2, 4, 5]);
+    assert!(!world.ledger.has_work(world.now, true));
+}
+
+#[test]
 fn while_a_clusters_pods_are_given_out_those_that_come_later_are_not_looked_at_before() {
     let mut world = World::start();
     let uids = ["u1", "u2", "u3"];
